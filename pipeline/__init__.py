@@ -1,0 +1,3 @@
+"""Ngã Tư: traffic-camera video analytics, from RTSP to provable violation candidates."""
+
+__version__ = "0.1.0"

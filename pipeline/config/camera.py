@@ -1,0 +1,147 @@
+"""One camera: its streams, their secrets, and how it is analysed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.config.base import Settings
+
+CameraId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+
+
+class StreamSettings(Settings):
+    """One stream of a camera."""
+
+    url: str
+    """rtsp://, rtsps:// or file:// address, without a password."""
+    username: str | None = None
+    password_env: str | None = None
+    """Name of the environment variable that holds the password."""
+    password_file: Path | None = None
+    """File whose first line is the password."""
+    transport: Literal["tcp", "udp"] = "tcp"
+    pace: Literal["own", "fast"] = "own"
+    """file:// only: at the file's own pace like a camera, or as fast as it can be analysed, dropping nothing."""
+    loop: bool = False
+    """file:// only: start again at the end."""
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme_without_password(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("rtsp", "rtsps", "file"):
+            raise ValueError(f"scheme {parts.scheme!r} is not one of rtsp, rtsps, file")
+        if parts.scheme == "file" and not parts.path:
+            raise ValueError("a file:// address needs a path")
+        if parts.scheme != "file" and not parts.hostname:
+            raise ValueError("the address has no host")
+        if parts.password is not None:
+            raise ValueError("a password does not belong in an address: use password_env or password_file")
+        return url
+
+    @model_validator(mode="after")
+    def _one_password(self) -> Self:
+        if self.password_env and self.password_file:
+            raise ValueError("give password_env or password_file, not both")
+        return self
+
+    def password(self) -> str | None:
+        """The secret, read now, so that a rotated one is taken up at the next connection.
+
+        Raises ValueError naming the variable or file (never its content) when it cannot be had.
+        """
+        if self.password_env is not None:
+            secret = os.environ.get(self.password_env)
+            if secret is None:
+                raise ValueError(f"environment variable {self.password_env} (password_env) is not set")
+            return secret
+        if self.password_file is not None:
+            try:
+                lines = self.password_file.read_text(encoding="utf-8").splitlines()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ValueError(f"password_file {self.password_file} cannot be read: {type(error).__name__}") from None
+            if not lines or not lines[0]:
+                raise ValueError(f"password_file {self.password_file} is empty")
+            return lines[0]
+        return None
+
+    def public_url(self) -> str:
+        """The address as it may be shown: no user, no password, no query (it may carry a token)."""
+        parts = urlsplit(self.url)
+        host = parts.hostname or ""
+        if parts.port:
+            host = f"{host}:{parts.port}"
+        return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+    def secret_url(self) -> str:
+        """The address with its credentials, for the camera's connection only."""
+        parts = urlsplit(self.url)
+        user = self.username or parts.username
+        if parts.scheme == "file" or user is None:
+            return self.url
+        host = parts.hostname or ""
+        if ":" in host:
+            host = f"[{host}]"
+        if parts.port:
+            host = f"{host}:{parts.port}"
+        password = self.password()
+        login = quote(user, safe="") + (f":{quote(password, safe='')}" if password is not None else "")
+        return urlunsplit((parts.scheme, f"{login}@{host}", parts.path, parts.query, parts.fragment))
+
+
+class ReconnectSettings(Settings):
+    """How a lost camera is won back."""
+
+    first_delay_s: Annotated[float, Field(gt=0, le=60)] = 0.5
+    max_delay_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+    stall_s: Annotated[float, Field(gt=0, le=600)] = 5.0
+    """No frame for this long: the connection counts as dead and is made anew."""
+    connect_s: Annotated[float, Field(gt=0, le=600)] = 10.0
+    """No first frame for this long after connecting: tried anew."""
+
+
+class RingSettings(Settings):
+    """The encoded video kept in memory for evidence."""
+
+    seconds: Annotated[float, Field(ge=2, le=600)] = 30.0
+    megabytes: Annotated[float, Field(ge=1, le=4096)] = 64.0
+
+
+class AnalysisSettings(Settings):
+    """How many pictures are analysed, and how large."""
+
+    rate_hz: Annotated[float, Field(gt=0, le=60)] = 6.0
+    max_width_px: Annotated[int, Field(ge=64, le=7680)] = 1280
+    """Wider pictures are scaled down, keeping their shape, before they leave the decoder's process."""
+
+
+class ClockSettings(Settings):
+    """Which clock is trusted."""
+
+    max_offset_s: Annotated[float, Field(gt=0)] = 5.0
+    """A camera whose clock is further from the host's is timed by arrival instead, and says so."""
+    arrival_latency_ms: Annotated[float, Field(ge=0)] = 300.0
+    """Assumed delay between capture and arrival where the camera sends no time; part of the uncertainty."""
+
+
+class CameraSettings(Settings):
+    """One camera."""
+
+    id: CameraId
+    name: str = ""
+    place: str = ""
+    detect: StreamSettings
+    """The stream that is decoded and analysed (a sub stream where the camera has one)."""
+    record: StreamSettings | None = None
+    """The main stream: kept encoded, decoded only when a picture of it is needed."""
+    scene: Path | None = None
+    """Scene file (stop lines, lamps, lanes); without one the camera is only counted."""
+    analysis: AnalysisSettings = AnalysisSettings()
+    ring: RingSettings = RingSettings()
+    reconnect: ReconnectSettings = ReconnectSettings()
+    clock: ClockSettings = ClockSettings()

@@ -1,0 +1,27 @@
+"""The detector model and how it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline.config.base import Settings
+
+
+class ModelSettings(Settings):
+    """An ONNX detector."""
+
+    path: Path
+    """The .onnx file; a sidecar of the same name with .yaml beside it may say layout, classes and input size."""
+    providers: tuple[str, ...] = ("tensorrt", "cuda", "openvino", "cpu")
+    """Execution providers by preference; the first that is there wins, and the choice is logged."""
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """Detections below are dropped (the tracker still uses those down to half of it to keep a track alive)."""
+    iou: Annotated[float, Field(gt=0, lt=1)] = 0.55
+    """Non-maximum suppression: overlap above which two boxes of one class are one."""
+    threads: Annotated[int, Field(ge=0, le=256)] = 0
+    """Inference threads; 0 takes the machine's cores."""
+    batch: Annotated[int, Field(ge=1, le=64)] = 1
+    """Pictures a run, of different cameras; models with a fixed batch of 1 ignore it."""

@@ -1,0 +1,62 @@
+"""Where events go: the outbox on disk, and Kafka."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pipeline.config.base import Settings
+
+
+class OutboxSettings(Settings):
+    """The durable queue on this box's disk."""
+
+    max_megabytes: Annotated[float, Field(ge=1)] = 2048.0
+    """Outbox and evidence together; bounded as well by `max_disk_share`."""
+    max_disk_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of the file system that outbox and evidence may fill."""
+    reserve_share: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Last part of the bound, kept for violations: traffic.flow is refused first."""
+
+
+class KafkaSettings(Settings):
+    """The broker."""
+
+    brokers: Annotated[tuple[str, ...], Field(min_length=1)]
+    """host:port of one or more brokers."""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    username: str | None = None
+    password_env: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    violations_topic: str = "its.violations.v1"
+    flow_topic: str = "its.flow.v1"
+    cameras_topic: str = "its.cameras.v1"
+
+    @model_validator(mode="after")
+    def _sasl_is_whole(self) -> Self:
+        if self.security_protocol.startswith("SASL") and (
+            self.sasl_mechanism is None
+            or self.username is None
+            or not (self.password_env or self.password_file)
+        ):
+            raise ValueError(
+                f"{self.security_protocol} needs sasl_mechanism, username, and password_env or password_file"
+            )
+        return self
+
+
+class EvidenceSettings(Settings):
+    """What is kept as proof."""
+
+    before_s: Annotated[float, Field(ge=0.5, le=120)] = 4.0
+    """The clip starts this long before the act's start."""
+    after_s: Annotated[float, Field(ge=0.5, le=120)] = 3.0
+    """The clip ends this long after the act's end."""
+    wait_s: Annotated[float, Field(ge=1, le=120)] = 8.0
+    """Patience for a camera that lags or is gone, beyond `after_s`; then the record is made of what is there."""
+    retention_days: Annotated[float, Field(gt=0)] = 30.0
+    """Bundles whose event the broker has acknowledged are removed after this long; others never."""

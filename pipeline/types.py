@@ -1,0 +1,228 @@
+"""The types that travel between rooms: frozen, small, and free of I/O.
+
+Pictures are (H, W, 3) uint8 BGR. Geometry is in picture coordinates 0..1, x to the right and y down.
+Moments are float seconds of capture time since the Unix epoch (UTC); `pipeline.events` turns them into
+aware datetimes at the border. A name carries its unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Picture = npt.NDArray[np.uint8]
+"""(H, W, 3) uint8, BGR."""
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in picture coordinates 0..1."""
+
+Point = tuple[float, float]
+"""x, y in picture coordinates 0..1."""
+
+TimeSource = Literal["rtcp", "arrival", "file"]
+"""Where a frame's capture time comes from: the camera's RTCP sender reports, the moment the packet
+reached this host, or a file's own time line."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameTime:
+    """When a frame was captured, and how far that can be trusted."""
+
+    captured_at_s: float
+    source: TimeSource
+    offset_ms: float = 0.0
+    """Camera's clock minus host's clock; 0 where the source is not the camera's clock."""
+    uncertainty_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded picture of one camera at analysis size."""
+
+    camera_id: str
+    picture: Picture
+    time: FrameTime
+    sequence: int
+    """Rises by one with every frame handed over by this camera."""
+    connection: int = 0
+    """Rises with every (re)connection: a tracker must not carry identities across it."""
+    source_size: tuple[int, int] = (0, 0)
+    """Width and height of the stream before scaling, in pixels."""
+
+
+class RoadUserKind(StrEnum):
+    """The project's classes of road users."""
+
+    PERSON = "person"
+    BICYCLE = "bicycle"
+    MOTORBIKE = "motorbike"
+    CAR = "car"
+    BUS = "bus"
+    TRUCK = "truck"
+
+
+VEHICLES = frozenset(
+    {RoadUserKind.BICYCLE, RoadUserKind.MOTORBIKE, RoadUserKind.CAR, RoadUserKind.BUS, RoadUserKind.TRUCK}
+)
+
+
+class LampColor(StrEnum):
+    """What a lamp shows. `UNKNOWN` never leads to a violation."""
+
+    RED = "red"
+    YELLOW = "yellow"
+    GREEN = "green"
+    OFF = "off"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class SignalState:
+    """One lamp (signal head) after temporal smoothing."""
+
+    lamp_id: str
+    color: LampColor
+    since_s: float
+    """Capture time of the first frame of this state."""
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrackPoint:
+    """A road user at one moment."""
+
+    time_s: float
+    box: Box
+    confidence: float = 1.0
+
+    @property
+    def ground(self) -> Point:
+        """Contact point with the ground: the bottom centre of the box."""
+        left, _, right, bottom = self.box
+        return ((left + right) / 2, bottom)
+
+
+@dataclass(frozen=True, slots=True)
+class RoadUser:
+    """One tracked road user, as seen at the newest moment of its trajectory."""
+
+    track_id: int
+    kind: RoadUserKind
+    """Class voted over the track."""
+    trajectory: tuple[TrackPoint, ...]
+    """Oldest first; the last point is this observation's; bounded in seconds."""
+    kind_confidence: float = 1.0
+    """Share of the vote that `kind` got, 0..1."""
+    riders: tuple[Box, ...] = ()
+
+    @property
+    def now(self) -> TrackPoint:
+        """The newest point."""
+        return self.trajectory[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One moment of one camera: all that a rule ever sees."""
+
+    camera_id: str
+    time: FrameTime
+    road_users: tuple[RoadUser, ...]
+    signals: Mapping[str, SignalState]
+    picture_size: tuple[int, int] = (0, 0)
+    """Width and height of the stream before scaling, in pixels: turns 0..1 into true angles."""
+    connection: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What a rule saw: the act, from its start over its decisive moment to its end."""
+
+    rule: str
+    camera_id: str
+    track_id: int
+    kind: RoadUserKind
+    before: TrackPoint
+    at: TrackPoint
+    """The decisive moment."""
+    after: TrackPoint
+    confidence: float
+    time: FrameTime
+    """Time source, offset and uncertainty at the decisive moment."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """JSON-able proof: lamp and its state, line, lane, angles, distances; names carry their units."""
+    geometry: Mapping[str, Sequence[Point]] = field(default_factory=dict)
+    """Named lines and polygons of the scene that the act is judged by, for the overlay."""
+    lamps: Mapping[str, tuple[Box, LampColor]] = field(default_factory=dict)
+    """Lamps that govern the act and what they showed at the decisive moment."""
+
+
+class RecordingError(Exception):
+    """A still or clip cannot be had; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A full-resolution picture out of the encoded ring, as a JPEG."""
+
+    jpeg: bytes
+    captured_at_s: float
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A span of the encoded ring, muxed to MP4 without re-encoding."""
+
+    path: Path
+    start_s: float
+    end_s: float
+    codec: str
+    """"h264" or "h265"."""
+    frames: int
+
+
+class Recording(Protocol):
+    """What evidence asks of a camera: pictures and a clip around a moment that has passed."""
+
+    def wait_until(self, time_s: float, timeout_s: float) -> bool:
+        """Wait until the ring holds `time_s`; False when the camera did not get there in time."""
+        ...
+
+    def stills(self, times_s: Sequence[float]) -> list[Still | RecordingError]:
+        """The frame nearest to each moment, in the order asked, or why it cannot be had."""
+        ...
+
+    def clip(self, start_s: float, end_s: float, path: Path) -> Clip:
+        """Write the span to `path` as MP4, from the last key frame at or before `start_s`.
+
+        Raises RecordingError when the ring holds nothing of it. A clip shorter than asked is returned,
+        with its true start and end.
+        """
+        ...
+
+
+CameraState = Literal["connecting", "up", "stalled", "down", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class CameraHealth:
+    """A camera's state at a change of it."""
+
+    camera_id: str
+    state: CameraState
+    since_s: float
+    """Host time, UTC epoch seconds."""
+    reason: str = ""
+    """A sentence without secrets: what happened and what to look at."""
+    reconnects: int = 0
+    time: FrameTime | None = None
+    codec: str = ""
+    size: tuple[int, int] = (0, 0)
