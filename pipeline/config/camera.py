@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from pipeline.config.base import Settings
+from pipeline.config.secrets import Login
 
 CameraId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 
 
-class StreamSettings(Settings):
+class StreamSettings(Login):
     """One stream of a camera."""
 
     url: str
     """rtsp://, rtsps:// or file:// address, without a password."""
-    username: str | None = None
-    password_env: str | None = None
-    """Name of the environment variable that holds the password."""
-    password_file: Path | None = None
-    """File whose first line is the password."""
     transport: Literal["tcp", "udp"] = "tcp"
     pace: Literal["own", "fast"] = "own"
-    """file:// only: at the file's own pace like a camera, or as fast as it can be analysed, dropping nothing."""
+    """file:// only: at the file's own pace like a camera, or as fast as it is analysed."""
     loop: bool = False
     """file:// only: start again at the end."""
 
@@ -43,32 +38,6 @@ class StreamSettings(Settings):
         if parts.password is not None:
             raise ValueError("a password does not belong in an address: use password_env or password_file")
         return url
-
-    @model_validator(mode="after")
-    def _one_password(self) -> Self:
-        if self.password_env and self.password_file:
-            raise ValueError("give password_env or password_file, not both")
-        return self
-
-    def password(self) -> str | None:
-        """The secret, read now, so that a rotated one is taken up at the next connection.
-
-        Raises ValueError naming the variable or file (never its content) when it cannot be had.
-        """
-        if self.password_env is not None:
-            secret = os.environ.get(self.password_env)
-            if secret is None:
-                raise ValueError(f"environment variable {self.password_env} (password_env) is not set")
-            return secret
-        if self.password_file is not None:
-            try:
-                lines = self.password_file.read_text(encoding="utf-8").splitlines()
-            except (OSError, UnicodeDecodeError) as error:
-                raise ValueError(f"password_file {self.password_file} cannot be read: {type(error).__name__}") from None
-            if not lines or not lines[0]:
-                raise ValueError(f"password_file {self.password_file} is empty")
-            return lines[0]
-        return None
 
     def public_url(self) -> str:
         """The address as it may be shown: no user, no password, no query (it may carry a token)."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from pipeline.config.base import Settings
+from pipeline.config.secrets import Login
 
 
 class OutboxSettings(Settings):
@@ -21,16 +22,13 @@ class OutboxSettings(Settings):
     """Last part of the bound, kept for violations: traffic.flow is refused first."""
 
 
-class KafkaSettings(Settings):
+class KafkaSettings(Login):
     """The broker."""
 
     brokers: Annotated[tuple[str, ...], Field(min_length=1)]
     """host:port of one or more brokers."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
-    username: str | None = None
-    password_env: str | None = None
-    password_file: Path | None = None
     ca_file: Path | None = None
     violations_topic: str = "its.violations.v1"
     flow_topic: str = "its.flow.v1"

@@ -1,0 +1,1 @@
+"""Cameras in: RTSP streams and files to frames, with capture time and an encoded ring."""

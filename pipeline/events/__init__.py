@@ -1,0 +1,1 @@
+"""The contract with the outside: event types, schemas, outbox and Kafka."""

@@ -1,0 +1,1 @@
+"""Proof of a hit: stills, clip, overlay, manifest, signature, verification."""

@@ -1,0 +1,1 @@
+"""What is in the picture: detector, road users, tracks and signals."""

@@ -1,0 +1,1 @@
+"""One file per act; pure: observations in, hits out."""

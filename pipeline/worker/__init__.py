@@ -1,0 +1,1 @@
+"""Puts a box together: cameras, perception, rules, evidence and events."""
