@@ -14,11 +14,11 @@ class ModelSettings(Settings):
     """An ONNX detector."""
 
     path: Path
-    """The .onnx file; a sidecar of the same name with .yaml beside it may say layout, classes and input size."""
+    """The .onnx file; a .yaml of the same name beside it may say layout, classes, input size."""
     providers: tuple[str, ...] = ("tensorrt", "cuda", "openvino", "cpu")
     """Execution providers by preference; the first that is there wins, and the choice is logged."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    """Detections below are dropped (the tracker still uses those down to half of it to keep a track alive)."""
+    """Detections below are dropped (half of it still keeps a known track alive)."""
     iou: Annotated[float, Field(gt=0, lt=1)] = 0.55
     """Non-maximum suppression: overlap above which two boxes of one class are one."""
     threads: Annotated[int, Field(ge=0, le=256)] = 0

@@ -55,6 +55,6 @@ class EvidenceSettings(Settings):
     after_s: Annotated[float, Field(ge=0.5, le=120)] = 3.0
     """The clip ends this long after the act's end."""
     wait_s: Annotated[float, Field(ge=1, le=120)] = 8.0
-    """Patience for a camera that lags or is gone, beyond `after_s`; then the record is made of what is there."""
+    """Patience beyond `after_s` for a camera that lags or is gone; then what is there must do."""
     retention_days: Annotated[float, Field(gt=0)] = 30.0
     """Bundles whose event the broker has acknowledged are removed after this long; others never."""
