@@ -226,3 +226,52 @@ class CameraHealth:
     time: FrameTime | None = None
     codec: str = ""
     size: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceItem:
+    """One file of a bundle, as its manifest lists it."""
+
+    role: str
+    """What it shows: "before", "at", "after", "crop", "annotated", "clip", ..."""
+    file: str
+    """Name within the bundle's directory."""
+    media_type: str
+    size_bytes: int
+    sha256: str
+    """Lower-case hexadecimal."""
+    captured_at_s: float | None = None
+    """Capture time of a picture, or of a clip's first frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingItem:
+    """A part of the evidence that could not be had."""
+
+    role: str
+    reason: str
+    """A sentence without secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceBundle:
+    """A finished directory of proof: whole, hashed and signed."""
+
+    path: Path
+    items: tuple[EvidenceItem, ...]
+    missing: tuple[MissingItem, ...]
+    manifest_sha256: str
+    signature_key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlowCount:
+    """Road users of one kind counted in one lane over one span of capture time."""
+
+    camera_id: str
+    start_s: float
+    end_s: float
+    lane: str | None
+    """None: the whole picture."""
+    kind: RoadUserKind
+    count: int
