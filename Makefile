@@ -1,0 +1,30 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint format check-imports lock bench clean
+
+PYTHON := .venv/bin/python
+
+help: ## list the actions
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+setup: ## install everything on Debian 12+ or Ubuntu 24.04+ (idempotent)
+	@scripts/setup
+
+test: setup ## run the whole suite: in parallel first, then what measures time
+	$(PYTHON) -m pytest -n 2 --dist worksteal -m "not serial" $(ARGS)
+	$(PYTHON) -m pytest -m serial $(ARGS)
+
+lint: setup ## ruff, mypy --strict on pipeline/, import contracts
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-timing 2>/dev/null || .venv/bin/lint-imports
+
+format: setup ## put the code in form
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+lock: setup ## write deploy/*.lock anew (ARGS=--upgrade moves versions)
+	scripts/lock $(ARGS)
+
+clean: ## remove caches and what tests left
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build

@@ -1,0 +1,88 @@
+"""Prometheus metrics of one worker; docs/metrics.md lists them for operators."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_FAST_S = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2)
+_SLOW_S = (0.1, 0.25, 0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 60, 300, 3600)
+
+
+class Metrics:
+    """All metrics, on a registry of their own, so that several workers can live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = self.registry
+        self.camera_up = Gauge(
+            "ngatu_camera_up", "1 while frames of the camera arrive", ["camera"], registry=r
+        )
+        self.camera_reconnects = Gauge(
+            "ngatu_camera_reconnects",
+            "Connections made anew since the worker started",
+            ["camera"],
+            registry=r,
+        )
+        self.clock_offset = Gauge(
+            "ngatu_camera_clock_offset_seconds", "Camera's clock minus host's clock", ["camera"], registry=r
+        )
+        self.clock_uncertainty = Gauge(
+            "ngatu_camera_clock_uncertainty_seconds", "Uncertainty of capture times", ["camera"], registry=r
+        )
+        self.ring_seconds = Gauge(
+            "ngatu_camera_ring_seconds", "Encoded video held for evidence", ["camera"], registry=r
+        )
+        self.ring_bytes = Gauge(
+            "ngatu_camera_ring_bytes", "Encoded video held for evidence", ["camera"], registry=r
+        )
+        self.frames = Counter(
+            "ngatu_frames_total",
+            "Frames by stage: received (encoded), decoded, handed (to the worker), analysed",
+            ["camera", "stage"],
+            registry=r,
+        )
+        self.inference = Histogram(
+            "ngatu_inference_seconds", "Detector time of one run", buckets=_FAST_S, registry=r
+        )
+        self.stage = Histogram(
+            "ngatu_stage_seconds",
+            "Time of one frame in a stage: observe (tracks, signals), judge (rules)",
+            ["stage"],
+            buckets=_FAST_S,
+            registry=r,
+        )
+        self.frame_latency = Histogram(
+            "ngatu_frame_latency_seconds", "From capture to judged", ["camera"], buckets=_SLOW_S, registry=r
+        )
+        self.hits = Counter("ngatu_hits_total", "Acts seen by rules", ["camera", "rule"], registry=r)
+        self.evidence_queue = Gauge("ngatu_evidence_queue", "Acts that wait for their evidence", registry=r)
+        self.evidence_seconds = Histogram(
+            "ngatu_evidence_seconds", "Time to make one bundle", buckets=_SLOW_S, registry=r
+        )
+        self.evidence_missing = Counter(
+            "ngatu_evidence_missing_total", "Parts of evidence that could not be had", ["role"], registry=r
+        )
+        self.evidence_bytes = Gauge("ngatu_evidence_bytes", "Evidence on this box's disk", registry=r)
+        self.outbox_events = Gauge("ngatu_outbox_events", "Events not yet acknowledged", registry=r)
+        self.outbox_bytes = Gauge("ngatu_outbox_bytes", "Size of the outbox on disk", registry=r)
+        self.outbox_oldest = Gauge(
+            "ngatu_outbox_oldest_seconds", "Age of the oldest event not yet acknowledged", registry=r
+        )
+        self.events_refused = Counter(
+            "ngatu_events_refused_total", "Events the full outbox refused", ["type"], registry=r
+        )
+        self.events = Counter("ngatu_events_total", "Events written to the outbox", ["type"], registry=r)
+        self.events_acknowledged = Counter(
+            "ngatu_events_acknowledged_total", "Events the broker has acknowledged", ["type"], registry=r
+        )
+        self.kafka_connected = Gauge("ngatu_kafka_connected", "1 while the broker answers", registry=r)
+        self.event_latency = Histogram(
+            "ngatu_event_latency_seconds",
+            "From the moment an event tells of to the broker's acknowledgement",
+            ["type"],
+            buckets=_SLOW_S,
+            registry=r,
+        )
+        self.errors = Counter(
+            "ngatu_errors_total", "Errors that were survived, by stage", ["stage"], registry=r
+        )
