@@ -1,0 +1,95 @@
+"""Hits wait for their clip, are refused aloud when too many wait, and are finished at once on a drain."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from pipeline.types import FrameTime, Hit, RoadUserKind, TrackPoint
+from pipeline.worker.proof import ProofQueue
+
+
+def hit(track_id: int, end_s: float = 100.0) -> Hit:
+    moment = TrackPoint(end_s, (0.1, 0.1, 0.2, 0.2))
+    return Hit(
+        rule="red_light",
+        camera_id="a",
+        track_id=track_id,
+        kind=RoadUserKind.CAR,
+        before=moment,
+        at=moment,
+        after=moment,
+        confidence=1.0,
+        time=FrameTime(end_s, "file"),
+    )
+
+
+def test_a_hit_waits_until_its_clip_has_been_filmed() -> None:
+    done: list[tuple[int, float]] = []
+    began = time.monotonic()
+    queue = ProofQueue(
+        lambda h, _: done.append((h.track_id, time.monotonic() - began)),
+        lambda _: None,
+        delay_s=0.3,
+        limit=10,
+        threads=2,
+    )
+    queue.start()
+    queue.submit(hit(1, end_s=100.0), now_s=100.0)
+    queue.submit(hit(2, end_s=100.0), now_s=101.0)  # its clip's end has passed already
+    time.sleep(0.6)
+    queue.drain(1)
+    assert [track for track, _ in done] == [2, 1]
+    assert done[0][1] < 0.2
+    assert 0.3 <= done[1][1] < 0.55
+
+
+def test_a_full_queue_refuses_at_once() -> None:
+    refused: list[int] = []
+    queue = ProofQueue(
+        lambda h, _: None, lambda h: refused.append(h.track_id), delay_s=60, limit=3, threads=1
+    )
+    queue.start()
+    for track_id in range(5):
+        queue.submit(hit(track_id), now_s=100.0)
+    assert refused == [3, 4]
+    assert queue.waiting() == 3
+    queue.drain(1)
+
+
+def test_drain_finishes_what_waits_without_patience_and_tells_what_is_left() -> None:
+    finished: list[tuple[int, float]] = []
+    stuck = threading.Event()
+
+    def finish(h: Hit, patience_s: float) -> None:
+        if h.track_id == 3:
+            stuck.wait(5)
+        finished.append((h.track_id, patience_s))
+
+    queue = ProofQueue(finish, lambda _: None, delay_s=60, limit=10, threads=2)
+    queue.start()
+    for track_id in (1, 2, 3):
+        queue.submit(hit(track_id), now_s=100.0)
+    began = time.monotonic()
+    assert queue.drain(0.3) == 1
+    assert time.monotonic() - began < 1
+    assert sorted(finished) == [(1, 0.0), (2, 0.0)]
+    stuck.set()
+
+
+def test_an_error_in_one_proof_leaves_the_others() -> None:
+    finished: list[int] = []
+
+    def finish(h: Hit, patience_s: float) -> None:
+        if h.track_id == 1:
+            raise RuntimeError("disk on fire")
+        finished.append(h.track_id)
+
+    queue = ProofQueue(finish, lambda _: None, delay_s=0, limit=10, threads=1)
+    queue.start()
+    queue.submit(hit(1), now_s=101.0)
+    queue.submit(hit(2), now_s=101.0)
+    time.sleep(0.2)
+    assert queue.alive()
+    queue.drain(1)
+    assert finished == [2]
