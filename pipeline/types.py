@@ -82,6 +82,20 @@ class LampColor(StrEnum):
     UNKNOWN = "unknown"
 
 
+LampLayout = Literal["vertical", "horizontal", "single"]
+"""How a head is built: red over yellow over green, red left of yellow left of green, or one lamp alone
+(an arrow, a repeater)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lamp:
+    """One signal head in the picture, as perception needs it to read its state."""
+
+    id: str
+    box: Box
+    layout: LampLayout = "vertical"
+
+
 @dataclass(frozen=True, slots=True)
 class SignalState:
     """One lamp (signal head) after temporal smoothing."""
