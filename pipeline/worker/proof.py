@@ -57,7 +57,7 @@ class ProofQueue:
             thread.start()
 
     def submit(self, hit: Hit, now_s: float) -> None:
-        """Take a hit; `now_s` is the capture time of the newest frame, so that what has passed is not waited for."""
+        """Take a hit; `now_s`, the newest capture time, tells how much of its clip is filmed already."""
         with self._changed:
             full = len(self._jobs) >= self._limit
             if not full:
