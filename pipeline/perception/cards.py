@@ -1,0 +1,153 @@
+"""What a model says about itself: ONNX metadata, the YAML beside it, or the project's card of that name."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, HttpUrl, ValidationError, field_validator
+
+from pipeline.config.base import Settings
+from pipeline.perception.coco import COCO_NAMES
+from pipeline.perception.errors import PerceptionError
+
+_PACKAGED = Path(__file__).parent / "known_models"
+KNOWN_MODELS = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[2] / "models"
+"""Cards of the models we know: models/ in a checkout, packed into the wheel beside this file."""
+
+_MAX_CARD_BYTES = 64 * 1024
+
+ClassName = Annotated[str, Field(min_length=1, max_length=64)]
+ClassNames = Annotated[tuple[ClassName, ...], Field(min_length=1, max_length=2000)]
+Pixels = Annotated[int, Field(ge=32, le=4096)]
+
+
+class InputCard(Settings):
+    """How a picture becomes the model's input; what is not said is the layout's habit."""
+
+    width: Pixels | None = None
+    height: Pixels | None = None
+    color: Literal["bgr", "rgb"] | None = None
+    range: Literal[1, 255] | None = None
+    """Largest value of a pixel: 1 or 255."""
+    letterbox: Literal["top-left", "centre"] | None = None
+    pad: Annotated[int, Field(ge=0, le=255)] | None = None
+
+
+class UrlSource(Settings):
+    """A file to download."""
+
+    url: Annotated[HttpUrl, Field()] | Annotated[str, Field(pattern=r"^file:///")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    max_megabytes: Annotated[float, Field(gt=0, le=2048)] = 512.0
+
+
+class UltralyticsSource(Settings):
+    """Weights that Ultralytics downloads and exports (extra `export`)."""
+
+    weights: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}\.pt$")]
+    image_size: Pixels = 640
+
+
+class ModelCard(Settings):
+    """One model's YAML: a sidecar beside the .onnx, and an entry of the catalogue."""
+
+    title: Annotated[str, Field(max_length=400)] = ""
+    license: Annotated[str, Field(max_length=200)] = ""
+    layout: Annotated[str, Field(max_length=32)] | None = None
+    names: ClassNames | None = None
+    """Class names in the model's order; the word `coco` stands for its 80."""
+    input: InputCard = InputCard()
+    download: UrlSource | None = None
+    export: UltralyticsSource | None = None
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def _spelled_out(cls, names: Any) -> Any:
+        if names == "coco":
+            return COCO_NAMES
+        return _in_order(names) if isinstance(names, dict) else names
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read one card. Raises PerceptionError naming the file and the key."""
+    try:
+        if path.stat().st_size > _MAX_CARD_BYTES:
+            raise PerceptionError(f"model card {path} is larger than {_MAX_CARD_BYTES // 1024} KiB")
+        text = path.read_text(encoding="utf-8")
+        # Aliases are of no use in a card, and a few lines of them unfold to gigabytes.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise PerceptionError(f"model card {path} uses a YAML alias (*name): write the value out")
+        return ModelCard.model_validate(yaml.safe_load(text) or {})
+    except (OSError, UnicodeDecodeError) as error:
+        raise PerceptionError(f"model card {path} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" line {where.line + 1}" if where is not None else ""
+        raise PerceptionError(f"model card {path}{line} is not YAML") from None
+    except RecursionError:
+        raise PerceptionError(f"model card {path} is nested too deeply") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(top)"
+        raise PerceptionError(f"model card {path} key {key}: {first['msg']}") from None
+
+
+def card_for(model: Path, metadata: Mapping[str, str]) -> tuple[ModelCard, str]:
+    """The card that counts for a model file, and where it comes from.
+
+    A YAML beside the model wins over the model's own metadata: it is how an operator corrects a model.
+    The project's card of the same file name fills in for a model that says nothing.
+    """
+    beside = model.with_suffix(".yaml")
+    own = card_of_metadata(metadata)
+    if beside.is_file():
+        card = read_card(beside)
+        said = {**own.model_dump(exclude_unset=True), **card.model_dump(exclude_unset=True)}
+        said["input"] = {
+            **own.input.model_dump(exclude_unset=True),
+            **card.input.model_dump(exclude_unset=True),
+        }
+        return ModelCard.model_validate(said), str(beside)
+    if own.names is not None:
+        return own, "its ONNX metadata"
+    known = KNOWN_MODELS / f"{model.stem}.yaml"
+    if known.is_file():
+        return read_card(known), f"the known model {model.stem}"
+    return own, "nothing but its shapes"
+
+
+def card_of_metadata(metadata: Mapping[str, str]) -> ModelCard:
+    """What Ultralytics writes into a model (names, imgsz as [height, width]); junk counts as not said."""
+    said: dict[str, Any] = {}
+    names = _literal(metadata.get("names"))
+    if isinstance(names, dict | list):
+        said["names"] = names
+    size = _literal(metadata.get("imgsz"))
+    if isinstance(size, list | tuple) and len(size) == 2:
+        said["input"] = {"height": size[0], "width": size[1]}
+    try:
+        return ModelCard.model_validate(said)
+    except ValidationError:
+        return ModelCard()
+
+
+def _literal(text: str | None) -> Any:
+    """The Python literal in `text`, None when there is none or it is too long to be one."""
+    if text is None or len(text) > _MAX_CARD_BYTES:
+        return None
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _in_order(names: Mapping[Any, Any]) -> list[Any]:
+    """{0: a, 1: b} as [a, b]; raises ValueError where a number is missing."""
+    try:
+        return [names[index] for index in range(len(names))]
+    except KeyError as error:
+        raise ValueError(f"class number {error} is missing: number them 0 to {len(names) - 1}") from None
