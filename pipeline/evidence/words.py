@@ -1,0 +1,40 @@
+"""What the annotated still says, in Vietnamese and English."""
+
+from __future__ import annotations
+
+from pipeline.types import LampColor, RoadUserKind, TimeSource
+
+RULES: dict[str, tuple[str, str]] = {
+    "red_light": ("Vượt đèn đỏ", "Red light"),
+    "stop_line": ("Đè vạch dừng", "Stopped past the stop line"),
+    "wrong_way": ("Đi ngược chiều", "Wrong way"),
+}
+
+KINDS: dict[RoadUserKind, tuple[str, str]] = {
+    RoadUserKind.PERSON: ("Người", "person"),
+    RoadUserKind.BICYCLE: ("Xe đạp", "bicycle"),
+    RoadUserKind.MOTORBIKE: ("Xe máy", "motorbike"),
+    RoadUserKind.CAR: ("Ô tô", "car"),
+    RoadUserKind.BUS: ("Xe buýt", "bus"),
+    RoadUserKind.TRUCK: ("Xe tải", "truck"),
+}
+
+LAMPS: dict[LampColor, tuple[str, str]] = {
+    LampColor.RED: ("đỏ", "red"),
+    LampColor.YELLOW: ("vàng", "yellow"),
+    LampColor.GREEN: ("xanh", "green"),
+    LampColor.OFF: ("tắt", "off"),
+    LampColor.UNKNOWN: ("không rõ", "unknown"),
+}
+
+TIME_SOURCES: dict[TimeSource, str] = {
+    "rtcp": "giờ camera / camera clock (RTCP)",
+    "arrival": "giờ nhận / time of arrival",
+    "file": "giờ của tệp / file's own time",
+}
+
+
+def rule_words(rule: str) -> tuple[str, str]:
+    """Vietnamese and English name of a rule; a rule without words here goes by its id."""
+    plain = rule.replace("_", " ").capitalize()
+    return RULES.get(rule, (plain, plain))
