@@ -1,0 +1,50 @@
+"""What a rule is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.scene import SceneSettings
+from pipeline.types import Hit, Observation
+
+
+class Parameters(BaseModel):
+    """What an operator can set of a rule, in the scene file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class Rule(Protocol):
+    """One act. Pure: no clock, no I/O; time and everything else is in the observations."""
+
+    name: ClassVar[str]
+    parameters: ClassVar[type[Parameters]]
+
+    @classmethod
+    def lacks(cls, scene: SceneSettings) -> str | None:
+        """What the scene would need drawn for this rule to judge anything; None where all is there."""
+        ...
+
+    def observe(self, observation: Observation) -> Iterable[Hit]:
+        """Take up the next moment of this camera; the acts that are proven by now.
+
+        Observations come in order of capture time. A track is reported once.
+        """
+        ...
+
+    def finish(self) -> Iterable[Hit]:
+        """The video has ended: what the last moments, held back for smoothing, prove."""
+        ...
+
+
+def lacks_signalled_line(scene: SceneSettings) -> str | None:
+    """What is missing for rules that judge crossings of a stop line by its lamps."""
+    governed = any(
+        movement.lamp is not None
+        for line in scene.stop_lines
+        for movement in line.movements.present().values()
+    )
+    return None if governed else "a stop line (stop_lines) with a movement that a lamp governs"

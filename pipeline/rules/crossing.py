@@ -1,0 +1,177 @@
+"""Who passes which stop line, when, and what the lamps showed: shared by red_light and stop_line."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from pipeline.rules.lamps import LampHistory
+from pipeline.rules.trajectory import Step, Track, Tracks, moved_as_a_whole
+from pipeline.scene import Scene, StopLine, geometry
+from pipeline.types import Observation, SignalState
+
+BEFORE_HEIGHTS = 0.15
+"""A vehicle is before the line only where its ground point is this far (in box heights) before it: a waiting
+vehicle's box jitters by less."""
+
+BEFORE_STEPS = 2
+"""As often a vehicle must have been seen before the line: one that appears at the line proves nothing."""
+
+MAX_ANGLE_DEG = 70.0
+"""Between the way a vehicle crosses and the line's direction of travel; more is traffic along the line."""
+
+PICTURES_S = 4.0
+"""A picture from before the line is taken from no further back than this."""
+
+STANDING_HEIGHTS_S = 0.25
+"""Slower than this (box heights a second, some 0.4 m/s) is standing."""
+
+
+@dataclass(slots=True)
+class Passage:
+    """One vehicle's passage of one stop line, followed up until it is void or the track ends."""
+
+    line: StopLine
+    before: Step
+    """The last step clearly before the line."""
+    last: Step
+    """The last step before the line."""
+    at: Step
+    """The first step beyond it."""
+    crossed_s: float
+    """Moment of the crossing, between `last` and `at`."""
+    crossed_at: tuple[float, float]
+    lamps: dict[str, SignalState]
+    """Lamps that showed one colour from `last` to `at`, and which."""
+    entered: Step | None = None
+    """The first step in the junction."""
+    stood_since_s: float | None = None
+    stood_s: float = 0.0
+    """Longest standstill since the crossing."""
+
+    def is_real(self, now: Step) -> bool:
+        """False where only the lower edge of its box went over the line."""
+        return moved_as_a_whole(self.before, now, self.line.travel)
+
+    def follow(self, step: Step) -> None:
+        """Take up a step after the crossing."""
+        if step.speed < STANDING_HEIGHTS_S:
+            if self.stood_since_s is None:
+                self.stood_since_s = step.time_s
+            self.stood_s = max(self.stood_s, step.time_s - self.stood_since_s)
+        else:
+            self.stood_since_s = None
+        if self.entered is None and self.line.in_junction(step.position, step.height):
+            self.entered = step
+
+
+@dataclass(slots=True)
+class _Approach:
+    segment: int
+    seen_before: int = 0
+    before: Step | None = None
+    waiting: deque[Step] = field(default_factory=deque)
+    """The last seconds before the line."""
+    last: Step | None = None
+    passage: Passage | None = None
+
+    def shown_before(self, now_s: float) -> Step | None:
+        """The step to show: the last one clearly before the line; for one that has long been waiting nearer to
+        it, the earliest of which a picture is still to be had.
+        """
+        if self.before is None or now_s - self.before.time_s <= PICTURES_S or not self.waiting:
+            return self.before
+        return self.waiting[0]
+
+
+class Crossings:
+    """Follows every track over every stop line of a scene."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.lamps = LampHistory()
+        self.latest: Observation
+        """The newest observation, once there was one."""
+        self._scene = scene
+        self._tracks = Tracks(scene)
+        self._approaches: dict[tuple[int, str], _Approach] = {}
+
+    def observe(self, observation: Observation) -> Iterator[tuple[Track, Step | None, Passage | None]]:
+        """Each new step of a track with the passage it belongs to, one by one.
+
+        Step and passage are None where the track has ended. The passage is None where the track is not beyond
+        a line that it was seen to cross.
+        """
+        self.lamps.observe(observation)
+        self.latest = observation
+        yield from self._passages(self._tracks.observe(observation))
+
+    def finish(self) -> Iterator[tuple[Track, Step | None, Passage | None]]:
+        """The same for the steps still held back; every track ends."""
+        yield from self._passages(self._tracks.finish())
+
+    def _passages(
+        self, steps: Iterator[tuple[Track, Step | None]]
+    ) -> Iterator[tuple[Track, Step | None, Passage | None]]:
+        for track, step in steps:
+            for line in self._scene.stop_lines(self._tracks.aspect):
+                key = (track.id, line.id)
+                if step is None:
+                    self._approaches.pop(key, None)
+                    yield track, None, None
+                    continue
+                approach = self._approaches.get(key)
+                if approach is None or approach.segment != track.segment:
+                    approach = self._approaches[key] = _Approach(track.segment)
+                self._advance(approach, line, step)
+                yield track, step, approach.passage
+
+    def _advance(self, approach: _Approach, line: StopLine, step: Step) -> None:
+        distance = line.distance(step.position)
+        last, approach.last = approach.last, step
+        if distance <= 0:
+            approach.passage = None
+            approach.waiting.append(step)
+            while step.time_s - approach.waiting[0].time_s > PICTURES_S:
+                approach.waiting.popleft()
+            if distance <= -BEFORE_HEIGHTS * step.height and line.faces(step.position):
+                approach.before = step
+                approach.seen_before += 1
+            return
+        if approach.passage is not None:
+            approach.passage.follow(step)
+            return
+        if last is None or approach.before is None or approach.seen_before < BEFORE_STEPS:
+            return
+        fraction = line.crossed(last.position, step.position)
+        way = geometry.minus(step.position, approach.before.position)
+        if fraction is None or abs(geometry.turn_deg(line.travel, way)) > MAX_ANGLE_DEG:
+            # Came round the end of the line: what follows is no passage of it.
+            approach.before, approach.seen_before = None, 0
+            return
+        governing = {m.lamp for m in line.movements.values() if m.lamp is not None}
+        states = {lamp: self.lamps.steady(lamp, last.time_s, step.time_s) for lamp in governing}
+        approach.passage = Passage(
+            line,
+            before=approach.shown_before(step.time_s) or approach.before,
+            last=last,
+            at=step,
+            crossed_s=last.time_s + fraction * (step.time_s - last.time_s),
+            crossed_at=(
+                last.position[0] + fraction * (step.position[0] - last.position[0]),
+                last.position[1] + fraction * (step.position[1] - last.position[1]),
+            ),
+            lamps={lamp: state for lamp, state in states.items() if state is not None},
+        )
+        approach.passage.follow(step)
+
+
+def heading_deg(passage: Passage, step: Step) -> float:
+    """Signed angle from the line's direction of travel to a step's motion; positive is to the right."""
+    return geometry.turn_deg(passage.line.travel, step.velocity)
+
+
+def way_heights(passage: Passage, step: Step) -> float:
+    """Distance from the point of crossing, in box heights at that point."""
+    return math.dist(step.position, passage.crossed_at) / passage.at.height

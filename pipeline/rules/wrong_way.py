@@ -1,0 +1,186 @@
+"""Driving against the direction of a lane.
+
+See docs/rules/wrong_way.md for the act, its look-alikes and what the scene must say.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from pipeline.rules import base
+from pipeline.rules.trajectory import Step, Track, Tracks, moved_as_a_whole
+from pipeline.scene import Lane, Scene, SceneSettings, geometry
+from pipeline.types import VEHICLES, Hit, Observation
+
+OUTSIDE_S = 0.5
+"""A ground point off the lane for no longer than this (a box that jitters on the edge) has not left it."""
+
+SLACK_HEIGHTS = 0.25
+"""Going back by less than this is standing."""
+
+
+class WrongWayParameters(base.Parameters):
+    """Vehicles that move against a lane's direction."""
+
+    min_heights: Annotated[float, Field(gt=0, le=50)] = 2.0
+    """Way made against the lane, in heights of the vehicle's own box (some 1.5 m, more when seen from low)."""
+    min_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    """Time it took."""
+    min_speed_heights_s: Annotated[float, Field(ge=0, le=20)] = 0.5
+    """Slower on average is manoeuvring (backing into a parking place), in box heights a second."""
+    max_angle_deg: Annotated[float, Field(ge=5, le=85)] = 45.0
+    """Between its way and straight against the lane; more is crossing the lane."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """The way back from the furthest point a vehicle had reached along a lane."""
+
+    furthest: float
+    start: Step
+    """The last step near the furthest point: where going back began."""
+    last_inside_s: float
+    middle: Step | None = None
+
+
+class WrongWay:
+    """Measures how far each vehicle has come back along a lane.
+
+    What counts is the net way back from the furthest point it reached, so a moment forward or a jump of the
+    box neither starts nor ends an act.
+    """
+
+    name: ClassVar[str] = "wrong_way"
+    parameters: ClassVar[type[base.Parameters]] = WrongWayParameters
+
+    def __init__(self, scene: Scene, parameters: WrongWayParameters) -> None:
+        self._scene = scene
+        self._parameters = parameters
+        self._tracks = Tracks(scene)
+        self._runs: dict[tuple[int, int, str], _Run] = {}
+        self._reported: set[int] = set()
+        self._camera_id = ""
+
+    @classmethod
+    def lacks(cls, scene: SceneSettings) -> str | None:
+        """See base.Rule."""
+        return None if scene.lanes else "a lane (lanes) with its direction"
+
+    def observe(self, observation: Observation) -> Iterator[Hit]:
+        """Hits of vehicles that have gone far enough against a lane.
+
+        Confidence is the geometric mean of: the share of the vote for the vehicle's class; the mean
+        confidence of its boxes at the start, in the middle and at the end; and the cosine of the angle between
+        its way and straight against the lane.
+        """
+        self._camera_id = observation.camera_id
+        for track, step in self._tracks.observe(observation):
+            yield from self._judge(observation.camera_id, track, step)
+
+    def finish(self) -> Iterator[Hit]:
+        """See base.Rule."""
+        for track, step in self._tracks.finish():
+            yield from self._judge(self._camera_id, track, step)
+
+    def _judge(self, camera_id: str, track: Track, step: Step | None) -> Iterator[Hit]:
+        if step is None:
+            self._reported.discard(track.id)
+            for key in [key for key in self._runs if key[0] == track.id]:
+                del self._runs[key]
+            return
+        if track.id in self._reported:
+            return
+        lanes = self._scene.lanes(self._tracks.aspect)
+        for lane in lanes:
+            run = self._run(track, lane, step)
+            if run is None or track.kind not in VEHICLES or not self._against(lane, run, step):
+                continue
+            way = geometry.minus(step.position, run.start.position)
+            if any(
+                other.id != lane.id
+                and other.holds(step.position)
+                and other.angle_deg(step.position, way) < 90
+                for other in lanes
+            ):
+                continue  # the lanes overlap here, and in the other one it goes the right way
+            self._reported.add(track.id)
+            yield self._hit(camera_id, track, lane, run, step)
+            return
+
+    def _run(self, track: Track, lane: Lane, step: Step) -> _Run | None:
+        """The run this step belongs to; None while it is off the lane, standing, or going with the lane."""
+        key = (track.id, track.segment, lane.id)
+        run = self._runs.get(key)
+        if not lane.holds(step.position):
+            if run is not None and step.time_s - run.last_inside_s > OUTSIDE_S:
+                del self._runs[key]
+            return None
+        progress = lane.progress(step.position)
+        if run is None or progress >= run.furthest:
+            self._runs[key] = _Run(progress, step, step.time_s)
+            return None
+        run.last_inside_s = step.time_s
+        back = run.furthest - progress
+        if back < SLACK_HEIGHTS * step.height:
+            run.start, run.middle = step, None
+            return None
+        if run.middle is None and back >= self._parameters.min_heights / 2 * step.height:
+            run.middle = step
+        return run
+
+    def _against(self, lane: Lane, run: _Run, step: Step) -> bool:
+        parameters = self._parameters
+        heights, duration_s = self._way_back(lane, run, step), step.time_s - run.start.time_s
+        way = geometry.minus(step.position, run.start.position)
+        return (
+            heights >= parameters.min_heights
+            and duration_s >= parameters.min_s
+            and heights / duration_s >= parameters.min_speed_heights_s
+            and lane.angle_deg(run.start.position, way) >= 180 - parameters.max_angle_deg
+            and moved_as_a_whole(run.start, step, way)
+        )
+
+    @staticmethod
+    def _way_back(lane: Lane, run: _Run, step: Step) -> float:
+        """In box heights: the mean of both ends', since one that comes nearer grows."""
+        return (run.furthest - lane.progress(step.position)) / ((run.start.height + step.height) / 2)
+
+    def _hit(self, camera_id: str, track: Track, lane: Lane, run: _Run, step: Step) -> Hit:
+        heights, duration_s = self._way_back(lane, run, step), step.time_s - run.start.time_s
+        way = geometry.minus(step.position, run.start.position)
+        angle_deg = lane.angle_deg(run.start.position, way)
+        middle = run.middle or step
+        boxes = (run.start.raw, middle.raw, step.raw)
+        parts = (
+            track.kind_confidence,
+            sum(box.confidence for box in boxes) / len(boxes),
+            max(0.0, math.cos(math.radians(180 - angle_deg))),
+        )
+        return Hit(
+            rule=self.name,
+            camera_id=camera_id,
+            track_id=track.id,
+            kind=track.kind,
+            before=boxes[0],
+            at=boxes[1],
+            after=boxes[2],
+            confidence=math.prod(parts) ** (1 / len(parts)),
+            time=middle.time,
+            facts={
+                "lane": lane.id,
+                "against_box_heights": round(heights, 2),
+                "against_lane_share": round((run.furthest - lane.progress(step.position)) / lane.length, 3),
+                "duration_s": round(duration_s, 2),
+                "speed_box_heights_s": round(heights / duration_s, 2),
+                "angle_to_lane_deg": round(angle_deg, 1),
+            },
+            geometry={
+                f"lane {lane.id}": lane.settings.polygon,
+                f"direction {lane.id}": lane.settings.direction,
+            },
+        )

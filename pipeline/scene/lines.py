@@ -1,0 +1,93 @@
+"""Stop lines and lanes ready to be asked: points in picture heights, true proportions."""
+
+from __future__ import annotations
+
+import math
+
+from pipeline.scene import geometry
+from pipeline.scene.geometry import in_proportion
+from pipeline.scene.settings import LaneSettings, MovementSettings, StopLineSettings
+from pipeline.types import Point
+
+
+class StopLine:
+    """A stop line; every point in and out is in picture heights."""
+
+    def __init__(self, settings: StopLineSettings, aspect: float) -> None:
+        self.settings = settings
+        self.id = settings.id
+        self.line = in_proportion(settings.line, aspect)
+        start, end = in_proportion(settings.travel, aspect)
+        self.travel = geometry.unit(geometry.minus(end, start))
+        """Unit vector of the direction of travel."""
+        self.movements: dict[str, MovementSettings] = settings.movements.present()
+        self._exits = {
+            name: in_proportion(movement.exit, aspect)
+            for name, movement in self.movements.items()
+            if movement.exit is not None
+        }
+        junction = settings.junction
+        self._area = in_proportion(junction.area, aspect) if junction.area else None
+        self._clearance = in_proportion(junction.clearance, aspect) if junction.clearance else None
+        self._beyond_heights = junction.beyond_heights
+
+    @property
+    def has_exits(self) -> bool:
+        """Whether any movement has an exit area drawn."""
+        return bool(self._exits)
+
+    def distance(self, point: Point) -> float:
+        """From the line, negative before it and positive beyond it in the direction of travel."""
+        return geometry.signed_distance(point, self.line, self.travel)
+
+    def faces(self, point: Point) -> bool:
+        """Whether going on in the direction of travel (or back against it) leads over the line's span."""
+        far = 10.0
+        ahead = (point[0] + far * self.travel[0], point[1] + far * self.travel[1])
+        behind = (point[0] - far * self.travel[0], point[1] - far * self.travel[1])
+        return geometry.crossed(behind, ahead, self.line) is not None
+
+    def crossed(self, a: Point, b: Point) -> float | None:
+        """Fraction 0..1 of the way from a to b at which it passes the line within its span; else None."""
+        return geometry.crossed(a, b, self.line)
+
+    def in_junction(self, point: Point, height: float) -> bool:
+        """Whether a vehicle whose box is `height` high has gone on into the junction."""
+        if self._area is not None:
+            return geometry.inside(point, self._area)
+        if self._clearance is not None:
+            return geometry.signed_distance(point, self._clearance, self.travel) >= 0
+        return self._beyond_heights is not None and self.distance(point) >= self._beyond_heights * height
+
+    def exit_of(self, point: Point) -> str | None:
+        """The movement whose exit area holds the point."""
+        return next((name for name, area in self._exits.items() if geometry.inside(point, area)), None)
+
+
+class Lane:
+    """A lane; every point in and out is in picture heights."""
+
+    def __init__(self, settings: LaneSettings, aspect: float) -> None:
+        self.settings = settings
+        self.id = settings.id
+        self._polygon = in_proportion(settings.polygon, aspect)
+        self._direction = in_proportion(settings.direction, aspect)
+        self.length = geometry.length(self._direction)
+
+    def holds(self, point: Point) -> bool:
+        """Whether the point is on the lane."""
+        return geometry.inside(point, self._polygon)
+
+    def progress(self, point: Point) -> float:
+        """How far along the lane, from the start of its direction line."""
+        return geometry.project(point, self._direction)[0]
+
+    def direction_at(self, point: Point) -> Point:
+        """Unit vector of travel nearest to the point."""
+        return geometry.project(point, self._direction)[2]
+
+    def angle_deg(self, point: Point, vector: Point) -> float:
+        """Angle 0..180 between a movement and the lane's direction there; 180 is straight against it."""
+        if math.hypot(*vector) == 0:
+            return 0.0
+        return abs(geometry.turn_deg(self.direction_at(point), vector))

@@ -1,0 +1,282 @@
+"""A scene file: what a camera's picture means, drawn by an operator in coordinates 0..1 of the picture."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    field_validator,
+    model_validator,
+)
+
+from pipeline.scene import geometry
+from pipeline.types import LampLayout, Point, RoadUserKind
+
+PARALLEL_DEG = 15.0
+"""A travel arrow nearer than this to the run of its stop line cannot say which side is which."""
+
+Loc = tuple[str | int, ...]
+
+
+class SceneProblemsError(ValueError):
+    """Things in a scene that contradict each other, each with the place of its key."""
+
+    def __init__(self, problems: list[tuple[Loc, str]]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(f"{'.'.join(map(str, loc))}: {text}" for loc, text in problems))
+
+
+def _tuple_of(size: int | None, what: str) -> Any:
+    def check(value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"must be {what}")
+        if size is not None and len(value) != size:
+            raise ValueError(f"must be {what}, not {len(value)} values")
+        return tuple(value)
+
+    return BeforeValidator(check)
+
+
+Coordinate = Annotated[FiniteFloat, Field(ge=0, le=1)]
+PicturePoint = Annotated[tuple[Coordinate, Coordinate], _tuple_of(2, "a point [x, y], both 0..1")]
+
+
+def _line(points: tuple[Point, ...]) -> tuple[Point, ...]:
+    for i, (a, b) in enumerate(pairwise(points)):
+        if a == b:
+            raise ValueError(f"points {i} and {i + 1} are the same: a side without length")
+    if (pair := geometry.self_crossing(points, closed=False)) is not None:
+        raise ValueError(f"crosses itself: side {pair[0]} meets side {pair[1]}; draw it without a loop")
+    return points
+
+
+def _polygon(points: tuple[Point, ...]) -> tuple[Point, ...]:
+    if len(points) > 3 and points[0] == points[-1]:
+        raise ValueError("the last corner repeats the first; leave it out, the polygon closes by itself")
+    for i, a in enumerate(points):
+        if a == points[(i + 1) % len(points)]:
+            raise ValueError(f"corners {i} and {(i + 1) % len(points)} are the same")
+    if abs(geometry.signed_area(points)) < 1e-6:
+        raise ValueError("encloses no area: its corners lie on one line")
+    if (pair := geometry.self_crossing(points, closed=True)) is not None:
+        raise ValueError(
+            f"crosses itself: the side from corner {pair[0]} meets the side from corner {pair[1]}; "
+            "list the corners in order around the area"
+        )
+    return points
+
+
+Line = Annotated[
+    tuple[PicturePoint, ...],
+    _tuple_of(None, "a list of two or more points"),
+    Field(min_length=2, max_length=32),
+    AfterValidator(_line),
+]
+Area = Annotated[
+    tuple[PicturePoint, ...],
+    _tuple_of(None, "a list of three or more corners"),
+    Field(min_length=3, max_length=64),
+    AfterValidator(_polygon),
+]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+
+
+class _Drawn(BaseModel):
+    """Strict and frozen: an unknown key is an error, never silently ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class LampSettings(_Drawn):
+    """One signal head (or one arrow of it) in the picture."""
+
+    id: Name
+    box: Annotated[
+        tuple[Coordinate, Coordinate, Coordinate, Coordinate],
+        _tuple_of(4, "a box [left, top, right, bottom], all 0..1"),
+    ]
+    """[left, top, right, bottom], drawn tightly around the lamps, without the countdown above them."""
+    layout: LampLayout = "vertical"
+    """How its lights are stacked: red on top, red at the left, or one light that changes colour."""
+    shows: Literal["ball", "arrow"] = "ball"
+    """Full lights, or an arrow for one movement."""
+
+    @field_validator("box")
+    @classmethod
+    def _has_area(cls, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        left, top, right, bottom = box
+        if right <= left or bottom <= top:
+            raise ValueError(
+                "encloses no area: must be [left, top, right, bottom] with left < right, top < bottom"
+            )
+        return box
+
+
+class MovementSettings(_Drawn):
+    """One way to go on after the line, and what governs it."""
+
+    lamp: Name | None = None
+    """The lamp that must not be red for it."""
+    free: bool = False
+    """true: no signal governs it (a turn that is allowed at any time)."""
+    exit: Area | None = None
+    """Where vehicles of this movement leave the junction; without any, the trajectory's turn decides."""
+
+    @model_validator(mode="after")
+    def _lamp_or_free(self) -> Self:
+        if self.free == (self.lamp is not None):
+            raise ValueError("give either `lamp: ID` or `free: true`")
+        return self
+
+
+class MovementsSettings(_Drawn):
+    """The movements that start at a stop line; one left out does not exist there."""
+
+    left: MovementSettings | None = None
+    """Turning left, U-turns included."""
+    straight: MovementSettings | None = None
+    """Going straight on."""
+    right: MovementSettings | None = None
+    """Turning right."""
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not self.present():
+            raise ValueError("needs at least one of left, straight, right")
+        return self
+
+    def present(self) -> dict[str, MovementSettings]:
+        """Movement name to settings, those that exist."""
+        return {name: m for name in ("left", "straight", "right") if (m := getattr(self, name)) is not None}
+
+
+class JunctionSettings(_Drawn):
+    """What counts as having gone on into the junction. One of the three."""
+
+    area: Area | None = None
+    """The ground point is in this area."""
+    clearance: Line | None = None
+    """The ground point is beyond this second line (often the far edge of the pedestrian crossing)."""
+    beyond_heights: Annotated[FiniteFloat, Field(gt=0, le=20)] | None = None
+    """The ground point is this many heights of the vehicle's own box beyond the stop line."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(value is not None for value in (self.area, self.clearance, self.beyond_heights)) != 1:
+            raise ValueError("give exactly one of area, clearance, beyond_heights")
+        return self
+
+
+class StopLineSettings(_Drawn):
+    """A stop line, the way vehicles cross it, and the lamps that govern them."""
+
+    id: Name
+    line: Line
+    """Along the painted line, from kerb to the middle of the road; only crossings of it count."""
+    travel: Annotated[tuple[PicturePoint, PicturePoint], _tuple_of(2, "two points: [from, to]")]
+    """An arrow [from, to] drawn across the line: from where vehicles wait to where they go."""
+    movements: MovementsSettings
+    junction: JunctionSettings = JunctionSettings(beyond_heights=1.0)
+    """Without it: one box height beyond the line."""
+
+    @model_validator(mode="after")
+    def _arrow_crosses(self) -> Self:
+        start, end = self.travel
+        if start == end:
+            raise ValueError("travel has no length: draw the arrow from before the line to beyond it")
+        _, _, direction = geometry.project(start, self.line)
+        angle = abs(geometry.turn_deg(direction, geometry.minus(end, start)))
+        if min(angle, 180 - angle) < PARALLEL_DEG:
+            raise ValueError("travel runs parallel to the line: draw the arrow across it")
+        if geometry.crossed(start, end, self.line) is None:
+            raise ValueError("travel does not cross the line: start the arrow before it and end it beyond")
+        return self
+
+
+class LaneSettings(_Drawn):
+    """A lane, or a carriageway of lanes that go the same way."""
+
+    id: Name
+    polygon: Area
+    """Its surface in the picture: a road user is in it while its ground point is."""
+    direction: Line
+    """A line along its middle in the direction of travel."""
+    classes: tuple[RoadUserKind, ...] = ()
+    """Who may use it; empty: everyone."""
+
+
+class ZoneSettings(_Drawn):
+    """An area with a purpose of its own."""
+
+    id: Name
+    polygon: Area
+    """Its corners in order."""
+    purpose: Name
+    """What it is for, e.g. no_stopping, pavement."""
+
+
+def _empty(value: Any) -> Any:
+    """`red_light:` with nothing behind it means: on, with the defaults."""
+    if isinstance(value, dict):
+        return {key: {} if inner is None else inner for key, inner in value.items()}
+    return value
+
+
+class SceneSettings(_Drawn):
+    """One camera's scene. All coordinates are 0..1 of the picture, x to the right, y down."""
+
+    lamps: tuple[LampSettings, ...] = ()
+    """Signal heads whose colour is read from the picture."""
+    stop_lines: tuple[StopLineSettings, ...] = ()
+    """Stop lines; needed by the rules red_light and stop_line."""
+    lanes: tuple[LaneSettings, ...] = ()
+    """Lanes; needed by wrong_way, and road users are counted per lane."""
+    zones: tuple[ZoneSettings, ...] = ()
+    """Areas for rules that ask for them."""
+    ignore: tuple[Area, ...] = ()
+    """Areas in which nothing is judged or counted: parking, a screen, a recorder's overlay."""
+    rules: Annotated[dict[str, dict[str, Any]], BeforeValidator(_empty)] = {}
+    """The rules that are on, each with its parameters (or nothing behind the colon for the defaults)."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if problems := list(self._problems()):
+            raise SceneProblemsError(problems)
+        return self
+
+    def _problems(self) -> Iterator[tuple[Loc, str]]:
+        for key in ("lamps", "stop_lines", "lanes", "zones"):
+            ids = [item.id for item in getattr(self, key)]
+            for i, name in enumerate(ids):
+                if Counter(ids[:i])[name]:
+                    yield (key, i, "id"), f"id {name!r} is used more than once in {key}"
+        lamps = [lamp.id for lamp in self.lamps]
+        for i, line in enumerate(self.stop_lines):
+            for name, movement in line.movements.present().items():
+                if movement.lamp is not None and movement.lamp not in lamps:
+                    known = ", ".join(lamps) or "none are drawn"
+                    yield (
+                        ("stop_lines", i, "movements", name, "lamp"),
+                        f"lamp {movement.lamp!r} is not among the lamps of this scene ({known})",
+                    )
+        for i, lane in enumerate(self.lanes):
+            for j, point in enumerate(lane.direction):
+                if not _within(point, lane.polygon):
+                    yield (
+                        ("lanes", i, "direction", j),
+                        f"point {list(point)} lies outside the polygon of lane {lane.id!r}; draw it inside",
+                    )
+
+
+def _within(point: Point, polygon: tuple[Point, ...]) -> bool:
+    """Inside, or so near to an edge that a hand cannot draw better."""
+    return geometry.inside(point, polygon) or geometry.project(point, (*polygon, polygon[0]))[1] < 0.01
