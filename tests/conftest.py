@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.kafka_fixture import kafka_broker, own_broker
+
+__all__ = ["kafka_broker", "own_broker"]
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 

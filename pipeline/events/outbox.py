@@ -1,0 +1,230 @@
+"""The durable queue on this box's disk: an event is safe once `put` has returned.
+
+SQLite in WAL mode with synchronous=FULL: every `put` is flushed to the disk before it returns, and a crash
+or power loss leaves whole events only. Delivery is at least once; a repeat carries the same id.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import OutboxSettings
+from pipeline.events.errors import OutboxFull
+from pipeline.events.event import Event, EventType
+from pipeline.events.outbox_file import clear_errors, open_outbox
+
+PRIORITY = {EventType.VIOLATION: 0, EventType.HEALTH: 1, EventType.FLOW: 2}
+"""What is sent first and refused last."""
+REMEMBER_DAYS = {EventType.VIOLATION: 30.0, EventType.HEALTH: 2.0, EventType.FLOW: 2.0}
+"""How long the id of a sent event is known, so that a repeat is not sent again."""
+
+
+class Put(Enum):
+    """What became of an event that was put."""
+
+    STORED = "stored"
+    REPEATED = "repeated"
+    """Its id is pending, was sent or was set aside already: nothing was written."""
+
+
+class Outbox:
+    """Events wait here until a sink has acknowledged them. All methods may be called from any thread."""
+
+    def __init__(
+        self,
+        path: Path,
+        settings: OutboxSettings | None = None,
+        *,
+        extra_bytes: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """Open or begin the outbox file. A damaged one is moved aside and a new one begun.
+
+        `extra_bytes` tells what else counts towards the bound (evidence); called with every `put`, so it
+        must be quick. Raises OutboxError when the disk does not let an outbox be.
+        """
+        self._path = path
+        self._settings = settings or OutboxSettings()
+        self._extra_bytes = extra_bytes
+        self._lock = threading.RLock()
+        self._arrived = threading.Condition()
+        self._arrivals = 0
+        self._refused: Counter[EventType] = Counter()
+        self._forget_next_s = 0.0
+        self._db = open_outbox(path)
+
+    def put(self, event: Event) -> Put:
+        """Keep the event; on disk when this returns. Takes the hit with the event's id out of the journal.
+
+        Raises OutboxFull when bound or disk is reached (traffic.flow first, violations last), and
+        OutboxError when the disk fails; the outbox stays usable and later calls may succeed.
+        """
+        body = event.to_json()
+        try:
+            with self._transaction() as db:
+                if self._known(event.id):
+                    outcome = Put.REPEATED
+                else:
+                    self._make_room(event, len(body.encode()))
+                    db.execute(
+                        "INSERT INTO events (id, type, priority, key, put_at_s, body)"
+                        " VALUES (?, ?, ?, ?, ?, ?)",
+                        (event.id, event.type, PRIORITY[event.type], event.key, time.time(), body),
+                    )
+                    outcome = Put.STORED
+                db.execute("DELETE FROM hits WHERE id = ?", (event.id,))
+        except OutboxFull:
+            self._refused[event.type] += 1
+            raise
+        if outcome is Put.STORED:
+            with self._arrived:
+                self._arrivals += 1
+                self._arrived.notify_all()
+        return outcome
+
+    def journal(self, event: Event) -> None:
+        """Note a hit whose evidence is yet to come, as the event that tells of it without evidence.
+
+        `put` of an event with the same id takes it out again. Raises as `put` does.
+        """
+        with self._transaction() as db:
+            if not self._known(event.id):
+                db.execute(
+                    "INSERT OR IGNORE INTO hits (id, at_s, body) VALUES (?, ?, ?)",
+                    (event.id, time.time(), event.to_json()),
+                )
+
+    def leftover_hits(self) -> list[Event]:
+        """The journal, oldest first: at start, the hits whose evidence was never finished."""
+        return [Event.from_json(body) for (body,) in self._read("SELECT body FROM hits ORDER BY at_s, id")]
+
+    def batch(self, limit: int) -> list[Event]:
+        """The next events to send: violations, then health, then flow; each in the order they were put."""
+        events = []
+        rows = self._read("SELECT id, body FROM events ORDER BY priority, seq LIMIT ?", (limit,))
+        for event_id, body in rows:
+            try:
+                events.append(Event.from_json(body))
+            except (ValueError, KeyError, TypeError) as error:
+                self.set_aside(event_id, f"cannot be read any more: {type(error).__name__}")
+        return events
+
+    def acknowledge(self, ids: Collection[str]) -> None:
+        """Forget the bodies of events that the sink has taken; their ids stay known for some days."""
+        now_s = time.time()
+        with self._transaction() as db:
+            for event_id in ids:
+                deleted = db.execute("DELETE FROM events WHERE id = ? RETURNING type", (event_id,))
+                for (event_type,) in deleted.fetchall():
+                    forget_at_s = now_s + REMEMBER_DAYS[EventType(event_type)] * 86400
+                    db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?)", (event_id, forget_at_s))
+            if now_s >= self._forget_next_s:
+                db.execute("DELETE FROM sent WHERE forget_at_s < ?", (now_s,))
+                self._forget_next_s = now_s + 3600
+
+    def set_aside(self, event_id: str, reason: str) -> None:
+        """Take an event that no sink will ever accept out of the queue; it is kept, with the reason."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO refused (id, type, at_s, reason, body)"
+                " SELECT id, type, ?, ?, body FROM events WHERE id = ?",
+                (time.time(), reason, event_id),
+            )
+            db.execute("DELETE FROM events WHERE id = ?", (event_id,))
+
+    def wait(self, timeout_s: float, seen: int) -> int:
+        """Wait for an event put after `seen` (a number this returned before; 0 at first)."""
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._arrivals != seen, timeout_s)
+            return self._arrivals
+
+    def count(self) -> int:
+        """Events that wait."""
+        return int(self._read("SELECT count(*) FROM events")[0][0])
+
+    def set_aside_count(self) -> int:
+        """Events that no sink accepted."""
+        return int(self._read("SELECT count(*) FROM refused")[0][0])
+
+    def oldest_age_s(self) -> float:
+        """How long the oldest event has waited; 0 when none waits."""
+        oldest = self._read("SELECT put_at_s FROM events ORDER BY seq LIMIT 1")
+        return max(0.0, time.time() - oldest[0][0]) if oldest else 0.0
+
+    def bytes(self) -> int:
+        """What the outbox holds on disk, without its write-ahead log and without `extra_bytes`."""
+        with self._lock, clear_errors(self._path):
+            return self._pages("page_count") - self._pages("freelist_count")
+
+    def refused(self) -> Mapping[EventType, int]:
+        """How many events were refused since the start because the outbox was full, per type."""
+        return {event_type: self._refused[event_type] for event_type in EventType}
+
+    def limit_bytes(self) -> int:
+        """The bound in force now, evidence included: configured size, share of the disk, or what is left."""
+        with self._lock, clear_errors(self._path):
+            return self._limit(self.bytes() + self._extra_bytes())
+
+    def close(self) -> None:
+        """Close the file. Events stay."""
+        with self._lock, clear_errors(self._path):
+            self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, clear_errors(self._path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _read(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        with self._lock, clear_errors(self._path):
+            return self._db.execute(query, values).fetchall()
+
+    def _known(self, event_id: str) -> bool:
+        query = "SELECT 1 FROM {} WHERE id = ?"
+        return any(
+            self._db.execute(query.format(table), (event_id,)).fetchone()
+            for table in ("events", "sent", "refused")
+        )
+
+    def _make_room(self, event: Event, size: int) -> None:
+        """Within a transaction: let the event in, or raise OutboxFull. The last part is for violations."""
+        used = self.bytes() + self._extra_bytes()
+        limit = self._limit(used)
+        reserve = self._settings.reserve_share * PRIORITY[event.type] / PRIORITY[EventType.FLOW]
+        if used + size <= limit * (1 - reserve):
+            return
+        if event.type is EventType.HEALTH:
+            # The newest state replaces those of the same camera that still wait: their topic is compacted.
+            replaced = self._db.execute(
+                "DELETE FROM events WHERE type = ? AND key = ?", (event.type, event.key)
+            ).rowcount
+            if replaced:
+                return
+        raise OutboxFull(
+            f"outbox {self._path} is full: {used / 1e6:.1f} of {limit / 1e6:.1f} MB are used, "
+            f"{event.type} is refused"
+        )
+
+    def _limit(self, used: int) -> int:
+        disk = shutil.disk_usage(self._path.parent)
+        room = used + disk.free + self._pages("freelist_count")
+        return int(min(self._settings.max_megabytes * 1e6, self._settings.max_disk_share * disk.total, room))
+
+    def _pages(self, pragma: str) -> int:
+        pages, size = (self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in (pragma, "page_size"))
+        return int(pages) * int(size)
