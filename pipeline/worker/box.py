@@ -1,0 +1,339 @@
+"""A whole worker: assembles the rooms, starts and stops them in order, and keeps its figures."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from pipeline import __version__
+from pipeline.config import Config
+from pipeline.events.build import Origin, build_candidate, build_flow, build_health, with_evidence
+from pipeline.events.errors import EventsError, OutboxFull
+from pipeline.events.event import Event
+from pipeline.events.kafka_sink import KafkaSink
+from pipeline.events.outbox import Outbox, Put
+from pipeline.events.publisher import Publisher
+from pipeline.evidence import ROLES, EvidenceError, EvidenceMaker, SigningKey
+from pipeline.perception.detector import Detector
+from pipeline.scene import Scene
+from pipeline.types import CameraHealth, Frame, Hit, MissingItem
+from pipeline.worker.http import MonitorServer
+from pipeline.worker.metrics import Metrics
+from pipeline.worker.minutes import FlowMinute
+from pipeline.worker.proof import ProofQueue
+from pipeline.worker.scheduler import Scheduler
+from pipeline.worker.watch import CameraWatch
+
+log = structlog.get_logger(__name__)
+
+PROOFS_WAITING = 200
+"""Hits that may wait for their clip; more are published at once, without evidence."""
+PROOF_THREADS = 2
+HOUSEKEEPING_S = 5.0
+RETENTION_EVERY_S = 600.0
+
+
+class Worker:
+    """One worker process.
+
+    >>> worker = Worker(load_config(path), scenes)
+    >>> worker.start()
+    >>> ...
+    >>> worker.stop()
+    """
+
+    def __init__(self, config: Config, scenes: Mapping[str, Scene]) -> None:
+        """Load the model, open outbox and evidence.
+
+        `scenes` has one scene for every camera id. Raises PerceptionError, RuleError, EvidenceError,
+        OutboxError or OSError (metrics port) with a sentence that says what to do.
+        """
+        self.config = config
+        self.metrics = Metrics()
+        data_dir = config.worker.data_dir
+        self._key = SigningKey.load_or_create(data_dir)
+        self.detector = Detector(config.model)
+        model = (config.model.path.name, self.detector.sha256)
+        self.evidence = EvidenceMaker(
+            evidence_root(config), config.evidence, self._key, model, config.worker.id
+        )
+        self.outbox = Outbox(outbox_path(config), config.outbox, extra_bytes=self.evidence.store.bytes)
+        self._origin = Origin(config.worker.id, f"ngatu {__version__}", *model)
+        self.publisher = (
+            None
+            if config.kafka is None
+            else Publisher(self.outbox, KafkaSink(config.kafka), on_acknowledged=self._acknowledged)
+        )
+        self.watches = {
+            camera.id: CameraWatch(
+                camera, scenes[camera.id], self.metrics, on_frame=self._frame_ready, on_health=self._health
+            )
+            for camera in config.cameras
+        }
+        self.scheduler = Scheduler(
+            lambda camera_id: self.watches[camera_id].camera.take(),
+            self._see,
+            threads=config.model.threads or os.cpu_count() or 1,
+            batch=config.model.batch,
+        )
+        self.proofs = ProofQueue(
+            self._prove,
+            self._refuse_proof,
+            delay_s=config.evidence.after_s,
+            limit=PROOFS_WAITING,
+            threads=PROOF_THREADS,
+        )
+        self.monitor = MonitorServer(
+            config.worker.metrics_host,
+            config.worker.metrics_port,
+            self.metrics.registry,
+            self.healthy,
+            self.ready,
+        )
+        self._notices: tuple[str, ...] = ()
+        self._stopping = threading.Event()
+        self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
+
+    def start(self) -> None:
+        """Publish what an earlier run left, then open the cameras."""
+        self._recover()
+        self.monitor.start()
+        if self.publisher is not None:
+            self.publisher.start()
+        self.proofs.start()
+        self.scheduler.start()
+        for watch in self.watches.values():
+            watch.camera.start()
+        self._housekeeper.start()
+        log.info(
+            "worker_started",
+            worker=self.config.worker.id,
+            cameras=len(self.watches),
+            monitor=f"http://{self.config.worker.metrics_host}:{self.monitor.port}",
+        )
+
+    def ended(self) -> bool:
+        """Whether every camera is a file that has been played to its end."""
+        return all(watch.camera.ended for watch in self.watches.values())
+
+    def stop(self, timeout_s: float = 9.0) -> None:
+        """Finish what has been seen and exit in time: hits get their proof from what has been filmed."""
+        deadline = time.monotonic() + timeout_s
+        self._stopping.set()
+        self.scheduler.stop(1.0)
+        for watch in self.watches.values():
+            for minute in watch.finish():
+                self._write_flow(watch, minute)
+        self.evidence.hurry()
+        left = self.proofs.drain(max(0.5, deadline - time.monotonic() - 3.5))
+        stoppers = [
+            threading.Thread(target=watch.camera.stop, args=(1.5,)) for watch in self.watches.values()
+        ]
+        for thread in stoppers:
+            thread.start()
+        for thread in stoppers:
+            thread.join(2.0)
+        unsent = self.outbox.count()
+        if self.publisher is not None:
+            unsent = self.publisher.close(max(0.3, deadline - time.monotonic()))
+        self.monitor.stop()
+        with contextlib.suppress(EventsError):
+            self.outbox.close()
+        log.info("worker_stopped", hits_left_in_journal=left, events_left_in_outbox=unsent)
+
+    # --- frames -----------------------------------------------------------------------------------
+
+    def _frame_ready(self, camera_id: str) -> None:
+        self.scheduler.frame_ready(camera_id)
+
+    def _see(self, frames: Sequence[Frame]) -> None:
+        began = time.perf_counter()
+        found = self.detector.detect([frame.picture for frame in frames])
+        self.metrics.inference.observe(time.perf_counter() - began)
+        for frame, detections in zip(frames, found, strict=True):
+            watch = self.watches[frame.camera_id]
+            try:
+                verdict = watch.judge(frame, detections)
+            except Exception:
+                self.metrics.errors.labels("judge").inc()
+                log.exception("judging_failed", camera=frame.camera_id)
+                continue
+            for hit in verdict.hits:
+                self._take_hit(watch, hit, frame.time.captured_at_s)
+            for minute in verdict.minutes:
+                self._write_flow(watch, minute)
+
+    # --- hits to events ---------------------------------------------------------------------------
+
+    def _take_hit(self, watch: CameraWatch, hit: Hit, now_s: float) -> None:
+        log.info("hit", camera=hit.camera_id, rule=hit.rule, track=hit.track_id, kind=hit.kind.value)
+        try:
+            interrupted = self._bare_candidate(hit, "the worker stopped before the evidence was finished")
+            self.outbox.journal(interrupted)
+        except EventsError as error:
+            # Not on disk yet, but still in hand: the proof is tried all the same.
+            self._trouble("journal", str(error))
+        self.proofs.submit(hit, now_s)
+
+    def _bare_candidate(self, hit: Hit, reason: str) -> Event:
+        return build_candidate(
+            hit,
+            self.watches[hit.camera_id].settings,
+            self._origin,
+            missing=[MissingItem(role, reason) for role in ROLES],
+        )
+
+    def _prove(self, hit: Hit, patience_s: float) -> None:
+        watch = self.watches[hit.camera_id]
+        event = self._bare_candidate(hit, "")
+        began = time.monotonic()
+        try:
+            bundle = self.evidence.make(hit, event.id, watch.camera, watch.settings, patience_s=patience_s)
+        except EvidenceError as error:
+            self._trouble("evidence", str(error))
+            event = self._bare_candidate(hit, str(error))
+        else:
+            self.metrics.evidence_seconds.observe(time.monotonic() - began)
+            for part in bundle.missing:
+                self.metrics.evidence_missing.labels(part.role).inc()
+            event = with_evidence(event, bundle, self.evidence.store.root)
+        self._put(event)
+
+    def _refuse_proof(self, hit: Hit) -> None:
+        self._trouble("evidence", f"{PROOFS_WAITING} hits wait for their evidence already")
+        self._put(self._bare_candidate(hit, "too many acts at once: the evidence queue was full"))
+
+    def _write_flow(self, watch: CameraWatch, minute: FlowMinute) -> None:
+        self._put(
+            build_flow(
+                minute.counts,
+                watch.settings,
+                self._origin,
+                start_s=minute.start_s,
+                end_s=minute.end_s,
+                observed_s=minute.observed_s,
+            )
+        )
+
+    def _put(self, event: Event) -> None:
+        try:
+            outcome = self.outbox.put(event)
+        except OutboxFull as error:
+            self.metrics.events_refused.labels(event.type.value).inc()
+            self._trouble("outbox", str(error))
+        except EventsError as error:
+            self._trouble("outbox", str(error))
+        else:
+            if outcome is Put.STORED:
+                self.metrics.events.labels(event.type.value).inc()
+
+    def _acknowledged(self, event: Event, at_s: float) -> None:
+        self.metrics.events_acknowledged.labels(event.type.value).inc()
+        self.metrics.event_latency.labels(event.type.value).observe(max(0.0, at_s - event.time.timestamp()))
+
+    def _recover(self) -> None:
+        """Tell what an earlier run saw and could not tell any more."""
+        self.evidence.store.sweep()
+        for stored in self.evidence.store.unsent_bundles(self.outbox.knows):
+            camera = stored.manifest.camera
+            settings = next((c for c in self.config.cameras if c.id == camera.id), None)
+            if settings is None:
+                log.warning("bundle_of_unknown_camera", camera=camera.id, event=stored.event_id)
+                continue
+            event = build_candidate(stored.hit, settings, self._origin, missing=())
+            self._put(with_evidence(event, stored.bundle, self.evidence.store.root))
+            log.info("bundle_recovered", event=stored.event_id)
+        for event in self.outbox.leftover_hits():
+            self._put(event)
+            log.info("hit_recovered", event=event.id)
+
+    # --- health and figures -----------------------------------------------------------------------
+
+    def _health(self, health: CameraHealth) -> None:
+        watch = self.watches[health.camera_id]
+        watch.health = health
+        self.metrics.camera_up.labels(health.camera_id).set(health.state == "up")
+        self.metrics.camera_reconnects.labels(health.camera_id).set(health.reconnects)
+        log.info("camera", camera=health.camera_id, state=health.state, reason=health.reason or None)
+        self._put(build_health(health, watch.settings, self._origin, notices=self._notices))
+
+    def _trouble(self, stage: str, sentence: str) -> None:
+        self.metrics.errors.labels(stage).inc()
+        log.error("trouble", stage=stage, reason=sentence)
+
+    def _keep_house(self) -> None:
+        retention_at = 0.0
+        while not self._stopping.wait(HOUSEKEEPING_S):
+            try:
+                self._update_figures()
+                self._tell_notices()
+                if time.monotonic() >= retention_at:
+                    retention_at = time.monotonic() + RETENTION_EVERY_S
+                    removed = self.evidence.store.expire(time.time(), self.outbox.was_sent)
+                    if removed:
+                        log.info("evidence_expired", bundles=removed)
+            except (EventsError, EvidenceError, OSError) as error:
+                self._trouble("housekeeping", str(error))
+
+    def _update_figures(self) -> None:
+        metrics = self.metrics
+        metrics.outbox_events.set(self.outbox.count())
+        metrics.outbox_bytes.set(self.outbox.bytes())
+        metrics.outbox_oldest.set(self.outbox.oldest_age_s())
+        metrics.evidence_bytes.set(self.evidence.store.bytes())
+        metrics.evidence_queue.set(self.proofs.waiting())
+        if self.publisher is not None:
+            metrics.kafka_connected.set(self.publisher.state().connected)
+        for camera_id, watch in self.watches.items():
+            stats = watch.camera.stats()
+            metrics.ring_seconds.labels(camera_id).set(stats.ring_seconds)
+            metrics.ring_bytes.labels(camera_id).set(stats.ring_bytes)
+            if (newest := watch.newest) is not None:
+                metrics.clock_offset.labels(camera_id).set(newest.time.offset_ms / 1000)
+                metrics.clock_uncertainty.labels(camera_id).set(newest.time.uncertainty_ms / 1000)
+
+    def _tell_notices(self) -> None:
+        """A box that refuses events says so in every camera's health, once at each change."""
+        refused = {kind.value: count for kind, count in self.outbox.refused().items() if count}
+        notices = tuple(f"outbox full: {kind} is refused" for kind in sorted(refused))
+        if notices == self._notices:
+            return
+        self._notices = notices
+        for watch in self.watches.values():
+            if watch.health is not None:
+                self._put(build_health(watch.health, watch.settings, self._origin, notices=notices))
+
+    def healthy(self) -> tuple[bool, dict[str, Any]]:
+        """For /healthz: whether this process does its work; a lost camera or broker is not its illness."""
+        parts = {
+            "seeing": self.scheduler.alive(),
+            "proving": self.proofs.alive(),
+            "publishing": self.publisher is None or self.publisher.alive(),
+        }
+        return all(parts.values()), parts
+
+    def ready(self) -> tuple[bool, dict[str, Any]]:
+        """For /readyz: whether at least one camera is up."""
+        states = {
+            camera_id: watch.health.state if watch.health else "connecting"
+            for camera_id, watch in self.watches.items()
+        }
+        kafka = None if self.publisher is None else (self.publisher.state().reason or "connected")
+        return "up" in states.values(), {"cameras": states, "kafka": kafka}
+
+
+def outbox_path(config: Config) -> Path:
+    """Where the worker keeps its outbox."""
+    return config.worker.data_dir / "outbox.db"
+
+
+def evidence_root(config: Config) -> Path:
+    """Where the worker keeps its evidence."""
+    return config.worker.data_dir / "evidence"

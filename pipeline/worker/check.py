@@ -1,0 +1,136 @@
+"""`ngatu check`: is everything there that a worker needs? Changes nothing but a probe file on the disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from pipeline.cameras.camera import CameraError, probe
+from pipeline.config import CameraSettings, Config, StreamSettings
+from pipeline.events.errors import EventsError
+from pipeline.events.kafka_sink import check as check_broker
+from pipeline.evidence import EvidenceError, SigningKey
+from pipeline.perception.detector import Detector
+from pipeline.perception.errors import PerceptionError
+from pipeline.scene import SceneSettings
+from pipeline.types import Lamp
+
+LEAST_FREE_MB = 500
+MIN_LAMP_PX = 6
+"""A lamp's light that is smaller in the analysed picture cannot be told from its neighbours."""
+PROBE_TIMEOUT_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    detail: str
+
+
+def findings(config: Config, scenes: dict[str, SceneSettings], *, offline: bool = False) -> Iterator[Finding]:
+    """Look at the model, the disk, the broker and every camera; `offline` leaves out broker and cameras."""
+    yield Finding("configuration", True, f"{len(config.cameras)} cameras")
+    yield _try("model", lambda: _model(config))
+    yield _try("disk", lambda: _disk(config))
+    yield _try("signing key", lambda: f"key {SigningKey.load_or_create(config.worker.data_dir).key_id}")
+    if offline:
+        return
+    if config.kafka is None:
+        yield Finding("kafka", True, "not configured: events stay in the outbox")
+    else:
+        kafka = config.kafka
+        yield _try("kafka", lambda: _broker_detail(check_broker(kafka)))
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        for found in pool.map(lambda camera: list(_camera(camera, scenes[camera.id])), config.cameras):
+            yield from found
+
+
+def _try(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, True, look())
+    except (PerceptionError, EventsError, EvidenceError, CameraError, OSError, ValueError) as error:
+        return Finding(what, False, str(error))
+
+
+def _model(config: Config) -> str:
+    detector = Detector(config.model)
+    width, height = detector.input_size
+    return (
+        f"{config.model.path.name}: {detector.model.layout.name}, {width}x{height}, "
+        f"{len(detector.names)} classes, on {detector.model.provider}"
+    )
+
+
+def _disk(config: Config) -> str:
+    data_dir = config.worker.data_dir
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=data_dir) as probe_file:
+            probe_file.write(b"\0" * 65536)
+            probe_file.flush()
+            os.fsync(probe_file.fileno())
+    except OSError as error:
+        raise ValueError(
+            f"data_dir {data_dir} cannot be written: {error.strerror}; check mount, space and owner"
+        ) from None
+    free_mb = shutil.disk_usage(data_dir).free / 1e6
+    if free_mb < LEAST_FREE_MB:
+        raise ValueError(f"data_dir {data_dir} has {free_mb:.0f} MB free; {LEAST_FREE_MB} MB are the least")
+    return f"{data_dir}: {free_mb / 1000:.1f} GB free"
+
+
+def _broker_detail(report: object) -> str:
+    nodes = ", ".join(getattr(report, "nodes", ()))
+    missing = getattr(report, "missing_topics", ())
+    return f"{nodes}" + (f"; topics that will be created: {', '.join(missing)}" if missing else "")
+
+
+def _camera(camera: CameraSettings, scene: SceneSettings) -> Iterable[Finding]:
+    streams: list[tuple[str, StreamSettings]] = [("detect", camera.detect)]
+    if camera.record is not None:
+        streams.append(("record", camera.record))
+    for role, stream in streams:
+        what = f"{camera.id} {role}"
+        try:
+            info = probe(stream, PROBE_TIMEOUT_S)
+        except CameraError as error:
+            yield Finding(what, False, str(error))
+            continue
+        yield Finding(
+            what,
+            True,
+            f"{info.codec} {info.width}x{info.height} at {info.fps:.0f}/s, time from {info.time_source}",
+        )
+        if role == "detect":
+            yield _scene_fits(camera, scene, info.width, info.height)
+
+
+def _scene_fits(camera: CameraSettings, scene: SceneSettings, width: int, height: int) -> Finding:
+    scale = min(1.0, camera.analysis.max_width_px / width)
+    small = [
+        f"lamp {lamp.id} has {size:.0f} px a light in the analysed picture, {MIN_LAMP_PX} px are the least"
+        for lamp in scene.lamps_to_read()
+        if (size := _light_px(lamp, width * scale, height * scale)) < MIN_LAMP_PX
+    ]
+    what = f"{camera.id} scene"
+    if small:
+        return Finding(what, False, "; ".join(small) + ": raise analysis.max_width_px or use a larger stream")
+    rules = ", ".join(scene.rules) or "no rules: road users are counted only"
+    return Finding(what, True, rules)
+
+
+def _light_px(lamp: Lamp, width: float, height: float) -> float:
+    left, top, right, bottom = lamp.box
+    across, down = (right - left) * width, (bottom - top) * height
+    if lamp.layout == "vertical":
+        down /= 3
+    elif lamp.layout == "horizontal":
+        across /= 3
+    return min(across, down)

@@ -1,0 +1,79 @@
+"""One camera's loop: frame to observation, observation to hits and counts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import supervision as sv
+
+from pipeline.cameras.camera import Camera
+from pipeline.config import CameraSettings
+from pipeline.perception.camera import CameraPerception
+from pipeline.rules import Flow, build_rules
+from pipeline.scene import Scene
+from pipeline.types import CameraHealth, Frame, Hit, Observation
+from pipeline.worker.metrics import Metrics
+from pipeline.worker.minutes import FlowMinute, FlowMinutes
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one frame led to."""
+
+    hits: tuple[Hit, ...]
+    minutes: tuple[FlowMinute, ...]
+
+
+class CameraWatch:
+    """Everything that one camera has of its own. `judge` is called by one thread at a time."""
+
+    def __init__(
+        self,
+        settings: CameraSettings,
+        scene: Scene,
+        metrics: Metrics,
+        *,
+        on_frame: Callable[[str], None],
+        on_health: Callable[[CameraHealth], None],
+    ) -> None:
+        """Raises RuleError when the scene switches on a rule that it cannot serve."""
+        self.settings = settings
+        self.scene = scene
+        self.camera = Camera(settings, on_frame, on_health)
+        self.health: CameraHealth | None = None
+        self.newest: Observation | None = None
+        self.analysed = 0
+        self.hits = 0
+        self._perception = CameraPerception(
+            settings.id, scene.settings.lamps_to_read(), scene.settings.ignore
+        )
+        self._rules = build_rules(scene)
+        self._minutes = FlowMinutes(Flow(scene))
+        self._metrics = metrics
+
+    def judge(self, frame: Frame, detections: sv.Detections) -> Verdict:
+        """Take up the next frame, in order of capture."""
+        began = time.perf_counter()
+        observation = self._perception.observe(frame, detections)
+        observed = time.perf_counter()
+        hits = tuple(hit for rule in self._rules for hit in rule.observe(observation))
+        minutes = tuple(self._minutes.observe(observation))
+        judged = time.perf_counter()
+        self.newest = observation
+        self.analysed += 1
+        self.hits += len(hits)
+        metrics, camera_id = self._metrics, self.settings.id
+        metrics.stage.labels("observe").observe(observed - began)
+        metrics.stage.labels("judge").observe(judged - observed)
+        metrics.frames.labels(camera_id, "analysed").inc()
+        if frame.time.source != "file":
+            metrics.frame_latency.labels(camera_id).observe(max(0.0, time.time() - frame.time.captured_at_s))
+        for hit in hits:
+            metrics.hits.labels(camera_id, hit.rule).inc()
+        return Verdict(hits, minutes)
+
+    def finish(self) -> tuple[FlowMinute, ...]:
+        """The worker stops: the counts of the open minute."""
+        return tuple(self._minutes.finish())
