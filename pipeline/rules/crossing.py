@@ -78,8 +78,8 @@ class _Approach:
     passage: Passage | None = None
 
     def shown_before(self, now_s: float) -> Step | None:
-        """The step to show: the last one clearly before the line; for one that has long been waiting nearer to
-        it, the earliest of which a picture is still to be had.
+        """The step to show: the last one clearly before the line; for one that has long been waiting nearer
+        to it, the earliest of which a picture is still to be had.
         """
         if self.before is None or now_s - self.before.time_s <= PICTURES_S or not self.waiting:
             return self.before

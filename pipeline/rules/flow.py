@@ -1,9 +1,9 @@
 """Counts of road users per minute, lane and class (traffic.flow).
 
 In a lane, a road user is counted when its smoothed trajectory passes the middle of the lane's direction
-line, whichever way it goes. A gate is passed once, so a track that is lost and begins anew elsewhere in the lane
-is not counted twice, as it would be by counting tracks; one lost just at the gate is missed. Without lanes there
-is no gate, and a track is counted once it has moved: there an id switch does count twice.
+line, whichever way it goes. A gate is passed once, so a track that is lost and begins anew elsewhere in the
+lane is not counted twice, as it would be by counting tracks; one lost just at the gate is missed.
+Without lanes there is no gate, and a track is counted once it has moved: there an id switch counts twice.
 """
 
 from __future__ import annotations

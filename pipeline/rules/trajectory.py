@@ -1,10 +1,10 @@
 """Smoothed trajectories: what every rule judges by, instead of single boxes.
 
 A box jumps: by a few per cent in every frame, by half its height when something passes in front of it, and
-by anything at all when the tracker mistakes one road user for another. So a rule never sees a box's bottom centre
-but a `Step`: the value at that moment of a straight line fitted (least squares, triangular weights, after a
-median of three) to the ground points within `HALF_WINDOW_S` on either side. A step is therefore handed out
-`HALF_WINDOW_S` late.
+by anything at all when the tracker mistakes one road user for another. So a rule never sees a box's bottom
+centre but a `Step`: the value, at that moment, of a straight line fitted (least squares, triangular weights,
+after a median of three) to the ground points within `HALF_WINDOW_S` on either side. A step is therefore
+handed out `HALF_WINDOW_S` late.
 """
 
 from __future__ import annotations

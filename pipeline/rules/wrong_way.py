@@ -28,7 +28,7 @@ class WrongWayParameters(base.Parameters):
     """Vehicles that move against a lane's direction."""
 
     min_heights: Annotated[float, Field(gt=0, le=50)] = 2.0
-    """Way made against the lane, in heights of the vehicle's own box (some 1.5 m, more when seen from low)."""
+    """Way made against the lane, in box heights (some 1.5 m, more when seen from low)."""
     min_s: Annotated[float, Field(gt=0, le=60)] = 1.0
     """Time it took."""
     min_speed_heights_s: Annotated[float, Field(ge=0, le=20)] = 0.5
@@ -75,8 +75,8 @@ class WrongWay:
         """Hits of vehicles that have gone far enough against a lane.
 
         Confidence is the geometric mean of: the share of the vote for the vehicle's class; the mean
-        confidence of its boxes at the start, in the middle and at the end; and the cosine of the angle between
-        its way and straight against the lane.
+        confidence of its boxes at the start, in the middle and at the end; and the cosine of the angle
+        between its way and straight against the lane.
         """
         self._camera_id = observation.camera_id
         for track, step in self._tracks.observe(observation):
