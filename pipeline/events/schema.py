@@ -143,7 +143,7 @@ class ViolationCandidate(Data):
     moments: Moments
     time: Time
     """At the decisive moment."""
-    facts: dict[str, JsonValue]
+    facts: dict[str, Annotated[JsonValue, WithJsonSchema({})]]
     """What proved it, in the rule's own words; names carry their units."""
     geometry: dict[str, tuple[Point, ...]]
     """Named lines and polygons that the act was judged by, in picture coordinates 0..1."""
