@@ -106,6 +106,8 @@ class Tracks:
         self._scene = scene
         self._tracks: dict[int, Track] = {}
         self._connection: int | None = None
+        self._from_s = -math.inf
+        self._tracked = False
         self.aspect = 1.0
         """Width / height of the picture that the newest steps refer to."""
 
@@ -115,6 +117,9 @@ class Tracks:
         if observation.connection != self._connection or aspect != self.aspect:
             yield from self.finish()
             self._connection, self.aspect = observation.connection, aspect
+            # Nothing from before is taken over: in between, anything can have happened.
+            self._from_s = observation.time.captured_at_s if self._tracked else -math.inf
+        self._tracked = True
         now = observation.time.captured_at_s
         for user in observation.road_users:
             yield from self._follow(user, observation.time)
@@ -139,6 +144,8 @@ class Tracks:
         track.kind, track.kind_confidence = user.kind, user.kind_confidence
         # A track is often confirmed some frames after its first box: the trajectory has those as well.
         for point in _newer(user.trajectory, track.last_seen_s):
+            if point.time_s < self._from_s:
+                continue
             height = point.box[3] - point.box[1]
             if height <= 0 or self._scene.ignores(point.ground):
                 continue

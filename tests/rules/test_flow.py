@@ -1,0 +1,84 @@
+"""Counts per minute, lane and class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.rules import Flow
+from pipeline.scene import Scene, SceneSettings
+from pipeline.types import FlowCount, RoadUserKind
+from tests.rules.drive import START_S, Driver, observe
+
+LANES: dict[str, Any] = {
+    "lanes": [
+        {
+            "id": name,
+            "polygon": [[left, 0.1], [left + 0.2, 0.1], [left + 0.2, 0.95], [left, 0.95]],
+            "direction": [[left + 0.1, 0.9], [left + 0.1, 0.15]],
+        }
+        for name, left in (("a", 0.2), ("b", 0.4))
+    ]
+}
+MINUTE_S = START_S - START_S % 60
+
+
+def count(scene: dict[str, Any], drivers: list[Driver], until_s: float = 12.0) -> list[FlowCount]:
+    flow = Flow(Scene(SceneSettings.model_validate(scene)))
+    counts = [c for observation in observe(drivers, until_s=until_s) for c in flow.observe(observation)]
+    return counts + list(flow.finish())
+
+
+def through(x: float, start_s: float = 0.0) -> list[tuple[float, float, float]]:
+    return [(start_s, x, 0.9), (start_s + 4, x, 0.15)]
+
+
+def test_road_users_are_counted_per_lane_and_class() -> None:
+    drivers = [
+        Driver(through(0.3), track_id=1),
+        Driver(through(0.3, 3.0), track_id=2),
+        Driver(through(0.5, 1.0), RoadUserKind.BUS, track_id=3),
+        Driver(through(0.8), track_id=4),
+    ]
+    counts = count(LANES, drivers)
+    assert {(c.lane, c.kind, c.count) for c in counts} == {
+        ("a", RoadUserKind.MOTORBIKE, 2),
+        ("b", RoadUserKind.BUS, 1),
+    }
+    assert all(c.camera_id == "cam" and c.end_s - c.start_s == 60 for c in counts)
+
+
+def test_a_change_of_id_away_from_the_middle_does_not_count_twice() -> None:
+    first = Driver([(0.0, 0.3, 0.9), (1.0, 0.3, 0.75)], track_id=1)
+    second = Driver([(1.1, 0.3, 0.73), (3.0, 0.3, 0.35)], track_id=2)
+    third = Driver([(3.1, 0.3, 0.34), (4.0, 0.3, 0.15)], track_id=3)
+    assert [c.count for c in count(LANES, [first, second, third])] == [1]
+
+
+def test_standing_at_the_middle_is_not_counted() -> None:
+    assert count(LANES, [Driver([(0.0, 0.3, 0.525), (12.0, 0.3, 0.525)], jitter=0.1)]) == []
+
+
+def test_without_lanes_the_whole_picture_counts_those_that_move() -> None:
+    drivers = [
+        Driver(through(0.3), track_id=1),
+        Driver([(0.0, 0.6, 0.5), (12.0, 0.6, 0.5)], track_id=2, jitter=0.05),
+        Driver(through(0.8), RoadUserKind.PERSON, track_id=3),
+        Driver([(2.0, 0.5, 0.5), (2.2, 0.5, 0.45)], track_id=4),
+    ]
+    counts = count({}, drivers)
+    assert {(c.lane, c.kind, c.count) for c in counts} == {
+        (None, RoadUserKind.MOTORBIKE, 1),
+        (None, RoadUserKind.PERSON, 1),
+    }
+
+
+def test_minutes_are_of_capture_time_and_handed_out_when_they_are_over() -> None:
+    to_the_minute = 60 - START_S % 60
+    drivers = [Driver(through(0.3, to_the_minute + d), track_id=i) for i, d in enumerate((-20.0, -8.0, 5.0))]
+    flow = Flow(Scene(SceneSettings.model_validate(LANES)))
+    at: list[tuple[float, FlowCount]] = []
+    for observation in observe(drivers, until_s=to_the_minute + 15):
+        at += [(observation.time.captured_at_s - START_S, c) for c in flow.observe(observation)]
+    assert [(c.start_s, c.count) for _, c in at] == [(MINUTE_S, 2)]
+    assert to_the_minute < at[0][0] < to_the_minute + 4
+    assert [(c.start_s, c.count) for c in flow.finish()] == [(MINUTE_S + 60, 1)]

@@ -1,0 +1,227 @@
+"""Red light and stop line: acts, look-alikes, edges."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pipeline.types import LampColor, RoadUserKind
+from tests.rules.drive import HEIGHT, RED, START_S, Driver, judge, junction, names, observe, shows
+
+RUN = [(0.0, 0.5, 0.95), (3.0, 0.5, 0.65), (4.0, 0.5, 0.55), (6.0, 0.5, 0.3)]
+"""Crosses the line (y = 0.6) at 3.5 s and is beyond the crossing (y = 0.5) at 4.4 s."""
+GREEN_ARROW = {"left": {"lamp": "ball"}, "straight": {"lamp": "ball"}, "right": {"lamp": "arrow"}}
+
+
+@pytest.mark.parametrize("rate_hz", [5.0, 6.0, 12.0, 25.0])
+def test_a_vehicle_that_runs_the_red_light_is_one_hit(rate_hz: float) -> None:
+    hits = judge(junction(), observe([Driver(RUN, jitter=0.03)], rate_hz=rate_hz))
+    assert names(hits) == ["red_light"]
+    hit = hits[0]
+    assert hit.before.ground[1] > 0.6 + 0.1 * HEIGHT
+    assert 0.5 < hit.at.ground[1] < 0.6 + 0.05 * HEIGHT
+    assert hit.after.ground[1] < 0.5 + 0.05 * HEIGHT
+    assert hit.before.time_s < hit.at.time_s < hit.after.time_s
+    assert hit.facts["crossed_s"] == pytest.approx(START_S + 3.5, abs=0.1)
+    assert hit.time.captured_at_s == hit.at.time_s
+    assert hit.time.source == "rtcp"
+    assert hit.facts["lamp_color_before"] == "red"
+    assert hit.facts["red_age_s"] == pytest.approx(33.5, abs=0.1)
+    assert hit.lamps["ball"][1] is LampColor.RED
+    assert 0.5 < hit.confidence <= 1
+    json.dumps(dict(hit.facts))
+
+
+def test_a_hit_does_not_wait_for_the_track_to_end() -> None:
+    assert names(judge(junction(), observe([Driver(RUN)], until_s=5.2), finish=False)) == ["red_light"]
+
+
+@pytest.mark.parametrize("color", [LampColor.GREEN, LampColor.YELLOW, LampColor.OFF, LampColor.UNKNOWN])
+def test_crossing_while_the_lamp_is_not_red_is_nothing_even_if_it_turns_red_then(color: LampColor) -> None:
+    program = shows((-5.0, color), (3.8, LampColor.RED))
+    assert judge(junction(), observe([Driver(RUN)], program)) == []
+
+
+def test_crossing_within_the_grace_time_is_nothing() -> None:
+    assert judge(junction(), observe([Driver(RUN)], shows((0.0, LampColor.GREEN), (3.2, LampColor.RED)))) == []
+    late = judge(junction(), observe([Driver(RUN)], shows((0.0, LampColor.GREEN), (2.8, LampColor.RED))))
+    assert names(late) == ["red_light"]
+
+
+def test_unknown_at_the_moment_of_crossing_is_never_trusted() -> None:
+    flicker = shows((-9.0, LampColor.RED), (3.4, LampColor.UNKNOWN), (3.55, LampColor.RED))
+    assert judge(junction(), observe([Driver(RUN)], flicker)) == []
+
+
+def test_a_lamp_that_is_not_reported_at_all_is_nothing() -> None:
+    assert judge(junction(), observe([Driver(RUN)], {})) == []
+
+
+def test_turning_green_after_the_crossing_does_not_undo_it() -> None:
+    hits = judge(junction(), observe([Driver(RUN)], shows((-9.0, LampColor.RED), (3.9, LampColor.GREEN))))
+    assert names(hits) == ["red_light"]
+    assert hits[0].facts["lamp_color_after"] == "green"
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "movement"), [(0.95, 0.52, "right"), (0.05, 0.46, "left"), (0.5, 0.2, "straight")]
+)
+def test_a_right_turn_under_the_green_arrow_is_nothing(x: float, y: float, movement: str) -> None:
+    way = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.62), (4.0, 0.5, 0.49), (6.0, x, y)]
+    program = shows((-9.0, LampColor.RED), arrow=LampColor.GREEN)
+    scene = junction(movements=GREEN_ARROW, junction={"area": [[0, 0], [1, 0], [1, 0.55], [0, 0.55]]})
+    hits = judge(scene, observe([Driver(way)], program))
+    assert names(hits) == ([] if movement == "right" else ["red_light"])
+    if hits:
+        assert hits[0].facts["movement"] == movement
+        assert hits[0].facts["movement_decided_by"] == "turn angle"
+    red_arrow = judge(scene, observe([Driver(way)], shows((-9.0, LampColor.RED))))
+    assert names(red_arrow) == ["red_light"]
+
+
+def test_exit_areas_decide_the_movement_where_they_are_drawn() -> None:
+    movements = {
+        "straight": {"lamp": "ball", "exit": [[0.3, 0.0], [0.7, 0.0], [0.7, 0.2], [0.3, 0.2]]},
+        "right": {"free": True, "exit": [[0.8, 0.3], [1.0, 0.3], [1.0, 0.6], [0.8, 0.6]]},
+    }
+    scene = junction(movements=movements)
+    straight = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.62), (6.0, 0.5, 0.1)]
+    right = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.62), (4.0, 0.5, 0.48), (6.0, 0.95, 0.45)]
+    undecided = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.62), (5.0, 0.5, 0.3)]
+    hits = judge(scene, observe([Driver(straight)]))
+    assert [hit.facts["movement_decided_by"] for hit in hits] == ["exit area"]
+    assert judge(scene, observe([Driver(right)])) == []
+    assert judge(scene, observe([Driver(undecided)])) == []
+
+
+def test_stopping_past_the_line_is_its_own_kind() -> None:
+    stop = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.62), (4.0, 0.5, 0.56), (12.0, 0.5, 0.56)]
+    hits = judge(junction(), observe([Driver(stop, jitter=0.02)]))
+    assert names(hits) == ["stop_line"]
+    assert hits[0].facts["stood_s"] >= 3
+
+
+def test_stopping_past_the_line_and_going_on_at_green_is_stop_line_only() -> None:
+    way = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.62), (4.0, 0.5, 0.56), (9.0, 0.5, 0.56), (11.0, 0.5, 0.3)]
+    hits = judge(junction(), observe([Driver(way)], shows((-9.0, LampColor.RED), (8.5, LampColor.GREEN))))
+    assert names(hits) == ["stop_line"]
+
+
+def test_stopping_past_the_line_and_going_on_while_red_is_both() -> None:
+    way = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.62), (4.0, 0.5, 0.56), (9.0, 0.5, 0.56), (11.0, 0.5, 0.3)]
+    assert sorted(names(judge(junction(), observe([Driver(way)])))) == ["red_light", "stop_line"]
+
+
+def test_standing_past_the_line_is_nothing_where_a_movement_is_not_red() -> None:
+    stop = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.62), (4.0, 0.5, 0.56), (12.0, 0.5, 0.56)]
+    program = shows((-9.0, LampColor.RED), arrow=LampColor.GREEN)
+    assert judge(junction(movements=GREEN_ARROW), observe([Driver(stop)], program)) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_waiting_vehicle_whose_box_jitters_over_the_line_is_nothing(seed: int) -> None:
+    wait = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.604), (12.0, 0.5, 0.604)]
+    assert judge(junction(), observe([Driver(wait, jitter=0.08, seed=seed)])) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_waiting_vehicle_that_starts_at_green_is_nothing(seed: int) -> None:
+    wait = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.602), (8.0, 0.5, 0.602), (10.0, 0.5, 0.3)]
+    program = shows((-9.0, LampColor.RED), (7.8, LampColor.GREEN))
+    assert judge(junction(), observe([Driver(wait, jitter=0.08, seed=seed)], program)) == []
+
+
+def test_a_vehicle_first_seen_past_the_line_is_nothing() -> None:
+    assert judge(junction(), observe([Driver([(0.0, 0.5, 0.59), (3.0, 0.5, 0.3)])])) == []
+
+
+def test_a_vehicle_first_seen_just_before_the_line_is_nothing() -> None:
+    assert judge(junction(), observe([Driver([(0.0, 0.5, 0.612), (3.0, 0.5, 0.3)])])) == []
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param([(0.0, 0.5, 0.3), (6.0, 0.5, 0.95)], id="oncoming"),
+        pytest.param([(0.0, 0.05, 0.58), (6.0, 0.95, 0.56)], id="cross traffic beyond the line"),
+        pytest.param([(0.0, 0.05, 0.63), (6.0, 0.95, 0.565)], id="along the line, slowly over it"),
+        pytest.param([(0.0, 0.9, 0.8), (3.0, 0.9, 0.55), (6.0, 0.5, 0.4)], id="round the end of the line"),
+        pytest.param([(0.0, 0.5, 0.3), (3.0, 0.5, 0.57), (6.0, 0.5, 0.3)], id="oncoming that turns back"),
+    ],
+)
+def test_traffic_that_does_not_come_over_the_line_in_its_direction_is_nothing(
+    way: list[tuple[float, float, float]],
+) -> None:
+    assert judge(junction(), observe([Driver(way)])) == []
+
+
+def test_a_person_on_foot_is_nothing() -> None:
+    walk = [(0.0, 0.5, 0.75), (12.0, 0.5, 0.3)]
+    assert judge(junction(), observe([Driver(walk, RoadUserKind.PERSON)])) == []
+
+
+def test_a_box_cut_from_below_has_not_moved() -> None:
+    wait = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.62), (12.0, 0.5, 0.62)]
+
+    def van_in_front(time_s: float) -> float:
+        return 0.5 if 5 < time_s < 10 else 0.0
+
+    scene = junction(junction={"beyond_heights": 0.2})
+    assert judge(scene, observe([Driver(wait, cut=van_in_front)])) == []
+
+
+def test_a_track_lost_around_the_line_and_found_again_counts_while_the_lamp_stays_red() -> None:
+    gap = Driver(RUN, unseen=((3.2, 4.2),))
+    assert names(judge(junction(), observe([gap]))) == ["red_light"]
+    changed = shows((-9.0, LampColor.GREEN), (2.0, LampColor.RED), (3.5, LampColor.GREEN), (4.0, LampColor.RED))
+    assert judge(junction(), observe([Driver(RUN, unseen=((3.2, 4.2),))], changed)) == []
+
+
+def test_a_track_lost_for_long_is_another_trajectory() -> None:
+    slow = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.65), (8.0, 0.5, 0.45), (10.0, 0.5, 0.3)]
+    assert judge(junction(), observe([Driver(slow, unseen=((3.0, 7.0),))])) == []
+
+
+def test_a_new_track_beyond_the_line_is_nothing() -> None:
+    before = Driver([(0.0, 0.5, 0.9), (3.4, 0.5, 0.61)], track_id=1)
+    beyond = Driver([(3.6, 0.5, 0.59), (6.0, 0.5, 0.3)], track_id=2)
+    assert judge(junction(), observe([before, beyond])) == []
+
+
+def test_a_track_that_jumps_to_a_vehicle_beyond_the_line_is_nothing() -> None:
+    jump = [(0.0, 0.5, 0.8), (4.0, 0.5, 0.75), (4.01, 0.6, 0.45), (8.0, 0.6, 0.2)]
+    assert judge(junction(), observe([Driver(jump)])) == []
+
+
+def test_a_reconnection_ends_every_trajectory() -> None:
+    observations = observe([Driver(RUN)], connection=lambda time_s: int(time_s >= 3.4))
+    assert judge(junction(), observations) == []
+
+
+def test_two_vehicles_are_two_hits() -> None:
+    drivers = [Driver(RUN, track_id=1), Driver([(t + 1, x - 0.1, y) for t, x, y in RUN], track_id=2)]
+    hits = judge(junction(), observe(drivers))
+    assert sorted(hit.track_id for hit in hits) == [1, 2]
+
+
+def test_a_repeated_moment_is_not_a_second_one() -> None:
+    twice = [o for observation in observe([Driver(RUN)]) for o in (observation, observation)]
+    assert names(judge(junction(), twice)) == ["red_light"]
+
+
+def test_the_before_picture_of_a_long_wait_is_still_to_be_had() -> None:
+    wait = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.607), (20.0, 0.5, 0.607), (22.0, 0.5, 0.3)]
+    hits = judge(junction(), observe([Driver(wait)], until_s=24))
+    assert names(hits) == ["red_light"]
+    assert hits[0].at.time_s - hits[0].before.time_s < 5
+
+
+def test_ignored_areas_are_not_judged() -> None:
+    scene = {**junction(), "ignore": [[[0.4, 0.55], [0.6, 0.55], [0.6, 1.0], [0.4, 1.0]]]}
+    assert judge(scene, observe([Driver(RUN)], RED)) == []
+
+
+def test_parameters_come_from_the_scene() -> None:
+    scene = {**junction(), "rules": {"red_light": {"grace_s": 5}}}
+    assert judge(scene, observe([Driver(RUN)], shows((0.0, LampColor.RED)))) == []
