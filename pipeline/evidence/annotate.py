@@ -63,7 +63,7 @@ def annotate(
         drawing.box(box, _LAMPS[color], LAMPS[color][0])
     drawing.box(hit.at.box, _VEHICLE, f"{KINDS[hit.kind][0]} #{hit.track_id}")
     drawing.dot(hit.at.ground)
-    rows = _caption_rows(hit, captured_at_s, camera, event_id, worker_id)
+    rows = caption_rows(hit, captured_at_s, camera, event_id, worker_id)
     return np.vstack([drawing.canvas, _caption(width, unit, rows)])
 
 
@@ -238,7 +238,7 @@ def _is_point(point: Any) -> bool:
     )
 
 
-def _caption_rows(
+def caption_rows(
     hit: Hit, captured_at_s: float, camera: CameraSettings, event_id: str, worker_id: str
 ) -> list[tuple[str, str]]:
     """Left and right text of each row."""

@@ -121,7 +121,7 @@ class EvidenceMaker:
         log.info(
             "evidence_made",
             camera=hit.camera_id,
-            event=event_id,
+            event_id=event_id,
             items=len(bundle.items),
             missing=[part.role for part in bundle.missing],
         )
@@ -143,8 +143,7 @@ class EvidenceMaker:
         self, gathering: _Gathering, hit: Hit, event_id: str, camera: CameraSettings, final: Path
     ) -> EvidenceBundle:
         while True:
-            manifest = self._manifest(gathering, hit, event_id, camera)
-            raw = manifest.canonical()
+            manifest, raw = self._manifest(gathering, hit, event_id, camera)
             try:
                 gathering.stage.close(raw, base64.b64encode(self._key.sign(raw)) + b"\n")
                 named = self.store.publish(gathering.stage, final)
@@ -159,9 +158,11 @@ class EvidenceMaker:
                 return self.store.load(final).bundle
             return manifest.bundle(final, hashlib.sha256(raw).hexdigest())
 
-    def _manifest(self, gathering: _Gathering, hit: Hit, event_id: str, camera: CameraSettings) -> Manifest:
+    def _manifest(
+        self, gathering: _Gathering, hit: Hit, event_id: str, camera: CameraSettings
+    ) -> tuple[Manifest, bytes]:
         try:
-            return describe(
+            manifest = describe(
                 hit,
                 event_id=event_id,
                 created_at_s=time.time(),
@@ -174,6 +175,7 @@ class EvidenceMaker:
                 missing=gathering.missing,
                 key=self._key,
             )
+            return manifest, manifest.canonical()
         except (ValueError, OverflowError) as error:
             raise EvidenceError(f"hit of rule {hit.rule} cannot be put in a manifest: {error}") from error
 

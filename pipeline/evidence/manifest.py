@@ -7,12 +7,14 @@ is enough to build its event again: nothing about the event needs to be stored b
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic_core import to_json
 
 from pipeline.config import CameraSettings
@@ -35,6 +37,28 @@ from pipeline.types import (
 MANIFEST_NAME = "manifest.json"
 SIGNATURE_NAME = "manifest.sig"
 
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{9})Z", re.ASCII)
+
+
+def _stamp(time_s: float) -> str:
+    seconds = math.floor(time_s)
+    nanoseconds = round((time_s - seconds) * 1e9)
+    seconds, nanoseconds = seconds + nanoseconds // 10**9, nanoseconds % 10**9
+    return f"{utc(seconds):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
+
+
+def _seconds(stamp: object) -> object:
+    if not isinstance(stamp, str):
+        return stamp
+    parts = _STAMP.fullmatch(stamp)
+    if parts is None:
+        raise ValueError("a moment is written like 2026-01-31T23:59:59.123456789Z")
+    return datetime.fromisoformat(parts[1]).replace(tzinfo=UTC).timestamp() + int(parts[2]) / 1e9
+
+
+Stamp = Annotated[float, BeforeValidator(_seconds), PlainSerializer(_stamp)]
+"""Epoch seconds here; in JSON RFC 3339 in UTC, with nanoseconds, so that a float comes back unchanged."""
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 EventId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 
@@ -54,7 +78,7 @@ class CameraPart(_Part):
 class MomentPart(_Part):
     """The road user at one moment; its box in picture coordinates 0..1."""
 
-    captured_at: AwareDatetime
+    captured_at: Stamp
     box: Box
     confidence: float
 
@@ -77,7 +101,7 @@ class TrackPart(_Part):
 class TimePart(_Part):
     """The clock behind the decisive moment."""
 
-    captured_at: AwareDatetime
+    captured_at: Stamp
     source: TimeSource
     offset_ms: float
     uncertainty_ms: float
@@ -100,8 +124,8 @@ class ModelPart(_Part):
 class ClipPart(_Part):
     """What the clip holds."""
 
-    start_at: AwareDatetime
-    end_at: AwareDatetime
+    start_at: Stamp
+    end_at: Stamp
     codec: str
     frames: int
 
@@ -114,7 +138,7 @@ class ItemPart(_Part):
     media_type: str
     size_bytes: Annotated[int, Field(ge=0)]
     sha256: Sha256
-    captured_at: AwareDatetime | None
+    captured_at: Stamp | None
 
 
 class MissingPart(_Part):
@@ -138,7 +162,7 @@ class Manifest(_Part):
 
     schema_version: Literal[1]
     event_id: EventId
-    created_at: AwareDatetime
+    created_at: Stamp
     software: str
     worker_id: str
     camera: CameraPart
@@ -164,7 +188,7 @@ class Manifest(_Part):
         ).encode()
 
     def hit(self) -> Hit:
-        """The hit that the bundle proves; moments are exact to the microsecond."""
+        """The hit that the bundle proves, as it was."""
         return Hit(
             rule=self.rule,
             camera_id=self.camera.id,
@@ -175,7 +199,7 @@ class Manifest(_Part):
             after=_track_point(self.moments.after),
             confidence=self.confidence,
             time=FrameTime(
-                captured_at_s=self.time.captured_at.timestamp(),
+                captured_at_s=self.time.captured_at,
                 source=self.time.source,
                 offset_ms=self.time.offset_ms,
                 uncertainty_ms=self.time.uncertainty_ms,
@@ -196,7 +220,7 @@ class Manifest(_Part):
                     media_type=item.media_type,
                     size_bytes=item.size_bytes,
                     sha256=item.sha256,
-                    captured_at_s=item.captured_at.timestamp() if item.captured_at else None,
+                    captured_at_s=item.captured_at,
                 )
                 for item in self.items
             ),
@@ -231,7 +255,7 @@ def describe(
     return Manifest(
         schema_version=1,
         event_id=event_id,
-        created_at=utc(created_at_s),
+        created_at=created_at_s,
         software=software,
         worker_id=worker_id,
         camera=CameraPart(id=hit.camera_id, name=camera.name, place=camera.place),
@@ -240,7 +264,7 @@ def describe(
         track=TrackPart(id=int(hit.track_id), kind=hit.kind),
         moments=MomentsPart(before=_moment(hit.before), at=_moment(hit.at), after=_moment(hit.after)),
         time=TimePart(
-            captured_at=utc(hit.time.captured_at_s),
+            captured_at=float(hit.time.captured_at_s),
             source=hit.time.source,
             offset_ms=float(hit.time.offset_ms),
             uncertainty_ms=float(hit.time.uncertainty_ms),
@@ -253,9 +277,7 @@ def describe(
         model=ModelPart(name=model[0], sha256=model[1]),
         clip=None
         if clip is None
-        else ClipPart(
-            start_at=utc(clip.start_s), end_at=utc(clip.end_s), codec=clip.codec, frames=clip.frames
-        ),
+        else ClipPart(start_at=clip.start_s, end_at=clip.end_s, codec=clip.codec, frames=clip.frames),
         items=tuple(
             ItemPart(
                 role=item.role,
@@ -263,7 +285,7 @@ def describe(
                 media_type=item.media_type,
                 size_bytes=item.size_bytes,
                 sha256=item.sha256,
-                captured_at=None if item.captured_at_s is None else utc(item.captured_at_s),
+                captured_at=item.captured_at_s,
             )
             for item in items
         ),
@@ -273,11 +295,13 @@ def describe(
 
 
 def _moment(point: TrackPoint) -> MomentPart:
-    return MomentPart(captured_at=utc(point.time_s), box=_box(point.box), confidence=float(point.confidence))
+    return MomentPart(
+        captured_at=float(point.time_s), box=_box(point.box), confidence=float(point.confidence)
+    )
 
 
 def _track_point(moment: MomentPart) -> TrackPoint:
-    return TrackPoint(moment.captured_at.timestamp(), moment.box, moment.confidence)
+    return TrackPoint(moment.captured_at, moment.box, moment.confidence)
 
 
 def _box(box: Box) -> Box:
