@@ -94,7 +94,7 @@ class Crossings:
         self.latest: Observation
         """The newest observation, once there was one."""
         self._scene = scene
-        self._tracks = Tracks(scene)
+        self._tracks = Tracks()
         self._approaches: dict[tuple[int, str], _Approach] = {}
 
     def observe(self, observation: Observation) -> Iterator[tuple[Track, Step | None, Passage | None]]:

@@ -44,7 +44,7 @@ class Flow:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self._tracks = Tracks(scene)
+        self._tracks = Tracks()
         self._ways: dict[tuple[int, int], _Way] = {}
         self._counts: dict[float, Counter[tuple[str | None, RoadUserKind]]] = {}
         self._camera_id = ""

@@ -16,7 +16,7 @@ from statistics import median
 from typing import NamedTuple
 
 from pipeline.scene.geometry import dot, minus
-from pipeline.scene.scene import Scene, aspect_of
+from pipeline.scene.scene import aspect_of
 from pipeline.types import FrameTime, Observation, Point, RoadUser, RoadUserKind, TrackPoint
 
 HALF_WINDOW_S = 0.35
@@ -102,8 +102,7 @@ def _fit(times: Sequence[float], values: Sequence[float], weights: Sequence[floa
 class Tracks:
     """Turns observations of one camera into steps. One per rule; pure: time comes from the observations."""
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
+    def __init__(self) -> None:
         self._tracks: dict[int, Track] = {}
         self._connection: int | None = None
         self._from_s = -math.inf
@@ -147,7 +146,7 @@ class Tracks:
             if point.time_s < self._from_s:
                 continue
             height = point.box[3] - point.box[1]
-            if height <= 0 or self._scene.ignores(point.ground):
+            if height <= 0:
                 continue
             x, y = point.ground[0] * self.aspect, point.ground[1]
             seen = _Seen(point.time_s, x, y, height, point, replace(time, captured_at_s=point.time_s))

@@ -61,7 +61,7 @@ class WrongWay:
     def __init__(self, scene: Scene, parameters: WrongWayParameters) -> None:
         self._scene = scene
         self._parameters = parameters
-        self._tracks = Tracks(scene)
+        self._tracks = Tracks()
         self._runs: dict[tuple[int, int, str], _Run] = {}
         self._reported: set[int] = set()
         self._camera_id = ""

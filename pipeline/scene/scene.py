@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.scene import geometry
 from pipeline.scene.lines import Lane, StopLine
 from pipeline.scene.settings import SceneSettings
-from pipeline.types import Lamp, Observation, Point
+from pipeline.types import Observation
 
 DEFAULT_ASPECT = 16 / 9
 """Assumed while a camera's picture size is not known."""
@@ -25,14 +24,6 @@ class Scene:
         self._aspect = 0.0
         self._stop_lines: tuple[StopLine, ...] = ()
         self._lanes: tuple[Lane, ...] = ()
-
-    def ignores(self, point: Point) -> bool:
-        """Whether a ground point (0..1) lies where nothing is judged or counted."""
-        return any(geometry.inside(point, area) for area in self.settings.ignore)
-
-    def lamps_for_reading(self) -> tuple[Lamp, ...]:
-        """The signal heads, as perception needs them."""
-        return tuple(Lamp(lamp.id, lamp.box, lamp.layout) for lamp in self.settings.lamps)
 
     def stop_lines(self, aspect: float) -> tuple[StopLine, ...]:
         """Stop lines for a picture of this width / height."""

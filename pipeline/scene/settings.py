@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from pipeline.scene import geometry
-from pipeline.types import LampLayout, Point, RoadUserKind
+from pipeline.types import Lamp, LampLayout, Point, RoadUserKind
 
 PARALLEL_DEG = 15.0
 """A travel arrow nearer than this to the run of its stop line cannot say which side is which."""
@@ -243,7 +243,7 @@ class SceneSettings(_Drawn):
     zones: tuple[ZoneSettings, ...] = ()
     """Areas for rules that ask for them."""
     ignore: tuple[Area, ...] = ()
-    """Areas in which nothing is judged or counted: parking, a screen, a recorder's overlay."""
+    """Areas in which nobody is followed: parking, a screen, a recorder's overlay."""
     rules: Annotated[dict[str, dict[str, Any]], BeforeValidator(_empty)] = {}
     """The rules that are on, each with its parameters (or nothing behind the colon for the defaults)."""
 
@@ -252,6 +252,10 @@ class SceneSettings(_Drawn):
         if problems := list(self._problems()):
             raise SceneProblemsError(problems)
         return self
+
+    def lamps_to_read(self) -> tuple[Lamp, ...]:
+        """The signal heads, as perception needs them."""
+        return tuple(Lamp(lamp.id, lamp.box, lamp.layout) for lamp in self.lamps)
 
     def _problems(self) -> Iterator[tuple[Loc, str]]:
         for key in ("lamps", "stop_lines", "lanes", "zones"):

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pipeline.types import LampColor, RoadUserKind
-from tests.rules.drive import HEIGHT, RED, START_S, Driver, judge, junction, names, observe, shows
+from tests.rules.drive import HEIGHT, START_S, Driver, judge, junction, names, observe, shows
 
 RUN = [(0.0, 0.5, 0.95), (3.0, 0.5, 0.65), (4.0, 0.5, 0.55), (6.0, 0.5, 0.3)]
 """Crosses the line (y = 0.6) at 3.5 s and is beyond the crossing (y = 0.5) at 4.4 s."""
@@ -44,7 +44,9 @@ def test_crossing_while_the_lamp_is_not_red_is_nothing_even_if_it_turns_red_then
 
 
 def test_crossing_within_the_grace_time_is_nothing() -> None:
-    assert judge(junction(), observe([Driver(RUN)], shows((0.0, LampColor.GREEN), (3.2, LampColor.RED)))) == []
+    assert (
+        judge(junction(), observe([Driver(RUN)], shows((0.0, LampColor.GREEN), (3.2, LampColor.RED)))) == []
+    )
     late = judge(junction(), observe([Driver(RUN)], shows((0.0, LampColor.GREEN), (2.8, LampColor.RED))))
     assert names(late) == ["red_light"]
 
@@ -174,7 +176,9 @@ def test_a_box_cut_from_below_has_not_moved() -> None:
 def test_a_track_lost_around_the_line_and_found_again_counts_while_the_lamp_stays_red() -> None:
     gap = Driver(RUN, unseen=((3.2, 4.2),))
     assert names(judge(junction(), observe([gap]))) == ["red_light"]
-    changed = shows((-9.0, LampColor.GREEN), (2.0, LampColor.RED), (3.5, LampColor.GREEN), (4.0, LampColor.RED))
+    changed = shows(
+        (-9.0, LampColor.GREEN), (2.0, LampColor.RED), (3.5, LampColor.GREEN), (4.0, LampColor.RED)
+    )
     assert judge(junction(), observe([Driver(RUN, unseen=((3.2, 4.2),))], changed)) == []
 
 
@@ -215,11 +219,6 @@ def test_the_before_picture_of_a_long_wait_is_still_to_be_had() -> None:
     hits = judge(junction(), observe([Driver(wait)], until_s=24))
     assert names(hits) == ["red_light"]
     assert hits[0].at.time_s - hits[0].before.time_s < 5
-
-
-def test_ignored_areas_are_not_judged() -> None:
-    scene = {**junction(), "ignore": [[[0.4, 0.55], [0.6, 0.55], [0.6, 1.0], [0.4, 1.0]]]}
-    assert judge(scene, observe([Driver(RUN)], RED)) == []
 
 
 def test_parameters_come_from_the_scene() -> None:

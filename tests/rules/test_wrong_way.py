@@ -106,7 +106,14 @@ def test_a_jitter_off_the_lane_does_not_end_the_act() -> None:
 
 
 def test_leaving_the_lane_ends_it() -> None:
-    way = [(0.0, 0.4, 0.9), (1.0, 0.4, 0.78), (2.0, 0.6, 0.72), (3.0, 0.6, 0.6), (4.0, 0.4, 0.55), (5.0, 0.4, 0.45)]
+    way = [
+        (0.0, 0.4, 0.9),
+        (1.0, 0.4, 0.78),
+        (2.0, 0.6, 0.72),
+        (3.0, 0.6, 0.6),
+        (4.0, 0.4, 0.55),
+        (5.0, 0.4, 0.45),
+    ]
     assert judge(LANE, observe([Driver(way)])) == []
 
 
@@ -128,7 +135,10 @@ def test_angles_are_true_in_the_pictures_proportions() -> None:
         "rules": {"wrong_way": {"max_angle_deg": 45}},
     }
     angle = math.radians(50)
-    slanted = [(0.0, 0.3, 0.9), (3.0, 0.3 + 0.5 * math.sin(angle) / (1600 / 1200), 0.9 - 0.5 * math.cos(angle))]
+    slanted = [
+        (0.0, 0.3, 0.9),
+        (3.0, 0.3 + 0.5 * math.sin(angle) / (1600 / 1200), 0.9 - 0.5 * math.cos(angle)),
+    ]
     assert judge(wide, observe([Driver(slanted)])) == []
     wide["rules"] = {"wrong_way": {"max_angle_deg": 55}}
     assert names(judge(wide, observe([Driver(slanted)]))) == ["wrong_way"]
