@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from pipeline.config import CameraSettings
 from pipeline.evidence.text import Color, Panel, fit, font, label
-from pipeline.evidence.words import KINDS, LAMPS, TIME_SOURCES, rule_words
+from pipeline.evidence.words import GEOMETRY, KINDS, LAMPS, TIME_SOURCES, rule_words
 from pipeline.types import Box, Hit, LampColor, Picture, Point
 
 _VIETNAM = timezone(timedelta(hours=7), "UTC+7")
@@ -86,18 +86,20 @@ class _Drawing:
         if len(points) < 2:
             return
         pixels = self._pixels(points)
-        is_line = len(points) == 2 or "line" in name
-        is_arrow = "direction" in name
+        # Rules name what they draw "what id", such as "stop_line south".
+        what, _, part_id = name.partition(" ")
+        is_arrow = what == "direction"
+        is_line = len(points) == 2 or is_arrow or what == "clearance" or what.endswith("line")
         color = _LINE if is_line and not is_arrow else _LANE
         if not is_line:
             tinted = self.canvas.copy()
             cv2.fillPoly(tinted, [pixels], color, cv2.LINE_AA, _SHIFT)
             cv2.addWeighted(tinted, 0.14, self.canvas, 0.86, 0, self.canvas)
         if is_arrow:
-            self._arrow(points[0], points[-1], color)
+            self._way(points, color, 2)
         else:
             self._stroke(pixels, color, self._px(2), closed=not is_line)
-        self._name(name.replace("_", " "), points, color)
+        self._name(f"{GEOMETRY.get(what, what.replace('_', ' '))} {part_id}", points, color)
 
     def clear_sight(self, box: Box) -> None:
         """Let the vehicle shine through what was drawn over it."""
@@ -108,8 +110,7 @@ class _Drawing:
 
     def path(self, points: Sequence[Point]) -> None:
         """The ground contact's way; two points or more."""
-        self._stroke(self._pixels(points[:-1]), _PAPER, self._px(1.5), closed=False)
-        self._arrow(points[-2], points[-1], _PAPER)
+        self._way(points, _PAPER, 1.5)
 
     def dot(self, point: Point) -> None:
         """The ground contact at the decisive moment."""
@@ -176,6 +177,11 @@ class _Drawing:
         """An anti-aliased line with a dark edge, so that it shows on any ground."""
         for thickness, ink in ((width + self._px(1.5), _INK), (width, color)):
             cv2.polylines(self.canvas, [pixels], closed, ink, thickness, cv2.LINE_AA, _SHIFT)
+
+    def _way(self, points: Sequence[Point], color: Color, width: float) -> None:
+        if len(points) > 2:
+            self._stroke(self._pixels(points[:-1]), color, self._px(width), closed=False)
+        self._arrow(points[-2], points[-1], color)
 
     def _arrow(self, start: Point, end: Point, color: Color) -> None:
         (x0, y0), (x1, y1) = self._pixels([start, end]) / (1 << _SHIFT)
@@ -262,7 +268,12 @@ def caption_rows(
 
 def _proof(lamps: Mapping[str, tuple[Box, LampColor]], facts: Mapping[str, Any]) -> str:
     if lamps:
-        states = (f"{lamp_id}: {' / '.join(LAMPS[color])}" for lamp_id, (_, color) in lamps.items())
+        age_s = facts.get("red_age_s")
+        governing = {facts.get("lamp"): f" {age_s:.1f} s" if isinstance(age_s, int | float) else ""}
+        states = (
+            f"{lamp_id}: {' / '.join(LAMPS[color])}{governing.get(lamp_id, '')}"
+            for lamp_id, (_, color) in lamps.items()
+        )
         return "Đèn / lamp " + ", ".join(states)
     figures = (f"{name} {value:.4g}" for name, value in facts.items() if isinstance(value, int | float))
     return " · ".join(figures)

@@ -34,6 +34,16 @@ TIME_SOURCES: dict[TimeSource, str] = {
 }
 
 
+GEOMETRY: dict[str, str] = {
+    "stop_line": "vạch dừng",
+    "junction": "giao lộ",
+    "clearance": "qua giao lộ",
+    "lane": "làn",
+    "direction": "chiều đi",
+}
+"""What rules draw, by the first word of its name; signs in the picture are short, so in Vietnamese only."""
+
+
 def rule_words(rule: str) -> tuple[str, str]:
     """Vietnamese and English name of a rule; a rule without words here goes by its id."""
     plain = rule.replace("_", " ").capitalize()

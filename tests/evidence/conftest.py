@@ -27,8 +27,8 @@ def make_hit(at_s: float = START_S + 10.0, track_id: int = 17) -> Hit:
         after=TrackPoint(at_s + 1.0, (0.42, 0.1, 0.52, 0.4), 0.75),
         confidence=0.87,
         time=FrameTime(at_s, "rtcp", offset_ms=3.25, uncertainty_ms=12.0),
-        facts={"lamp": "main", "red_since_s": 4.5, "stop_line": "south"},
-        geometry={"stop_line": [(0.1, 0.6), (0.9, 0.65)]},
+        facts={"lamp": "main", "red_age_s": 4.5, "stop_line": "south"},
+        geometry={"stop_line south": [(0.1, 0.6), (0.9, 0.65)]},
         lamps={"main": ((0.9, 0.2, 0.95, 0.35), LampColor.RED)},
     )
 

@@ -106,11 +106,11 @@ def test_trajectory_from_facts(hit: Hit, camera: CameraSettings) -> None:
 def test_geometry_of_any_kind_is_drawn_or_left_out(hit: Hit, camera: CameraSettings) -> None:
     geometry = {
         "lane": [(0.1, 0.1), (0.5, 0.1), (0.5, 0.9)],
-        "lane_direction": [(0.3, 0.9), (0.3, 0.1)],
+        "direction a": [(0.3, 0.9), (0.3, 0.5), (0.3, 0.1)],
         "point": [(0.5, 0.5)],
         "empty": [],
         "far_line": [(-1e12, 0.5), (1e12, 0.5)],
-        "standing_direction": [(0.5, 0.5), (0.5, 0.5)],
+        "direction b": [(0.5, 0.5), (0.5, 0.5)],
     }
     drawn = draw(street(640, 480), replace(hit, geometry=geometry), camera)
     assert drawn.shape[1] == 640
@@ -122,7 +122,7 @@ def test_caption_says_all(hit: Hit, camera: CameraSettings) -> None:
         ("Vượt đèn đỏ", "25/09/2025 16:15:30.250 UTC+7"),
         ("Red light", "2025-09-25T09:15:30.250Z · ±12 ms · giờ camera / camera clock (RTCP)"),
         ("Giảng Võ – Láng Hạ · Hà Nội [giang-vo-1]", "Xe máy / motorbike #17"),
-        ("Đèn / lamp main: đỏ / red", f"edge-01 · {EVENT_ID}"),
+        ("Đèn / lamp main: đỏ / red 4.5 s", f"edge-01 · {EVENT_ID}"),
     ]
     nameless = camera.model_copy(update={"name": "", "place": ""})
     other = replace(hit, rule="illegal_stop", lamps={}, facts={"gap_s": 2.5, "lane": "a"})

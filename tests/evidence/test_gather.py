@@ -84,7 +84,7 @@ def test_manifest_says_all(
     }
     assert manifest["moments"]["before"]["captured_at"] == "2025-09-25T09:15:28.750000000Z"
     assert manifest["facts"] == hit.facts
-    assert manifest["geometry"] == {"stop_line": [[0.1, 0.6], [0.9, 0.65]]}
+    assert manifest["geometry"] == {"stop_line south": [[0.1, 0.6], [0.9, 0.65]]}
     assert manifest["lamps"] == {"main": {"box": [0.9, 0.2, 0.95, 0.35], "color": "red"}}
     assert manifest["clip"]["frames"] == 101
     assert manifest["clip"]["codec"] == "h264"

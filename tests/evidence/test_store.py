@@ -145,7 +145,7 @@ def test_unsent_bundles_bring_all_that_the_event_needs(
         assert stored.bundle == bundles[stored.event_id]
         assert stored.hit == replace(
             hits[stored.event_id],
-            geometry={"stop_line": ((0.1, 0.6), (0.9, 0.65))},
+            geometry={"stop_line south": ((0.1, 0.6), (0.9, 0.65))},
         )
         assert (stored.manifest.worker_id, stored.manifest.camera.name) == ("edge-01", camera.name)
 
