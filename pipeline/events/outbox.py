@@ -140,6 +140,15 @@ class Outbox:
             )
             db.execute("DELETE FROM events WHERE id = ?", (event_id,))
 
+    def knows(self, event_id: str) -> bool:
+        """Whether an event of this id waits, was sent, or was set aside."""
+        with self._lock, clear_errors(self._path):
+            return self._known(event_id)
+
+    def was_sent(self, event_id: str) -> bool:
+        """Whether a sink has acknowledged it, and it is still remembered."""
+        return bool(self._read("SELECT 1 FROM sent WHERE id = ?", (event_id,)))
+
     def wait(self, timeout_s: float, seen: int) -> int:
         """Wait for an event put after `seen` (a number this returned before; 0 at first)."""
         with self._arrived:

@@ -71,18 +71,23 @@ class Worker:
             if config.kafka is None
             else Publisher(self.outbox, KafkaSink(config.kafka), on_acknowledged=self._acknowledged)
         )
-        self.watches = {
-            camera.id: CameraWatch(
-                camera, scenes[camera.id], self.metrics, on_frame=self._frame_ready, on_health=self._health
-            )
-            for camera in config.cameras
-        }
         self.scheduler = Scheduler(
             lambda camera_id: self.watches[camera_id].camera.take(),
             self._see,
             threads=config.model.threads or os.cpu_count() or 1,
             batch=config.model.batch,
         )
+        self.watches = {
+            camera.id: CameraWatch(
+                camera,
+                scenes[camera.id],
+                self.metrics,
+                confidence=config.model.confidence,
+                on_frame=self.scheduler.frame_ready,
+                on_health=self._health,
+            )
+            for camera in config.cameras
+        }
         self.proofs = ProofQueue(
             self._prove,
             self._refuse_proof,
@@ -149,9 +154,6 @@ class Worker:
         log.info("worker_stopped", hits_left_in_journal=left, events_left_in_outbox=unsent)
 
     # --- frames -----------------------------------------------------------------------------------
-
-    def _frame_ready(self, camera_id: str) -> None:
-        self.scheduler.frame_ready(camera_id)
 
     def _see(self, frames: Sequence[Frame]) -> None:
         began = time.perf_counter()
@@ -261,7 +263,6 @@ class Worker:
         watch.health = health
         self.metrics.camera_up.labels(health.camera_id).set(health.state == "up")
         self.metrics.camera_reconnects.labels(health.camera_id).set(health.reconnects)
-        log.info("camera", camera=health.camera_id, state=health.state, reason=health.reason or None)
         self._put(build_health(health, watch.settings, self._origin, notices=self._notices))
 
     def _trouble(self, stage: str, sentence: str) -> None:

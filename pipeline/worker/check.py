@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from pipeline.cameras.camera import CameraError, probe
+from pipeline.cameras.errors import CameraError
+from pipeline.cameras.probe import probe
 from pipeline.config import CameraSettings, Config, StreamSettings
 from pipeline.events.errors import EventsError
 from pipeline.events.kafka_sink import check as check_broker

@@ -35,10 +35,11 @@ class CameraWatch:
         scene: Scene,
         metrics: Metrics,
         *,
+        confidence: float,
         on_frame: Callable[[str], None],
         on_health: Callable[[CameraHealth], None],
     ) -> None:
-        """Raises RuleError when the scene switches on a rule that it cannot serve."""
+        """`confidence` is the detector's. Raises RuleError for a rule that the scene cannot serve."""
         self.settings = settings
         self.scene = scene
         self.camera = Camera(settings, on_frame, on_health)
@@ -47,7 +48,11 @@ class CameraWatch:
         self.analysed = 0
         self.hits = 0
         self._perception = CameraPerception(
-            settings.id, scene.settings.lamps_to_read(), scene.settings.ignore
+            settings.id,
+            scene.settings.lamps_to_read(),
+            scene.settings.ignore,
+            settings.analysis.rate_hz,
+            confidence,
         )
         self._rules = build_rules(scene)
         self._minutes = FlowMinutes(Flow(scene))
