@@ -27,7 +27,8 @@ class Placement:
         """(M, 4) boxes in input pixels as boxes in picture pixels, clipped to the picture."""
         offset = np.array((self.left, self.top, self.left, self.top), np.float32)
         limit = np.array((self.width, self.height, self.width, self.height), np.float32)
-        return np.clip((xyxy - offset) / np.float32(self.scale), 0, limit)
+        boxes: Floats = np.clip((xyxy - offset) / np.float32(self.scale), 0, limit)
+        return boxes
 
 
 def letterbox(picture: Picture, size: Size, form: InputFormat, out: Floats) -> Placement:

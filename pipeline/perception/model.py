@@ -24,7 +24,7 @@ PROVIDERS: dict[str, str] = {
     "tensorrt": "TensorrtExecutionProvider",
 }
 
-_PRECISIONS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+_PRECISIONS: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 _LARGEST_BYTES = 2**31 - 1
 """Protocol buffers hold no more, so no ONNX file without side files is larger."""
 

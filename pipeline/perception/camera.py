@@ -1,0 +1,107 @@
+"""One camera's perception: frames and detections in, observations out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import supervision as sv
+
+from pipeline.perception.road_users import fuse
+from pipeline.perception.signals import SignalReader
+from pipeline.perception.track import Track
+from pipeline.perception.tracker import LOST_S, Algorithm, Tracker, cascaded_biou
+from pipeline.types import Box, Frame, Lamp, Observation, Point, RoadUser
+
+
+class CameraPerception:
+    """Keeps one camera's identities, trajectories and signal states. Not for several threads at once.
+
+    >>> perception = CameraPerception("north-1", lamps=[Lamp("straight", (0.1, 0.2, 0.14, 0.3))])
+    >>> observation = perception.observe(frame, detector.detect([frame.picture])[0])
+    """
+
+    def __init__(
+        self,
+        camera_id: str,
+        lamps: Sequence[Lamp] = (),
+        ignore: Sequence[Sequence[Point]] = (),
+        rate_hz: float = 6.0,
+        confidence: float = 0.3,
+        algorithm: Algorithm | None = None,
+    ) -> None:
+        """`ignore`: polygons in 0..1; who stands in one is not followed. `confidence`: the detector's own."""
+        self.camera_id = camera_id
+        self._ignore = [np.array(polygon, np.float32) for polygon in ignore]
+        self._tracker = Tracker(algorithm or cascaded_biou(rate_hz, confidence))
+        self._signals = SignalReader(lamps)
+        self._tracks: dict[int, Track] = {}
+        self._connection: int | None = None
+
+    def observe(self, frame: Frame, detections: sv.Detections) -> Observation:
+        """What there is at this frame's moment: confirmed road users that are seen in it, and every lamp.
+
+        `detections` are in pixels of `frame.picture`. A new connection starts with new identities.
+        """
+        if frame.connection != self._connection:
+            self._connection = frame.connection
+            self._tracker.reset()
+            self._tracks.clear()
+            self._signals.reset()
+        size = (frame.picture.shape[1], frame.picture.shape[0])
+        time_s = frame.time.captured_at_s
+        users = self._outside_ignored(fuse(detections), size)
+        road_users = self._follow(self._tracker.update(users, time_s), time_s, size)
+        return Observation(
+            camera_id=self.camera_id,
+            time=frame.time,
+            road_users=road_users,
+            signals=self._signals.update(frame.picture, time_s),
+            picture_size=frame.source_size if all(frame.source_size) else size,
+            connection=frame.connection,
+        )
+
+    def _follow(self, users: sv.Detections, time_s: float, size: tuple[int, int]) -> tuple[RoadUser, ...]:
+        """Add this moment to the tracks that are seen, drop those that are gone."""
+        seen: list[RoadUser] = []
+        for row in range(len(users)):
+            data: dict[str, Any] = users.data
+            track_id = int(np.asarray(users.tracker_id)[row])
+            track = self._tracks.setdefault(track_id, Track(track_id))
+            riders = data["riders"][row]
+            track.add(
+                time_s,
+                users.xyxy[row],
+                float(np.asarray(users.confidence)[row]),
+                data["votes"][row],
+                riders,
+                data["seat"][row],
+                size,
+            )
+            seen.append(track.road_user(_boxes(riders, size)))
+        gone = [key for key, track in self._tracks.items() if abs(time_s - track.seen_s) > 2 * LOST_S]
+        for key in gone:
+            del self._tracks[key]
+        return tuple(seen)
+
+    def _outside_ignored(self, users: sv.Detections, size: tuple[int, int]) -> sv.Detections:
+        """Those whose ground point lies in no ignored area."""
+        if not self._ignore or not len(users):
+            return users
+        return users.select(np.array([not self._is_ignored(box, size) for box in users.xyxy]))
+
+    def _is_ignored(self, box: npt.NDArray[np.float32], size: tuple[int, int]) -> bool:
+        ground = (float(box[0] + box[2]) / 2 / size[0], float(box[3]) / size[1])
+        return any(cv2.pointPolygonTest(polygon, ground, False) >= 0 for polygon in self._ignore)
+
+
+def _boxes(xyxy: npt.NDArray[np.float32], size: tuple[int, int]) -> tuple[Box, ...]:
+    """(R, 4) pixels as boxes in 0..1."""
+    width, height = size
+    return tuple(
+        (float(left) / width, float(top) / height, float(right) / width, float(bottom) / height)
+        for left, top, right, bottom in xyxy
+    )

@@ -1,0 +1,87 @@
+"""Gives road users an identity over time: Roboflow's `trackers`, on capture time.
+
+Which algorithm, and why: docs/performance.md, section Trackers (scripts/bench_trackers.py).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import supervision as sv
+import trackers
+
+LOST_S = 1.5
+"""A road user that is not seen for this long gets a new identity when it appears again."""
+
+_BACKWARDS_S = 1.0
+"""A clock that steps back further than this starts a new time line."""
+_TICK_S = 0.001
+
+
+class Algorithm(Protocol):
+    """What is used of an algorithm of `trackers`."""
+
+    def update(
+        self, detections: sv.Detections, frame: None = None, timestamp: float | None = None
+    ) -> sv.Detections:
+        """Set `tracker_id`, -1 where there is none (yet)."""
+        ...
+
+    def reset(self) -> None:
+        """Forget everything."""
+        ...
+
+
+def cascaded_biou(rate_hz: float, confidence: float, lost_s: float = LOST_S) -> Algorithm:
+    """C-BIoU (Yang et al., WACV 2023) with the small buffers that keep neighbours in dense traffic apart."""
+    algorithm: Algorithm = trackers.CBIoUTracker(
+        # The library counts the buffer in frames at 30 a second, and in seconds once it is given times.
+        lost_track_buffer=round(lost_s * 30),
+        frame_rate=rate_hz,
+        track_activation_threshold=confidence,
+        high_conf_det_threshold=confidence,
+        minimum_consecutive_frames=2,
+        # Association multiplies overlap by confidence, and a small detector's riders have 0.3 of it.
+        minimum_iou_threshold_first_assoc=0.05,
+        minimum_iou_threshold_second_assoc=0.3,
+        minimum_iou_threshold_unconfirmed_assoc=0.05,
+        instant_first_frame_activation=False,
+        buffer_ratio_first=0.1,
+        buffer_ratio_second=0.3,
+    )
+    return algorithm
+
+
+class Tracker:
+    """One camera's identities. They are never used twice, not even after `reset`."""
+
+    def __init__(self, algorithm: Algorithm) -> None:
+        self._algorithm = algorithm
+        self._first_id = 1
+        self._next_id = 1
+        self._last_s: float | None = None
+
+    def reset(self) -> None:
+        """Start anew: whoever comes now is somebody else."""
+        self._algorithm.reset()
+        self._first_id = self._next_id
+        self._last_s = None
+
+    def update(self, users: sv.Detections, time_s: float) -> sv.Detections:
+        """The users of this moment that have an identity, with `tracker_id` set.
+
+        Association is blind to classes: one motorbike is a person in one frame and a motorbike in the next.
+        """
+        if self._last_s is not None and time_s <= self._last_s - _BACKWARDS_S:
+            self.reset()
+        # Cameras repeat timestamps; the algorithms skip the motion of such a frame, so time creeps on.
+        if self._last_s is not None:
+            time_s = max(time_s, self._last_s + _TICK_S)
+        self._last_s = time_s
+        tracked = self._algorithm.update(users, timestamp=time_s)
+        ids = np.asarray(tracked.tracker_id, np.intp)
+        known = tracked.select(ids >= 0)
+        known.tracker_id = ids[ids >= 0] + self._first_id
+        self._next_id = max(self._next_id, int(known.tracker_id.max(initial=0)) + 1)
+        return known
