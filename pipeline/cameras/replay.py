@@ -1,0 +1,240 @@
+"""Any video file as a looping RTSP camera with RTCP sender reports, for trials and tests.
+
+Compressed pictures go out as they are, at their own pace; after the end of the file the time stamps keep
+rising. The sender reports carry this host's time (NTP), so that a frame's capture time is when it was due.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pipeline.cameras.errors import CameraError
+from pipeline.cameras.gst import Format, GLib, Gst, bin_of, format_of, gi, make
+
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GstRtspServer  # noqa: E402
+
+_PAYLOADERS = {
+    "h264": "rtph264pay config-interval=-1",
+    "h265": "rtph265pay config-interval=-1",
+    "mpeg4": "rtpmp4vpay config-interval=1",
+}
+_LEAD_NS = Gst.SECOND
+"""The first picture is due this long after a client begins: room for connecting."""
+_ROLE = "viewer"
+
+
+class ReplayError(CameraError):
+    """A file cannot be served; the message names it and says why."""
+
+
+class ReplayServer:
+    """Serves files as rtsp://host:port/STEM until `stop`. Usable as a context manager.
+
+    All clients of a file share one playback, which starts with the first and ends with the last of them.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        port: int = 0,
+        host: str = "127.0.0.1",
+        username: str | None = None,
+        password: str | None = None,
+    ) -> None:
+        """Port 0 takes a free one. With a user name, clients must log in (digest or basic).
+
+        Raises ReplayError for a file that cannot be served, two files of one name, or a port in use.
+        """
+        self._host = host
+        self._paths = {path.stem: path for path in files}
+        if len(self._paths) < len(files):
+            raise ReplayError("two of the files have the same name: their addresses would be equal")
+        formats = {name: _format_of(path) for name, path in self._paths.items()}
+        self._context = GLib.MainContext.new()
+        self._loop = GLib.MainLoop.new(self._context, False)
+        self._server = GstRtspServer.RTSPServer()
+        self._server.set_address(host)
+        self._server.set_service(str(port))
+        if username is not None:
+            self._server.set_auth(_login(username, password or ""))
+        for name, video in formats.items():
+            factory = _factory(self._paths[name], video, locked=username is not None)
+            self._server.get_mount_points().add_factory(f"/{name}", factory)
+        self._source = self._server.create_source(None)
+        self._source.attach(self._context)
+        self.port: int = self._server.get_bound_port()
+        if self.port <= 0:
+            raise ReplayError(f"cannot listen on {host}:{port}: the port is in use or not allowed")
+        self._thread = threading.Thread(target=self._loop.run, name="replay", daemon=True)
+        self._thread.start()
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Address of each file, by its stem."""
+        return {name: f"rtsp://{self._host}:{self.port}/{name}" for name in self._paths}
+
+    def stop(self) -> None:
+        """Drop every client and close the port."""
+
+        def drop(_server: Any, _client: Any) -> Any:
+            return GstRtspServer.RTSPFilterResult.REMOVE
+
+        self._source.destroy()
+        self._server.client_filter(drop)
+        self._loop.quit()
+        self._thread.join(5)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def serve_forever(
+    files: Sequence[Path], host: str, port: int, on_ready: Callable[[dict[str, str]], None]
+) -> None:
+    """Serve until interrupted; `on_ready` gets the address of each file by its stem. Raises ReplayError."""
+    with ReplayServer(files, port, host) as server:
+        on_ready(server.urls)
+        threading.Event().wait()
+
+
+class _Feeder:
+    """Demuxes a file over and over into an appsrc, with time stamps that only rise."""
+
+    def __init__(self, path: Path, appsrc: Any) -> None:
+        self._appsrc = appsrc
+        self._pipeline, self._sink = _demuxer(path)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"feed-{path.stem}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Unblock and end the thread."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        self._pipeline.set_state(Gst.State.PLAYING)
+        base = _LEAD_NS
+        try:
+            while not self._stopped.is_set():
+                span = self._one_pass(base)
+                if not span:
+                    break
+                base += span
+                self._pipeline.seek_simple(Gst.Format.TIME, Gst.SeekFlags.FLUSH, 0)
+        finally:
+            self._pipeline.set_state(Gst.State.NULL)
+
+    def _one_pass(self, base: int) -> int:
+        """Push the file once; return its length, or 0 when the client side is gone or nothing came."""
+        first: int | None = None
+        newest = gap = reorder = 0
+        while not self._stopped.is_set():
+            sample = self._sink.emit("try-pull-sample", Gst.SECOND)
+            if sample is None:
+                if self._sink.get_property("eos"):
+                    break
+                continue
+            buffer = sample.get_buffer().copy()
+            if first is None:
+                first = buffer.pts
+                self._appsrc.set_property("caps", sample.get_caps())
+            if buffer.dts == Gst.CLOCK_TIME_NONE:
+                buffer.dts = buffer.pts
+            # Like a camera: a picture leaves after it was taken, so reordering delays its sending.
+            reorder = max(reorder, buffer.pts - buffer.dts)
+            buffer.pts, buffer.dts = base + buffer.pts - first, base + buffer.dts + reorder - first
+            if buffer.pts > newest:
+                gap = min(buffer.pts - newest, Gst.SECOND) if newest else Gst.SECOND // 25
+                newest = buffer.pts
+            if self._appsrc.emit("push-buffer", buffer) != Gst.FlowReturn.OK:
+                return 0
+        return newest + gap - base if newest else 0
+
+
+def _demuxer(path: Path) -> tuple[Any, Any]:
+    """A pipeline that ends in an appsink of access units of the file's first video stream."""
+    pipeline = Gst.Pipeline.new(None)
+    source, parse = make("filesrc", location=str(path)), make("parsebin")
+    sink = make("appsink", sync=False, max_buffers=4)
+    for element in (source, parse, sink):
+        pipeline.add(element)
+    source.link(parse)
+
+    def pad_added(_parse: Any, pad: Any) -> None:
+        caps = pad.get_current_caps() or pad.query_caps(None)
+        video = format_of(caps)
+        if sink.get_static_pad("sink").is_linked() or video is None:
+            tail = make("fakesink", sync=False, **{"async": False})
+            pipeline.add(tail)
+        else:
+            tail = bin_of(video.parse_line)
+            pipeline.add(tail)
+            tail.link(sink)
+        tail.sync_state_with_parent()
+        pad.link(tail.get_static_pad("sink"))
+
+    parse.connect("pad-added", pad_added)
+    return pipeline, sink
+
+
+def _format_of(path: Path) -> Format:
+    pipeline, sink = _demuxer(path)
+    try:
+        pipeline.set_state(Gst.State.PLAYING)
+        message = None
+        sample = None
+        for _ in range(100):
+            sample = sink.emit("try-pull-sample", Gst.SECOND // 10)
+            message = pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR)
+            if sample is not None or message is not None or sink.get_property("eos"):
+                break
+        if sample is None:
+            reason = message.parse_error()[0].message if message else "no supported video in it"
+            raise ReplayError(f"{path} cannot be served: {reason}")
+        video = format_of(sample.get_caps())
+        if video is None or video.codec not in _PAYLOADERS:
+            known = ", ".join(_PAYLOADERS)
+            raise ReplayError(f"{path} cannot be served: its codec is not one of {known}")
+        return video
+    finally:
+        pipeline.set_state(Gst.State.NULL)
+
+
+def _factory(path: Path, video: Format, locked: bool) -> Any:
+    factory = GstRtspServer.RTSPMediaFactory()
+    factory.set_launch(
+        f"( appsrc name=feed format=time block=true max-bytes=262144 ! {video.parse_line}"
+        f" ! {_PAYLOADERS[video.codec]} name=pay0 pt=96 )"
+    )
+    factory.set_shared(True)
+    if locked:
+        permissions = GstRtspServer.RTSPPermissions()
+        permissions.add_permission_for_role(_ROLE, "media.factory.access", True)
+        permissions.add_permission_for_role(_ROLE, "media.factory.construct", True)
+        factory.set_permissions(permissions)
+
+    def configure(_factory: Any, media: Any) -> None:
+        feeder = _Feeder(path, media.get_element().get_by_name("feed"))
+        media.connect("unprepared", lambda _media: feeder.stop())
+
+    factory.connect("media-configure", configure)
+    return factory
+
+
+def _login(username: str, password: str) -> Any:
+    auth = GstRtspServer.RTSPAuth()
+    token = GstRtspServer.RTSPToken()
+    token.set_string("media.factory.role", _ROLE)
+    auth.add_basic(GstRtspServer.RTSPAuth.make_basic(username, password), token)
+    auth.add_digest(username, password, token)
+    return auth

@@ -1,0 +1,155 @@
+"""The newest encoded video of one stream, in memory, from key frame to key frame."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from heapq import nlargest
+
+from pipeline.cameras.errors import CameraError
+
+_MAX_STILL_DISTANCE_S = 1.0
+"""A picture further from the asked moment would prove something else."""
+_MAX_REORDER = 16
+"""H.264 and H.265 allow no deeper reordering of pictures."""
+
+
+class RingError(CameraError):
+    """The ring does not hold what was asked for; the message says what it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessUnit:
+    """One encoded picture."""
+
+    data: bytes
+    captured_at_s: float
+    key: bool
+    caps: str
+    """GStreamer caps of the stream, the frame rate left out: units of equal caps can share a file."""
+    connection: int
+
+
+class Ring:
+    """Access units in decode order, bounded in seconds (plus one group of pictures) and bytes.
+
+    Whole groups are dropped from the old end, so that it always starts on a key frame. Thread-safe.
+    """
+
+    def __init__(self, seconds: float, max_bytes: int) -> None:
+        self._seconds = seconds
+        self._max_bytes = max_bytes
+        self._groups: deque[list[AccessUnit]] = deque()
+        self._lock = threading.Lock()
+        self._bytes = 0
+        self._recent: deque[float] = deque(maxlen=_MAX_REORDER)
+        self._reorder = 0
+
+    def append(self, unit: AccessUnit) -> None:
+        """Add the next unit in decode order."""
+        with self._lock:
+            if not unit.key and not self._groups:
+                return
+            if unit.key:
+                self._groups.append([])
+            self._groups[-1].append(unit)
+            self._bytes += len(unit.data)
+            self._note_order(unit)
+            self._evict(unit.captured_at_s)
+
+    @property
+    def size_bytes(self) -> int:
+        """Encoded bytes held."""
+        return self._bytes
+
+    @property
+    def span_s(self) -> tuple[float, float] | None:
+        """Capture time of the first picture, and the time up to which none is missing; None when empty.
+
+        With B-frames a picture can arrive before earlier ones: those that may still come are counted out.
+        """
+        with self._lock:
+            if not self._groups or not self._recent:
+                return None
+            complete = nlargest(self._reorder + 1, self._recent)[-1]
+            return self._groups[0][0].captured_at_s, complete
+
+    def nearest(self, time_s: float) -> list[AccessUnit]:
+        """What must be decoded, in order, to see the picture nearest to `time_s`, which is the last one."""
+        with self._lock:
+            groups = list(self._groups)
+        found: tuple[float, int, int] | None = None
+        # Newest first: where a clock was set back, a moment exists twice and the later one is meant.
+        for number in range(len(groups) - 1, -1, -1):
+            for index, unit in enumerate(groups[number]):
+                distance = abs(unit.captured_at_s - time_s)
+                if found is None or distance < found[0]:
+                    found = (distance, number, index)
+        if found is None or found[0] > _MAX_STILL_DISTANCE_S:
+            raise RingError(self._lack(groups, time_s, time_s))
+        _, number, index = found
+        units = groups[number][: index + 1]
+        if units[-1].captured_at_s < units[0].captured_at_s and number > 0:
+            # A leading picture of an open group leans on the group before.
+            return groups[number - 1] + units
+        return units
+
+    def between(self, start_s: float, end_s: float) -> list[AccessUnit]:
+        """The units to mux for [start_s, end_s], from the last key frame at or before its start.
+
+        Where the stream changed in between (another size), the part that covers most of it.
+        """
+        with self._lock:
+            held = list(self._groups)
+        groups = [group for group in held if group[0].captured_at_s <= end_s]
+        first = next((n for n in range(len(groups) - 1, -1, -1) if groups[n][0].captured_at_s <= start_s), 0)
+        units = itertools.chain.from_iterable(groups[first:])
+        runs = [_cut(list(run), end_s) for _, run in itertools.groupby(units, lambda unit: unit.caps)]
+        best = max(runs, key=lambda run: _overlap(run, start_s, end_s), default=[])
+        if not best or _overlap(best, start_s, end_s) < 0:
+            raise RingError(self._lack(held, start_s, end_s))
+        return best
+
+    def _note_order(self, unit: AccessUnit) -> None:
+        if unit.key and len(self._groups) > 1 and self._groups[-2][-1].connection != unit.connection:
+            self._recent.clear()
+        later = sum(1 for time_s in self._recent if time_s > unit.captured_at_s)
+        self._reorder = max(self._reorder, later)
+        self._recent.append(unit.captured_at_s)
+
+    def _evict(self, now_s: float) -> None:
+        while len(self._groups) > 1 and now_s - self._groups[1][0].captured_at_s >= self._seconds:
+            self._drop_oldest()
+        while self._groups and self._bytes > self._max_bytes:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        self._bytes -= sum(len(unit.data) for unit in self._groups.popleft())
+
+    @staticmethod
+    def _lack(groups: Iterable[list[AccessUnit]], start_s: float, end_s: float) -> str:
+        units = [unit.captured_at_s for group in groups for unit in group]
+        asked = f"{start_s:.2f}" if start_s == end_s else f"{start_s:.2f} to {end_s:.2f}"
+        if not units:
+            return f"the recording holds nothing near {asked}: no key frame has come yet"
+        return f"the recording holds {min(units):.2f} to {max(units):.2f}, not {asked}"
+
+
+def _cut(run: list[AccessUnit], end_s: float) -> list[AccessUnit]:
+    """The run without leading pictures that cannot be decoded, up to the first complete moment at `end_s`."""
+    first = run[0].captured_at_s
+    second_key = next((n for n, unit in enumerate(run) if n and unit.key), len(run))
+    units = [unit for n, unit in enumerate(run) if n >= second_key or unit.captured_at_s >= first]
+    last = max((n for n, unit in enumerate(units) if unit.captured_at_s <= end_s), default=0)
+    newest = max(unit.captured_at_s for unit in units[: last + 1])
+    while last + 1 < len(units) and units[last + 1].captured_at_s < newest:
+        last += 1
+    return units[: last + 1]
+
+
+def _overlap(run: list[AccessUnit], start_s: float, end_s: float) -> float:
+    times = [unit.captured_at_s for unit in run]
+    return min(end_s, max(times)) - max(start_s, min(times))
