@@ -207,7 +207,10 @@ class Recording(Protocol):
     """What evidence asks of a camera: pictures and a clip around a moment that has passed."""
 
     def wait_until(self, time_s: float, timeout_s: float) -> bool:
-        """Wait until the ring holds `time_s`; False when the camera did not get there in time."""
+        """Wait until the ring holds `time_s`; False when the camera did not get there in time.
+
+        False comes early only when the camera will never get there: it was stopped, or its file is over.
+        """
         ...
 
     def stills(self, times_s: Sequence[float]) -> list[Still | RecordingError]:
