@@ -272,5 +272,75 @@ def schema(
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
+@app.command()
+def bench(
+    clip: Annotated[Path, typer.Argument(help="Video file (H.264 or H.265).")],
+    model: Annotated[Path, typer.Option(help="Detector (.onnx).")],
+    scene: Annotated[
+        Path | None, typer.Option(help="Scene file: its rules run, and their acts are events.")
+    ] = None,
+    rate_hz: Annotated[float, typer.Option("--rate", help="Pictures analysed a second and camera.")] = 6.0,
+    cameras: Annotated[
+        int, typer.Option(help="Run with this many cameras; 0 searches for the most that are held.", min=0)
+    ] = 0,
+    most: Annotated[int, typer.Option(help="Search no further than this many cameras.", min=1)] = 64,
+    seconds: Annotated[float, typer.Option(help="Measured time of a run, after its warm-up.", min=1)] = 15.0,
+    brokers: Annotated[
+        str | None,
+        typer.Option("--kafka", help="host:port of a broker: measures events up to its acknowledgement."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure this machine: cameras held in real time, cost of a frame, latency, memory.
+
+    The clip is served by RTSP from a process of its own, as often as there are cameras.
+    """
+    from dataclasses import asdict
+
+    from pipeline.cameras.replay import ReplayError
+    from pipeline.config import KafkaSettings, ModelSettings
+    from pipeline.config.load import ConfigError, load_scene
+    from pipeline.perception.errors import PerceptionError
+    from pipeline.scene import SceneSettings
+    from pipeline.worker import bench as benching
+    from pipeline.worker.logs import configure_logs
+
+    configure_logs("error")
+    try:
+        plan = benching.BenchPlan(
+            clip,
+            ModelSettings(path=model),
+            load_scene(scene) if scene else SceneSettings(),
+            KafkaSettings(brokers=(brokers,)) if brokers else None,
+            rate_hz,
+            seconds,
+        )
+
+        def tell(result: benching.BenchResult) -> None:
+            verdict = "held" if result.held else "NOT held"
+            rate = f"{result.slowest_hz:g} of {result.asked_hz:g} a second"
+            err.print(f"{result.cameras} cameras: {verdict}, slowest {rate}, {result.cores_used:g} cores")
+
+        if cameras:
+            results = [benching.one(plan, cameras)]
+            tell(results[0])
+            held = cameras if results[0].held else 0
+        else:
+            results, held = benching.search(plan, most, tell)
+    except ConfigError as error:
+        _fail(*error.problems)
+    except (ReplayError, PerceptionError, RuntimeError) as error:
+        _fail(str(error))
+    if as_json:
+        _print_json({"cameras_held": held, "runs": [asdict(result) for result in results]})
+        return
+    shown = next((r for r in reversed(results) if r.cameras == held), results[-1])
+    table = Table("figure", "value", box=None, pad_edge=False)
+    for name, value in asdict(shown).items():
+        table.add_row(name, "-" if value is None else str(value))
+    out.print(table)
+    out.print(f"cameras held in real time: {held}")
+
+
 if __name__ == "__main__":
     main()

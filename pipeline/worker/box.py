@@ -40,6 +40,19 @@ HOUSEKEEPING_S = 5.0
 RETENTION_EVERY_S = 600.0
 
 
+class Observer:
+    """Is told what passes through a worker; does nothing itself. For measuring: must be quick."""
+
+    def frame_judged(self, frame: Frame, at_s: float) -> None:
+        """A frame went through all rules at host time `at_s`."""
+
+    def event_stored(self, event: Event, at_s: float) -> None:
+        """An event is on this box's disk."""
+
+    def event_acknowledged(self, event: Event, at_s: float) -> None:
+        """The broker has an event."""
+
+
 class Worker:
     """One worker process.
 
@@ -49,13 +62,15 @@ class Worker:
     >>> worker.stop()
     """
 
-    def __init__(self, config: Config, scenes: Mapping[str, Scene]) -> None:
+    def __init__(self, config: Config, scenes: Mapping[str, Scene], observer: Observer | None = None) -> None:
         """Load the model, open outbox and evidence.
 
-        `scenes` has one scene for every camera id. Raises PerceptionError, RuleError, EvidenceError,
-        OutboxError or OSError (metrics port) with a sentence that says what to do.
+        `scenes` has one scene for every camera id; `observer` is told of frames and events as they pass.
+        Raises PerceptionError, RuleError, EvidenceError, OutboxError or OSError (metrics port) with a
+        sentence that says what to do.
         """
         self.config = config
+        self._observer = observer or Observer()
         self.metrics = Metrics()
         data_dir = config.worker.data_dir
         self._key = SigningKey.load_or_create(data_dir)
@@ -156,9 +171,10 @@ class Worker:
     # --- frames -----------------------------------------------------------------------------------
 
     def _see(self, frames: Sequence[Frame]) -> None:
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.thread_time()
         found = self.detector.detect([frame.picture for frame in frames])
         self.metrics.inference.observe(time.perf_counter() - began)
+        self.metrics.cpu.labels("infer").inc(time.thread_time() - cpu_began)
         for frame, detections in zip(frames, found, strict=True):
             watch = self.watches[frame.camera_id]
             try:
@@ -167,6 +183,7 @@ class Worker:
                 self.metrics.errors.labels("judge").inc()
                 log.exception("judging_failed", camera=frame.camera_id)
                 continue
+            self._observer.frame_judged(frame, time.time())
             for hit in verdict.hits:
                 self._take_hit(watch, hit, frame.time.captured_at_s)
             for minute in verdict.minutes:
@@ -234,11 +251,13 @@ class Worker:
             self._trouble("outbox", str(error))
         else:
             if outcome is Put.STORED:
+                self._observer.event_stored(event, time.time())
                 self.metrics.events.labels(event.type.value).inc()
 
     def _acknowledged(self, event: Event, at_s: float) -> None:
         self.metrics.events_acknowledged.labels(event.type.value).inc()
         self.metrics.event_latency.labels(event.type.value).observe(max(0.0, at_s - event.time.timestamp()))
+        self._observer.event_acknowledged(event, at_s)
 
     def _recover(self) -> None:
         """Tell what an earlier run saw and could not tell any more."""

@@ -44,11 +44,10 @@ class Metrics:
         self.inference = Histogram(
             "ngatu_inference_seconds", "Detector time of one run", buckets=_FAST_S, registry=r
         )
-        self.stage = Histogram(
-            "ngatu_stage_seconds",
-            "Time of one frame in a stage: observe (tracks, signals), judge (rules)",
+        self.cpu = Counter(
+            "ngatu_cpu_seconds_total",
+            "Processor time by stage: infer, observe (tracks, signals), judge (rules)",
             ["stage"],
-            buckets=_FAST_S,
             registry=r,
         )
         self.frame_latency = Histogram(
