@@ -21,10 +21,12 @@ from pipeline.events.event import Event, EventType, to_kafka
 from pipeline.events.sink import Delivery
 
 # kafka-python tells each failed attempt several times, and at DEBUG its whole configuration, password
-# included. What matters is told by this file's errors.
-_kafka_log = logging.getLogger("kafka")
-_kafka_log.addHandler(logging.NullHandler())
-_kafka_log.propagate = False
+# included: none of it goes to the program's log. Why a connection failed is told in its log alone, by
+# kafka.net, and is taken from there (see _Reasons).
+logging.getLogger("kafka").propagate = False
+logging.getLogger("kafka").addHandler(logging.NullHandler())
+_connection_log = logging.getLogger("kafka.net")
+_connection_log.setLevel(logging.WARNING)
 
 NEVER_TAKEN = (
     kafka_errors.MessageSizeTooLargeError,
@@ -48,6 +50,7 @@ class KafkaSink:
         self._open_timeout_s = open_timeout_s
         self._delivery_timeout_s = delivery_timeout_s
         self._producer: Any = None
+        self._spoilt = False
 
     def open(self) -> None:
         """Connect, log in, and create the topics that are missing."""
@@ -59,6 +62,7 @@ class KafkaSink:
             producer.close(timeout=1)
             raise
         self._producer = producer
+        self._spoilt = False
 
     def deliver(self, events: Sequence[Event]) -> Delivery:
         """Send all, then wait for every answer; a suspect among many is tried again alone."""
@@ -85,6 +89,12 @@ class KafkaSink:
                 producer.close(timeout=timeout_s)
 
     def _send(self, events: Sequence[Event]) -> Delivery:
+        if self._spoilt:
+            self.close(1.0)
+            try:
+                self.open()
+            except SinkError as error:
+                return Delivery((), trouble=str(error))
         waiting = []
         acknowledged: list[Event] = []
         refused: dict[str, str] = {}
@@ -99,8 +109,10 @@ class KafkaSink:
                     value=message.value,
                     headers=list(message.headers.items()),
                 )
-            except (*NEVER_TAKEN, CloudEventValidationError, TypeError, ValueError) as error:
-                refused[event.id] = _short(error)
+            except NEVER_TAKEN as error:
+                refused[event.id] = _refusal(topic, event, error)
+            except (CloudEventValidationError, TypeError, ValueError) as error:
+                refused[event.id] = f"cannot be written as a CloudEvent: {_short(error)}"
             except kafka_errors.KafkaError as error:
                 trouble = self._sentence(topic, error)
                 break
@@ -111,7 +123,10 @@ class KafkaSink:
             try:
                 future.get(timeout=max(0.0, deadline_s - time.monotonic()))
             except NEVER_TAKEN as error:
-                refused[event.id] = _short(error)
+                refused[event.id] = _refusal(topic, event, error)
+                # One refused batch leaves an idempotent producer of kafka-python unusable: all that it is
+                # given afterwards fails with the same error. A new one is needed.
+                self._spoilt = True
             except kafka_errors.KafkaError as error:
                 trouble = trouble or self._sentence(topic, error)
             else:
@@ -165,7 +180,7 @@ def topics(settings: KafkaSettings) -> dict[EventType, str]:
 def _producer(settings: KafkaSettings, open_timeout_s: float, delivery_timeout_s: float) -> Any:
     connection = _connection(settings)
     reasons = _Reasons()
-    _kafka_log.addHandler(reasons)
+    _connection_log.addHandler(reasons)
     try:
         return KafkaProducer(
             **connection,
@@ -184,7 +199,7 @@ def _producer(settings: KafkaSettings, open_timeout_s: float, delivery_timeout_s
     except (kafka_errors.KafkaError, ValueError, OSError) as error:
         raise SinkError(reasons.sentence(settings, error)) from None
     finally:
-        _kafka_log.removeHandler(reasons)
+        _connection_log.removeHandler(reasons)
 
 
 @contextlib.contextmanager
@@ -283,6 +298,11 @@ class _Reasons(logging.Handler):
 
 def _name(settings: KafkaSettings) -> str:
     return f"Kafka at {', '.join(settings.brokers)}"
+
+
+def _refusal(topic: str, event: Event, error: BaseException) -> str:
+    size = len(to_kafka(event).value)
+    return f"topic {topic} does not take this event of {size} bytes: {type(error).__name__}"
 
 
 def _short(error: BaseException) -> str:

@@ -156,8 +156,8 @@ class Publisher:
         for event in delivery.acknowledged:
             self._on_acknowledged(event, at_s)
         for event_id, reason in delivery.refused.items():
-            log.error("event_refused", sink=self._sink.name, event=event_id, reason=reason)
             self._outbox.set_aside(event_id, reason)
+            log.error("event_refused", sink=self._sink.name, event_id=event_id, reason=reason)
 
     def _record_acknowledged(self) -> None:
         # Kept until the outbox has it in writing: a full disk must not make the same events go out again.
