@@ -55,16 +55,34 @@ def annotate(
     drawing.occupy(hit.at.box)
     for box, _ in hit.lamps.values():
         drawing.occupy(box)
-    for name, points in hit.geometry.items():
-        drawing.geometry(name, points)
+    geometry = [_Shape(name, points) for name, points in hit.geometry.items() if len(points) > 1]
+    for shape in sorted(geometry, key=lambda shape: shape.is_open):
+        drawing.shape(shape)
     drawing.path(_trajectory(hit))
     drawing.clear_sight(hit.at.box)
     for box, color in hit.lamps.values():
         drawing.box(box, _LAMPS[color], LAMPS[color][0])
     drawing.box(hit.at.box, _VEHICLE, f"{KINDS[hit.kind][0]} #{hit.track_id}")
     drawing.dot(hit.at.ground)
+    # Signs of what is drawn come last, on top, and where there is still room.
+    for shape in geometry:
+        drawing.name(shape)
     rows = caption_rows(hit, captured_at_s, camera, event_id, worker_id)
     return np.vstack([drawing.canvas, _caption(width, unit, rows)])
+
+
+class _Shape:
+    """A line or an area of the scene; rules name it "what id", such as "stop_line south"."""
+
+    def __init__(self, name: str, points: Sequence[Point]) -> None:
+        """Two points or more."""
+        what, _, part_id = name.partition(" ")
+        self.points = points
+        self.text = f"{GEOMETRY.get(what, what.replace('_', ' '))} {part_id}"
+        self.is_arrow = what == "direction"
+        is_line = what.endswith("line")
+        self.is_open = len(points) == 2 or self.is_arrow or is_line or what == "clearance"
+        self.color = _LINE if is_line else _LANE
 
 
 class _Drawing:
@@ -81,25 +99,17 @@ class _Drawing:
         """Keep signs off `box` and its frame."""
         self._occupied.append(self._rect(box, self._px(3)))
 
-    def geometry(self, name: str, points: Sequence[Point]) -> None:
-        """A line, or the outline of a polygon with a light fill; its name at one of its ends."""
-        if len(points) < 2:
+    def shape(self, shape: _Shape) -> None:
+        """A line, or the outline of an area with a light fill."""
+        pixels = self._pixels(shape.points)
+        if shape.is_arrow:
+            self._way(shape.points, shape.color, 2)
             return
-        pixels = self._pixels(points)
-        # Rules name what they draw "what id", such as "stop_line south".
-        what, _, part_id = name.partition(" ")
-        is_arrow = what == "direction"
-        is_line = len(points) == 2 or is_arrow or what == "clearance" or what.endswith("line")
-        color = _LINE if is_line and not is_arrow else _LANE
-        if not is_line:
+        if not shape.is_open:
             tinted = self.canvas.copy()
-            cv2.fillPoly(tinted, [pixels], color, cv2.LINE_AA, _SHIFT)
+            cv2.fillPoly(tinted, [pixels], shape.color, cv2.LINE_AA, _SHIFT)
             cv2.addWeighted(tinted, 0.14, self.canvas, 0.86, 0, self.canvas)
-        if is_arrow:
-            self._way(points, color, 2)
-        else:
-            self._stroke(pixels, color, self._px(2), closed=not is_line)
-        self._name(f"{GEOMETRY.get(what, what.replace('_', ' '))} {part_id}", points, color)
+        self._stroke(pixels, shape.color, self._px(2), closed=not shape.is_open)
 
     def clear_sight(self, box: Box) -> None:
         """Let the vehicle shine through what was drawn over it."""
@@ -142,11 +152,12 @@ class _Drawing:
             ],
         )
 
-    def _name(self, text: str, points: Sequence[Point], color: Color) -> None:
-        sign = label(text, max(9, round(self._text_px() * 0.8)), color, _INK)
+    def name(self, shape: _Shape) -> None:
+        """A shape's sign, at one of its corners."""
+        sign = label(shape.text, max(9, round(self._text_px() * 0.8)), shape.color, _INK)
         height, width = sign.shape[:2]
         gap = self._px(4)
-        ends = [(x >> _SHIFT, y >> _SHIFT) for x, y in self._pixels(points).tolist()]
+        ends = [(x >> _SHIFT, y >> _SHIFT) for x, y in self._pixels(shape.points).tolist()]
         places = [
             place
             for x, y in ends

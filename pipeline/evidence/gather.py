@@ -129,15 +129,14 @@ class EvidenceMaker:
 
     def _wait(self, recording: Recording, time_s: float, until_s: float) -> None:
         """Wait in short steps, so that `hurry` is heard."""
-        while True:
-            step_s = min(_WAIT_STEP_S, until_s - time.monotonic())
-            if self._hurry.is_set() or step_s <= 0:
-                return
+        while not self._hurry.is_set():
             began_s = time.monotonic()
-            if recording.wait_until(time_s, step_s):
+            step_s = min(_WAIT_STEP_S, until_s - began_s)
+            if step_s <= 0 or recording.wait_until(time_s, step_s):
                 return
-            # A camera that is gone may say no at once.
-            self._hurry.wait(max(0.0, began_s + step_s - time.monotonic()))
+            if time.monotonic() - began_s < step_s / 2:
+                # An early no: the camera will never get there.
+                return
 
     def _publish(
         self, gathering: _Gathering, hit: Hit, event_id: str, camera: CameraSettings, final: Path

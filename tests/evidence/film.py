@@ -80,12 +80,14 @@ class FilmRecording:
     """Moments held, on the capture clock; `last_s` is where filming has come to."""
     live: bool = False
     """Filming goes on while we watch, from `last_s`."""
+    over: bool = False
+    """The film has ended: nothing more will come."""
     opened_s: float = field(default_factory=time.monotonic)
 
     def wait_until(self, time_s: float, timeout_s: float) -> bool:
         until = time.monotonic() + timeout_s
         while self._newest_s() < time_s:
-            if time.monotonic() >= until:
+            if self.over or time.monotonic() >= until:
                 return False
             time.sleep(0.01)
         return True

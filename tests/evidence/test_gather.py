@@ -169,17 +169,18 @@ def test_waits_for_what_is_still_being_filmed(
     assert frames_of(bundle.path / "clip.mp4") >= 70
 
 
-@pytest.mark.parametrize("how", ["hurry", "patience"])
-def test_a_stopping_worker_waits_no_longer(
+@pytest.mark.parametrize("how", ["hurry", "patience", "over"])
+def test_waits_no_longer_than_it_makes_sense(
     maker: EvidenceMaker, hit: Hit, film: Film, camera: CameraSettings, how: str
 ) -> None:
-    dead = FilmRecording(film, last_s=hit.after.time_s)
+    dead = FilmRecording(film, last_s=hit.after.time_s, over=how == "over")
     began = time.monotonic()
     if how == "hurry":
         threading.Timer(0.5, maker.hurry).start()
         bundle = maker.make(hit, EVENT_ID, dead, camera)
     else:
-        bundle = maker.make(hit, EVENT_ID, dead, camera, patience_s=0.2)
+        patience_s = 0.2 if how == "patience" else math.inf
+        bundle = maker.make(hit, EVENT_ID, dead, camera, patience_s=patience_s)
     assert time.monotonic() - began < 3.0
     assert set(missing(bundle)) == {"clip.after"}
 
