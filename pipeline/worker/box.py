@@ -266,14 +266,14 @@ class Worker:
             camera = stored.manifest.camera
             settings = next((c for c in self.config.cameras if c.id == camera.id), None)
             if settings is None:
-                log.warning("bundle_of_unknown_camera", camera=camera.id, event=stored.event_id)
+                log.warning("bundle_of_unknown_camera", camera=camera.id, event_id=stored.event_id)
                 continue
             event = build_candidate(stored.hit, settings, self._origin, missing=())
             self._put(with_evidence(event, stored.bundle, self.evidence.store.root))
-            log.info("bundle_recovered", event=stored.event_id)
+            log.info("bundle_recovered", event_id=stored.event_id)
         for event in self.outbox.leftover_hits():
             self._put(event)
-            log.info("hit_recovered", event=event.id)
+            log.info("hit_recovered", event_id=event.id)
 
     # --- health and figures -----------------------------------------------------------------------
 
