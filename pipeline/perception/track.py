@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from math import hypot
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -130,6 +132,8 @@ class Track:
 
         Head and foot must both have moved: a box that only grows or flickers is no motion.
         """
+        if self._was_fast:
+            return
         shortest, longest = _SPEED_SPAN_S
         middle = (box[0] + box[2]) / 2
         self._recent.append((time_s, middle, box[1], box[3], box[3] - box[1]))
@@ -140,7 +144,7 @@ class Track:
         if span_s < shortest:
             return
         across = middle - start_x
-        moved = min(np.hypot(across, box[1] - start_top), np.hypot(across, box[3] - start_bottom))
-        height = float(np.median([each[4] for each in self._recent]))
+        moved = min(hypot(across, box[1] - start_top), hypot(across, box[3] - start_bottom))
+        height = median(each[4] for each in self._recent)
         if moved > _VEHICLE_SPEED * span_s * max(height, 1.0):
             self._was_fast = True
