@@ -253,7 +253,7 @@ def _create_topics(admin: Any, settings: KafkaSettings) -> None:
                 admin.create_topics({topic: {"configs": {"cleanup.policy": policy}}}, wait_for_metadata=True)
     except (kafka_errors.AuthorizationError, kafka_errors.PolicyViolationError):
         raise SinkError(
-            f"topic {topic} is missing at {_name(settings)} and may not be created by this user: "
+            f"{_name(settings)} has no topic {topic} that user {settings.username!r} may see or create: "
             f"create it with cleanup.policy={policy}"
         ) from None
     except kafka_errors.KafkaError as error:
@@ -286,12 +286,18 @@ class _Reasons(logging.Handler):
         for message in self._messages:
             _, found, problem = message.partition("Connection failed: ")
             if found:
-                return f"{name} cannot be reached: {problem}"
+                return f"{name} cannot be reached: {problem.removeprefix('KafkaConnectionError: ')}"
         if "socket disconnected" in text:
-            login = ", username and password" if settings.username else ""
+            # kafka-python often drops a refusal that comes in one packet with the end of the connection.
+            if settings.sasl_mechanism:
+                return (
+                    f"{name} ends the login of user {settings.username!r}: check username, password, "
+                    f"sasl_mechanism ({settings.sasl_mechanism}) and security_protocol "
+                    f"({settings.security_protocol})"
+                )
             return (
                 f"{name} closes the connection at once: check security_protocol "
-                f"(it is {settings.security_protocol}){login}"
+                f"(it is {settings.security_protocol})"
             )
         return f"{name} cannot be reached: {_short(error)}"
 

@@ -106,7 +106,7 @@ class Publisher:
                 if not events:
                     if self._closing.is_set():
                         break
-                    seen = self._outbox.wait(1.0, seen)
+                    seen = self._outbox.wait(0.25, seen)
                     continue
                 delivery = self._deliver(events)
                 self._settle(delivery)

@@ -118,19 +118,24 @@ def test_login_over_tls_delivers(
 @pytest.mark.parametrize(
     ("where", "fields", "password", "expected"),
     [
-        ("login", login(), WRONG, r"(refuses the login of user 'worker'|closes the connection).*password"),
+        ("login", login(), WRONG, "(refuses|ends) the login of user 'worker': check .*password"),
         (
             "login",
             login(sasl_mechanism="SCRAM-SHA-256"),
             RIGHT,
-            "not offer sasl_mechanism SCRAM-SHA-256",
+            "check .*sasl_mechanism|not offer sasl_mechanism",
         ),
         ("login", {}, RIGHT, "closes the connection at once: check security_protocol"),
         ("plain", {"security_protocol": "SSL"}, RIGHT, "TLS fails.*check ca_file and security_protocol"),
         ("tls", login("SASL_SSL"), RIGHT, "TLS fails.*certificate verify failed"),
         ("tls", login("SASL_SSL", ca_file=Path("none.pem")), RIGHT, "kafka.ca_file none.pem cannot be used"),
         ("login", login(password_env="UNSET_NAME"), RIGHT, "UNSET_NAME .* is not set"),
-        ("login", login(username="stranger"), RIGHT, "is missing at .* may not be created by this user"),
+        (
+            "login",
+            login(username="stranger"),
+            RIGHT,
+            "has no topic .* user 'stranger' may see or create",
+        ),
         ("nobody", {}, RIGHT, "cannot be reached: .*(refused|Connect)"),
         ("no host", {}, RIGHT, "cannot be reached"),
     ],

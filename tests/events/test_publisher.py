@@ -38,7 +38,9 @@ from tests.kafka_fixture import Broker
 
 @contextmanager
 def publishing(outbox: Outbox, settings: KafkaSettings, **options: Any) -> Iterator[Publisher]:
-    publisher = Publisher(outbox, KafkaSink(settings, open_timeout_s=2.0), **options)
+    # Short timeouts: an outage of seconds takes the way of one of minutes.
+    sink = KafkaSink(settings, open_timeout_s=2.0, delivery_timeout_s=3.0)
+    publisher = Publisher(outbox, sink, **options)
     publisher.start()
     try:
         yield publisher
@@ -140,6 +142,8 @@ def test_broker_away_at_start_and_again_in_the_middle(own_broker: Broker, outbox
         assert longest_s < 2.0
         assert outbox.count() > 0
         assert wait_for(lambda: not publisher.state().connected, 15), publisher.state()
+        troubles = publisher.state().troubles_total
+        assert wait_for(lambda: publisher.state().troubles_total >= troubles + 2, 15), publisher.state()
         own_broker.start()
         put_some(20)
         assert wait_for(lambda: outbox.count() == 0, 60), publisher.state()
@@ -151,6 +155,8 @@ def test_broker_away_at_start_and_again_in_the_middle(own_broker: Broker, outbox
     print(f"put {len(put)}, arrived {len(arrived)}, repeats {arrived.total() - len(arrived)}, {state}")
     assert set(arrived) == set(put)
     assert state.sent_total == len(put)
+    # The connections of the bad times are gone.
+    assert wait_for(lambda: not [t for t in threading.enumerate() if t.name.endswith("network-thread")], 5)
     # The order of one camera's acts is kept.
     for camera_id in ("cam-0", "cam-1", "cam-2"):
         records = read_topic(settings.brokers[0], settings.violations_topic)
