@@ -95,8 +95,8 @@ def _unsafe(document: Document, text: str) -> list[str]:
                 document.at(line, f"anchors and aliases (&{name}, *{name}) are not supported; write it out")
             ]
         tag = getattr(event, "tag", None)
-        if tag is not None and not tag.startswith("tag:yaml.org,2002:"):
-            return [document.at(line, f"tag {tag} is not supported; remove it")]
+        if tag is not None:
+            return [document.at(line, f"tags ({tag}) are not supported; remove it")]
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:

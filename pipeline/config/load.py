@@ -20,6 +20,13 @@ __all__ = ["ConfigError", "config_schema", "load_config", "load_scene", "scene_s
 
 M = TypeVar("M", bound=BaseModel)
 
+_WORDS = {
+    "model_type": "must be a mapping of keys",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping of keys",
+}
+"""What pydantic says in words of Python."""
+
 
 def load_config(path: Path) -> Config:
     """The worker's configuration; relative paths in it are taken from the file's folder.
@@ -97,7 +104,13 @@ def _validate(document: Document, model: type[M], data: Any, above: Loc = ()) ->
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        for detail in error.errors(include_url=False):
+        details = error.errors(include_url=False)
+        for detail in details:
+            if detail["type"] == "too_short" and any(
+                len(d["loc"]) > len(detail["loc"]) and d["loc"][: len(detail["loc"])] == detail["loc"]
+                for d in details
+            ):
+                continue  # short of good items only: each bad one is named by itself
             for loc, text in _explain(model, detail):
                 _problem(document, (*above, *loc), text)
         return None  # type: ignore[return-value]
@@ -121,7 +134,7 @@ def _explain(model: type[BaseModel], detail: Any) -> Iterator[tuple[Loc, str]]:
     else:
         given = detail["input"]
         shown = "" if isinstance(given, dict | list | tuple) else f", not {_short(given)}"
-        text = str(detail["msg"])
+        text = _WORDS.get(detail["type"]) or str(detail["msg"]).replace("Tuple", "List")
         yield loc, f"{text[0].lower()}{text[1:]}{shown}"
 
 

@@ -65,7 +65,7 @@ def _polygon(points: tuple[Point, ...]) -> tuple[Point, ...]:
     for i, a in enumerate(points):
         if a == points[(i + 1) % len(points)]:
             raise ValueError(f"corners {i} and {(i + 1) % len(points)} are the same")
-    if abs(geometry.signed_area(points)) < 1e-6:
+    if all(abs(geometry.signed_area((points[0], a, b))) < 1e-6 for a, b in pairwise(points[1:])):
         raise ValueError("encloses no area: its corners lie on one line")
     if (pair := geometry.self_crossing(points, closed=True)) is not None:
         raise ValueError(
