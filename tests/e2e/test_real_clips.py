@@ -1,0 +1,189 @@
+"""The whole way on real footage: RTSP in, Kafka out, judged against what people saw in the clips."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from tests.e2e.harness import NGATU, box, consume, monitor, replayed
+
+SCENES = Path(__file__).parent / "scenes"
+TRUTH = yaml.safe_load((Path(__file__).parent / "truth.yaml").read_text())
+
+RED = "junction-red-640x480-6fps"
+ARROW = "junction-red-green-arrow-1018x720-20fps"
+PICKUP = "pickup-runs-red-854x480-25fps"
+ONCOMING = "oncoming-motorbikes-1600x1200-6fps-mpeg4"
+TURNED = "oncoming-turned"
+
+
+@dataclass(frozen=True)
+class Found:
+    rule: str
+    frame: float
+    """Frame number of the decisive moment in the clip."""
+    data: dict[str, Any]
+
+
+def turned(scene: Path, folder: Path) -> Path:
+    """The scene with the direction of its lanes turned round."""
+    settings = yaml.safe_load(scene.read_text())
+    for lane in settings["lanes"]:
+        lane["direction"].reverse()
+    path = folder / "turned.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+def captured_at(data: dict[str, Any], moment: str) -> float:
+    return datetime.fromisoformat(data["moments"][moment]["captured_at"]).timestamp()
+
+
+def frame_times(clip: Path) -> list[float]:
+    video = cv2.VideoCapture(str(clip))
+    times = []
+    while video.grab():
+        times.append(video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+    return times
+
+
+@pytest.fixture(scope="module")
+def judged(
+    tmp_path_factory: pytest.TempPathFactory, video_dir: Path, yolox_path: Path, kafka_broker: str
+) -> tuple[dict[str, list[Found]], Path]:
+    """What the first pass of each clip led to, and the worker's evidence."""
+    folder = tmp_path_factory.mktemp("real-clips")
+    clips = [video_dir / f"{name}.mp4" for name in (RED, ARROW, PICKUP, ONCOMING)]
+    times = {clip.stem: frame_times(clip) for clip in clips}
+    with replayed(*clips) as urls:
+        cameras = [
+            {
+                "id": name,
+                "name": f"Clip {name.partition('-')[0]}",
+                "detect": {"url": urls[clip]},
+                "scene": str(scene),
+                "analysis": {"rate_hz": 8},
+            }
+            for name, clip, scene in (
+                *((clip.stem, clip.stem, SCENES / f"{clip.stem}.yaml") for clip in clips),
+                (TURNED, ONCOMING, turned(SCENES / f"{ONCOMING}.yaml", folder)),
+            )
+        ]
+        worker = box(folder, yolox_path, cameras, kafka_broker)
+        with worker.running() as process:
+            monitor(process, "/healthz")
+            time.sleep(times[RED][-1] + 12)
+            took_s = process.terminate()
+            assert process.popen.returncode == 0
+            assert took_s < 10
+    print(f"\nSIGTERM to exit: {took_s:.1f} s")
+    kafka = worker.config["kafka"]
+    health = consume(kafka_broker, [kafka["cameras_topic"]])
+    violations = consume(kafka_broker, [kafka["violations_topic"]])
+    assert len({event_id for event_id, _, _ in violations}) == len(violations)
+    found: dict[str, list[Found]] = {camera["id"]: [] for camera in cameras}
+    for _, camera, data in violations:
+        clip = ONCOMING if camera == TURNED else camera
+        began = min(
+            datetime.fromisoformat(state["since"]).timestamp()
+            for _, key, state in health
+            if key == camera and state["state"] == "up"
+        )
+        into_s = captured_at(data, "at") - began
+        if into_s <= times[clip][-1]:
+            frame = min(range(len(times[clip])), key=lambda i: abs(times[clip][i] - into_s))
+            found[camera].append(Found(data["rule"], frame, data))
+    return found, worker.evidence
+
+
+def report(rows: list[tuple[str, str, str, str, str]]) -> None:
+    table = Table("clip", "rule", "expected", "found", "false")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=150).print(table)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_table_of_clips(judged: tuple[dict[str, list[Found]], Path]) -> None:
+    """Every expected act is found once, and nothing is found that nobody did."""
+    found, _ = judged
+    rows, missed, false = [], [], []
+    for clip, rules in TRUTH.items():
+        for rule, acts in rules.items():
+            hits = [hit for hit in found[clip] if hit.rule == rule]
+            unmatched = list(hits)
+            matched = []
+            for act in acts:
+                near = [h for h in unmatched if abs(h.frame - act["frame"]) <= act["tolerance_frames"]]
+                if near:
+                    best = min(near, key=lambda h: abs(h.frame - act["frame"]))
+                    unmatched.remove(best)
+                    matched.append(best)
+                elif not act.get("doubtful"):
+                    missed.append(f"{clip}: {rule} at frame {act['frame']} ({act['what']})")
+            sure = sum(not act.get("doubtful") for act in acts)
+            rows.append(
+                (
+                    clip,
+                    rule,
+                    f"{sure}" + (f" (+{len(acts) - sure} doubtful)" if len(acts) > sure else ""),
+                    f"{len(matched)} at frames {[round(h.frame) for h in matched]}",
+                    f"{len(unmatched)} {[round(h.frame) for h in unmatched] or ''}",
+                )
+            )
+            false += [f"{clip}: {rule} at frame {h.frame:.0f}" for h in unmatched]
+    report(rows)
+    assert not missed
+    assert not false
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_wrong_way_when_the_lane_is_turned_round(judged: tuple[dict[str, list[Found]], Path]) -> None:
+    found, _ = judged
+    turned_round = Counter(hit.rule for hit in found[TURNED])
+    print(f"\nlane turned round: {dict(turned_round)}, as it is: {Counter(h.rule for h in found[ONCOMING])}")
+    assert turned_round["wrong_way"] >= 3
+    assert not found[ONCOMING]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_every_bundle_verifies_and_is_whole(judged: tuple[dict[str, list[Found]], Path]) -> None:
+    found, evidence = judged
+    result = subprocess.run([*NGATU, "verify", str(evidence)], capture_output=True, text=True, check=False)
+    print(f"\n{result.stdout}")
+    assert result.returncode == 0, result.stdout + result.stderr
+    for hits in found.values():
+        for hit in hits:
+            proof = hit.data["evidence"]
+            roles = {item["role"] for item in proof["items"]}
+            assert roles >= {"before", "at", "after", "crop", "annotated", "clip"}, proof["missing"]
+            order = [captured_at(hit.data, moment) for moment in ("before", "at", "after")]
+            assert order == sorted(order)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_capture_times_come_from_the_cameras_reports(
+    judged: tuple[dict[str, list[Found]], Path],
+) -> None:
+    found, _ = judged
+    times = [hit.data["time"] for hits in found.values() for hit in hits]
+    assert times
+    late = [time for time in times if time["source"] != "rtcp"]
+    print(f"\ntime sources: {Counter(time['source'] for time in times)}")
+    assert len(late) <= len(times) / 2
+    assert all(abs(time["offset_ms"]) < 500 and time["uncertainty_ms"] < 1000 for time in times)
