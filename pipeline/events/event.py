@@ -58,17 +58,20 @@ class Event:
 
     @classmethod
     def from_json(cls, text: str) -> Event:
-        """Read what `to_json` wrote. Raises ValueError, KeyError or TypeError for anything else."""
-        content = json.loads(text)
-        return cls(
-            id=content["id"],
-            type=EventType(content["type"]),
-            source=content["source"],
-            subject=content["subject"],
-            time=moment(content["time_ms"] / 1000),
-            key=content["key"],
-            data=content["data"],
-        )
+        """Read what `to_json` wrote. Raises ValueError for anything else."""
+        try:
+            content = json.loads(text)
+            return cls(
+                id=content["id"],
+                type=EventType(content["type"]),
+                source=content["source"],
+                subject=content["subject"],
+                time=moment(content["time_ms"] / 1000),
+                key=content["key"],
+                data=content["data"],
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not an event: {error!r}") from error
 
 
 def event_id(*parts: object) -> str:

@@ -17,10 +17,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from pipeline.config import OutboxSettings
 from pipeline.events.errors import OutboxFull
 from pipeline.events.event import Event, EventType
 from pipeline.events.outbox_file import clear_errors, open_outbox
+
+log = structlog.get_logger(__name__)
 
 PRIORITY = {EventType.VIOLATION: 0, EventType.HEALTH: 1, EventType.FLOW: 2}
 """What is sent first and refused last."""
@@ -104,7 +108,13 @@ class Outbox:
 
     def leftover_hits(self) -> list[Event]:
         """The journal, oldest first: at start, the hits whose evidence was never finished."""
-        return [Event.from_json(body) for (body,) in self._read("SELECT body FROM hits ORDER BY at_s, id")]
+        events = []
+        for hit_id, body in self._read("SELECT id, body FROM hits ORDER BY at_s, id"):
+            try:
+                events.append(Event.from_json(body))
+            except ValueError as error:
+                log.error("hit_unreadable", hit_id=hit_id, reason=str(error))
+        return events
 
     def batch(self, limit: int) -> list[Event]:
         """The next events to send: violations, then health, then flow; each in the order they were put."""
@@ -113,8 +123,9 @@ class Outbox:
         for event_id, body in rows:
             try:
                 events.append(Event.from_json(body))
-            except (ValueError, KeyError, TypeError) as error:
-                self.set_aside(event_id, f"cannot be read any more: {type(error).__name__}")
+            except ValueError as error:
+                log.error("event_unreadable", event_id=event_id, reason=str(error))
+                self.set_aside(event_id, f"cannot be read any more: {error}")
         return events
 
     def acknowledge(self, ids: Collection[str]) -> None:

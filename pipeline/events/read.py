@@ -5,10 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+
+import structlog
 
 from pipeline.events.event import Event, EventType
 from pipeline.events.outbox_file import clear_errors, open_for_reading
+
+log = structlog.get_logger(__name__)
 
 
 def read_events(
@@ -34,13 +39,28 @@ def read_events(
                 ).fetchall()
             for seq, body in rows:
                 seen = seq
-                yield Event.from_json(body)
+                try:
+                    event = Event.from_json(body)
+                except ValueError as error:
+                    log.error("event_unreadable", outbox=str(path), seq=seq, reason=str(error))
+                else:
+                    yield event
             if not follow or stop.wait(poll_s):
                 return
 
 
-def read_refused(path: Path) -> Iterator[tuple[Event, str]]:
-    """The events that no sink accepted, with the reasons."""
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """An event that no sink accepted, or that can no longer be read."""
+
+    id: str
+    type: str
+    reason: str
+    body: str
+
+
+def read_set_aside(path: Path) -> Iterator[SetAside]:
+    """What was set aside, oldest first. Raises OutboxError as `read_events` does."""
     with closing(open_for_reading(path)) as db, clear_errors(path):
-        for body, reason in db.execute("SELECT body, reason FROM refused ORDER BY seq"):
-            yield Event.from_json(body), reason
+        for row in db.execute("SELECT id, type, reason, body FROM refused ORDER BY seq"):
+            yield SetAside(*row)

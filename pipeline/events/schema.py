@@ -137,7 +137,7 @@ class ViolationCandidate(Data):
     rule: str
     """red_light, stop_line, wrong_way, ..."""
     track: int
-    """Number of the road user's track, unique within camera, worker run and day."""
+    """The tracker's number of the road user on this camera; numbers begin anew when the worker does."""
     road_user: RoadUserKind
     confidence: Share
     moments: Moments

@@ -19,7 +19,7 @@ from pipeline.config import OutboxSettings
 from pipeline.events.errors import OutboxError, OutboxFull
 from pipeline.events.event import Event, EventType
 from pipeline.events.outbox import Outbox, Put
-from pipeline.events.read import read_events, read_refused
+from pipeline.events.read import read_events, read_set_aside
 from tests.events.examples import START_S, candidate, flow, health, padded
 
 
@@ -243,6 +243,10 @@ def test_damaged_row_does_not_stop_the_others(tmp_path: Path) -> None:
         box.put(candidate(track_id=track))
     with sqlite3.connect(path) as db:
         db.execute("UPDATE events SET body = substr(body, 1, 40) WHERE seq = 2")
+        db.execute("INSERT INTO hits VALUES ('damaged', 0, '{}')")
+    box.journal(candidate(track_id=7))
+    assert box.leftover_hits() == [candidate(track_id=7)]
+    assert len(list(read_events(path))) == 2
     assert len(box.batch(10)) == 2
     assert (box.count(), box.set_aside_count()) == (2, 1)
 
@@ -311,7 +315,8 @@ def test_reader_follows_while_the_worker_writes(outbox: Outbox, tmp_path: Path) 
 def test_reader_shows_what_was_set_aside_and_names_a_missing_outbox(outbox: Outbox, tmp_path: Path) -> None:
     outbox.put(candidate())
     outbox.set_aside(candidate().id, "too large")
-    assert list(read_refused(tmp_path / "outbox.sqlite")) == [(candidate(), "too large")]
+    (aside,) = read_set_aside(tmp_path / "outbox.sqlite")
+    assert (Event.from_json(aside.body), aside.reason) == (candidate(), "too large")
     with pytest.raises(OutboxError, match="there is no outbox at"):
         list(read_events(tmp_path / "none.sqlite"))
 

@@ -22,7 +22,7 @@ from pipeline.events.event import EventType
 from pipeline.events.kafka_sink import KafkaSink, check
 from pipeline.events.outbox import Outbox
 from pipeline.events.publisher import Publisher
-from pipeline.events.read import read_refused
+from pipeline.events.read import read_set_aside
 from tests.events.examples import (
     START_S,
     candidate,
@@ -199,9 +199,9 @@ def test_event_nobody_takes_goes_aside_and_blocks_nobody(
     with publishing(outbox, settings) as publisher:
         assert wait_for(lambda: outbox.count() == 0)
         assert publisher.state().connected
-    ((aside, reason),) = read_refused(tmp_path / "outbox.sqlite")
-    assert aside == poison
-    assert "bytes: MessageSizeTooLargeError" in reason
+    (aside,) = read_set_aside(tmp_path / "outbox.sqlite")
+    assert aside.id == poison.id
+    assert "bytes: MessageSizeTooLargeError" in aside.reason
     assert set(ids(read_topic(kafka_broker, settings.violations_topic))) == {event.id for event in good}
 
 
