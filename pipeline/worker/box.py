@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from pipeline import __version__
 from pipeline.config import Config
 from pipeline.events.build import Origin, build_candidate, build_flow, build_health, with_evidence
 from pipeline.events.errors import EventsError, OutboxFull
-from pipeline.events.event import Event
+from pipeline.events.event import Event, EventType
 from pipeline.events.kafka_sink import KafkaSink
 from pipeline.events.outbox import Outbox, Put
 from pipeline.events.publisher import Publisher
@@ -36,6 +37,8 @@ log = structlog.get_logger(__name__)
 PROOFS_WAITING = 200
 """Hits that may wait for their clip; more are published at once, without evidence."""
 PROOF_THREADS = 2
+UNSTORED = 1000
+"""Violations that the disk would not take, kept in memory and tried again."""
 HOUSEKEEPING_S = 5.0
 RETENTION_EVERY_S = 600.0
 
@@ -118,6 +121,7 @@ class Worker:
             self.ready,
         )
         self._notices: tuple[str, ...] = ()
+        self._unstored: deque[Event] = deque(maxlen=UNSTORED)
         self._stopping = threading.Event()
         self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
 
@@ -164,6 +168,7 @@ class Worker:
         if self.publisher is not None:
             unsent = self.publisher.close(max(0.3, deadline - time.monotonic()))
         self.monitor.stop()
+        self._store_again()
         with contextlib.suppress(EventsError):
             self.outbox.close()
         log.info("worker_stopped", hits_left_in_journal=left, events_left_in_outbox=unsent)
@@ -244,10 +249,11 @@ class Worker:
     def _put(self, event: Event) -> None:
         try:
             outcome = self.outbox.put(event)
-        except OutboxFull as error:
-            self.metrics.events_refused.labels(event.type.value).inc()
-            self._trouble("outbox", str(error))
         except EventsError as error:
+            if isinstance(error, OutboxFull):
+                self.metrics.events_refused.labels(event.type.value).inc()
+            if event.type is EventType.VIOLATION:
+                self._unstored.append(event)
             self._trouble("outbox", str(error))
         else:
             if outcome is Put.STORED:
@@ -294,6 +300,7 @@ class Worker:
             try:
                 self._update_figures()
                 self._tell_notices()
+                self._store_again()
                 if time.monotonic() >= retention_at:
                     retention_at = time.monotonic() + RETENTION_EVERY_S
                     removed = self.evidence.store.expire(time.time(), self.outbox.was_sent)
@@ -318,6 +325,10 @@ class Worker:
             if (newest := watch.newest) is not None:
                 metrics.clock_offset.labels(camera_id).set(newest.time.offset_ms / 1000)
                 metrics.clock_uncertainty.labels(camera_id).set(newest.time.uncertainty_ms / 1000)
+
+    def _store_again(self) -> None:
+        for _ in range(len(self._unstored)):
+            self._put(self._unstored.popleft())
 
     def _tell_notices(self) -> None:
         """A box that refuses events says so in every camera's health, once at each change."""

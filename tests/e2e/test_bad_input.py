@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -192,12 +193,8 @@ def test_full_disk_is_told_and_what_was_stored_stays(
         time.sleep(1)
         before = {event["id"] for event in events_of(worker, "camera.health")}
         filler = small_disk / "filler"
-        with filler.open("wb") as stream:
-            try:
-                while True:
-                    stream.write(b"\0" * 4096)
-                    stream.flush()
-            except OSError:
+        with filler.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
+            while stream.write(b"\0" * 4096):
                 pass
         _lose_and_regain(process, looping)
         assert json.loads(monitor(process, "/healthz"))["ok"]
