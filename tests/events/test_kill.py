@@ -61,7 +61,6 @@ def test_every_finished_event_arrives_after_ten_kills(kafka_broker: str, tmp_pat
         f"{len(arrived)} arrived, {repeats} repeats"
     )
     assert len(finished) > 100
-    assert waiting > 0
     assert finished | journaled <= set(arrived)
     # Nothing arrives that nobody put: at most what each kill caught between the disk and the note.
     assert len(set(arrived) - finished - journaled) <= KILLS
