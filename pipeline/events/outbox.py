@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 PRIORITY = {EventType.VIOLATION: 0, EventType.HEALTH: 1, EventType.FLOW: 2}
 """What is sent first and refused last."""
-REMEMBER_DAYS = {EventType.VIOLATION: 30.0, EventType.HEALTH: 2.0, EventType.FLOW: 2.0}
+REMEMBER_DAYS = {EventType.VIOLATION: 366.0, EventType.HEALTH: 2.0, EventType.FLOW: 2.0}
 """How long the id of a sent event is known, so that a repeat is not sent again."""
 
 
