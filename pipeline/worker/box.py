@@ -164,11 +164,11 @@ class Worker:
             thread.start()
         for thread in stoppers:
             thread.join(2.0)
+        self._store_again()
         unsent = self.outbox.count()
         if self.publisher is not None:
             unsent = self.publisher.close(max(0.3, deadline - time.monotonic()))
         self.monitor.stop()
-        self._store_again()
         with contextlib.suppress(EventsError):
             self.outbox.close()
         log.info("worker_stopped", hits_left_in_journal=left, events_left_in_outbox=unsent)

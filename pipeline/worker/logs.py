@@ -54,5 +54,3 @@ def configure_logs(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # kafka-python reports each refused connection attempt; the publisher says it once, in one sentence.
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
