@@ -13,7 +13,7 @@ import supervision as sv
 from pipeline.perception.road_users import fuse
 from pipeline.perception.signals import SignalReader
 from pipeline.perception.track import Track
-from pipeline.perception.tracker import LOST_S, Algorithm, Tracker, cascaded_biou
+from pipeline.perception.tracker import LOST_S, Algorithm, Tracker, bot_sort
 from pipeline.types import Box, Frame, Lamp, Observation, Point, RoadUser
 
 
@@ -36,7 +36,7 @@ class CameraPerception:
         """`ignore`: polygons in 0..1; who stands in one is not followed. `confidence`: the detector's own."""
         self.camera_id = camera_id
         self._ignore = [np.array(polygon, np.float32) for polygon in ignore]
-        self._tracker = Tracker(algorithm or cascaded_biou(rate_hz, confidence))
+        self._tracker = Tracker(algorithm or bot_sort(rate_hz, confidence))
         self._signals = SignalReader(lamps)
         self._tracks: dict[int, Track] = {}
         self._connection: int | None = None

@@ -33,9 +33,9 @@ class Algorithm(Protocol):
         ...
 
 
-def cascaded_biou(rate_hz: float, confidence: float, lost_s: float = LOST_S) -> Algorithm:
-    """C-BIoU (Yang et al., WACV 2023) with the small buffers that keep neighbours in dense traffic apart."""
-    algorithm: Algorithm = trackers.CBIoUTracker(
+def bot_sort(rate_hz: float, confidence: float, lost_s: float = LOST_S) -> Algorithm:
+    """BoT-SORT (Aharon et al., 2022) without camera motion: traffic cameras stand still."""
+    algorithm: Algorithm = trackers.BoTSORTTracker(
         # The library counts the buffer in frames at 30 a second, and in seconds once it is given times.
         lost_track_buffer=round(lost_s * 30),
         frame_rate=rate_hz,
@@ -47,8 +47,7 @@ def cascaded_biou(rate_hz: float, confidence: float, lost_s: float = LOST_S) -> 
         minimum_iou_threshold_second_assoc=0.3,
         minimum_iou_threshold_unconfirmed_assoc=0.05,
         instant_first_frame_activation=False,
-        buffer_ratio_first=0.1,
-        buffer_ratio_second=0.3,
+        enable_cmc=False,
     )
     return algorithm
 
