@@ -25,6 +25,9 @@ HALF_WINDOW_S = 0.35
 MAX_GAP_S = 2.0
 """A track unseen for longer is a new trajectory, or ended."""
 
+REMEMBER_S = 60.0
+"""Ids of ended tracks are remembered for this long; perception forgets them much sooner."""
+
 TOP_SHARE = 0.25
 """See moved_as_a_whole."""
 
@@ -104,6 +107,8 @@ class Tracks:
 
     def __init__(self) -> None:
         self._tracks: dict[int, Track] = {}
+        self._ended: dict[int, float] = {}
+        """Last moment of tracks that have ended: one that comes back begins anew from there."""
         self._connection: int | None = None
         self._from_s = -math.inf
         self._tracked = False
@@ -115,6 +120,7 @@ class Tracks:
         aspect = aspect_of(observation)
         if observation.connection != self._connection or aspect != self.aspect:
             yield from self.finish()
+            self._ended.clear()  # a new connection may use the same ids again
             self._connection, self.aspect = observation.connection, aspect
             # Nothing from before is taken over: in between, anything can have happened.
             self._from_s = observation.time.captured_at_s if self._tracked else -math.inf
@@ -124,6 +130,7 @@ class Tracks:
             yield from self._follow(user, observation.time)
         for track in [t for t in self._tracks.values() if now - t.last_seen_s > MAX_GAP_S]:
             yield from self._end(track)
+        self._ended = {key: at for key, at in self._ended.items() if now - at < REMEMBER_S}
 
     def finish(self) -> Iterator[tuple[Track, Step | None]]:
         """The steps held back for smoothing; every track ends."""
@@ -133,12 +140,14 @@ class Tracks:
     def _end(self, track: Track) -> Iterator[tuple[Track, Step | None]]:
         yield from self._steps(track, until_s=math.inf)
         del self._tracks[track.id]
+        self._ended[track.id] = track.last_seen_s
         yield track, None
 
     def _follow(self, user: RoadUser, time: FrameTime) -> Iterator[tuple[Track, Step | None]]:
         track = self._tracks.get(user.track_id)
         if track is None:
-            track = Track(user.track_id, user.kind, user.kind_confidence, last_seen_s=-math.inf)
+            ended_s = self._ended.pop(user.track_id, -math.inf)
+            track = Track(user.track_id, user.kind, user.kind_confidence, last_seen_s=ended_s)
             self._tracks[user.track_id] = track
         track.kind, track.kind_confidence = user.kind, user.kind_confidence
         # A track is often confirmed some frames after its first box: the trajectory has those as well.

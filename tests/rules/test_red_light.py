@@ -104,6 +104,22 @@ def test_stopping_past_the_line_is_its_own_kind() -> None:
     assert hits[0].facts["stood_s"] >= 3
 
 
+def test_stopping_with_no_more_than_an_edge_over_the_line_is_nothing() -> None:
+    stop = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.62), (4.0, 0.5, 0.592), (12.0, 0.5, 0.592)]
+    assert judge(junction(), observe([Driver(stop)])) == []
+
+
+def test_stopping_in_the_junction_is_not_stopping_at_the_line() -> None:
+    stop = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.62), (5.0, 0.5, 0.45), (12.0, 0.5, 0.45)]
+    assert names(judge(junction(), observe([Driver(stop)]))) == ["red_light"]
+
+
+def test_who_is_released_by_green_in_time_is_not_reported() -> None:
+    stop = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.62), (4.0, 0.5, 0.56), (12.0, 0.5, 0.56)]
+    program = shows((-9.0, LampColor.RED), (6.0, LampColor.GREEN))
+    assert judge(junction(), observe([Driver(stop)], program)) == []
+
+
 def test_stopping_past_the_line_and_going_on_at_green_is_stop_line_only() -> None:
     way = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.62), (4.0, 0.5, 0.56), (9.0, 0.5, 0.56), (11.0, 0.5, 0.3)]
     hits = judge(junction(), observe([Driver(way)], shows((-9.0, LampColor.RED), (8.5, LampColor.GREEN))))
@@ -140,6 +156,8 @@ def test_a_vehicle_first_seen_past_the_line_is_nothing() -> None:
 
 def test_a_vehicle_first_seen_just_before_the_line_is_nothing() -> None:
     assert judge(junction(), observe([Driver([(0.0, 0.5, 0.612), (3.0, 0.5, 0.3)])])) == []
+    once = [(0.0, 0.5, 0.617), (1.5, 0.5, 0.257)]
+    assert judge(junction(), observe([Driver(once)])) == []
 
 
 @pytest.mark.parametrize(
@@ -148,7 +166,12 @@ def test_a_vehicle_first_seen_just_before_the_line_is_nothing() -> None:
         pytest.param([(0.0, 0.5, 0.3), (6.0, 0.5, 0.95)], id="oncoming"),
         pytest.param([(0.0, 0.05, 0.58), (6.0, 0.95, 0.56)], id="cross traffic beyond the line"),
         pytest.param([(0.0, 0.05, 0.63), (6.0, 0.95, 0.565)], id="along the line, slowly over it"),
-        pytest.param([(0.0, 0.9, 0.8), (3.0, 0.9, 0.55), (6.0, 0.5, 0.4)], id="round the end of the line"),
+        pytest.param([(0.0, 0.1, 0.63), (6.0, 0.75, 0.58), (8.0, 0.9, 0.4)], id="along the line, then on"),
+        pytest.param([(0.0, 0.9, 0.8), (3.0, 0.9, 0.55), (6.0, 0.5, 0.4)], id="past the end of the line"),
+        pytest.param(
+            [(0.0, 0.75, 0.9), (2.0, 0.78, 0.64), (3.0, 0.83, 0.58), (5.0, 0.83, 0.3)],
+            id="from before the line round its end",
+        ),
         pytest.param([(0.0, 0.5, 0.3), (3.0, 0.5, 0.57), (6.0, 0.5, 0.3)], id="oncoming that turns back"),
     ],
 )
@@ -176,6 +199,9 @@ def test_a_box_cut_from_below_has_not_moved() -> None:
 def test_a_track_lost_around_the_line_and_found_again_counts_while_the_lamp_stays_red() -> None:
     gap = Driver(RUN, unseen=((3.2, 4.2),))
     assert names(judge(junction(), observe([gap]))) == ["red_light"]
+    flicker = shows((-9.0, LampColor.RED), (3.3, LampColor.UNKNOWN), (3.4, LampColor.RED))
+    no_grace = {**junction(), "rules": {"red_light": {"grace_s": 0}}}
+    assert judge(no_grace, observe([Driver(RUN, unseen=((3.2, 4.2),))], flicker)) == []
     changed = shows(
         (-9.0, LampColor.GREEN), (2.0, LampColor.RED), (3.5, LampColor.GREEN), (4.0, LampColor.RED)
     )
@@ -185,6 +211,12 @@ def test_a_track_lost_around_the_line_and_found_again_counts_while_the_lamp_stay
 def test_a_track_lost_for_long_is_another_trajectory() -> None:
     slow = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.65), (8.0, 0.5, 0.45), (10.0, 0.5, 0.3)]
     assert judge(junction(), observe([Driver(slow, unseen=((3.0, 7.0),))])) == []
+
+
+def test_a_camera_that_shows_nothing_for_long_does_not_join_what_was_before() -> None:
+    slow = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.65), (6.0, 0.5, 0.55), (8.0, 0.5, 0.3)]
+    seen = [o for o in observe([Driver(slow)]) if not 3.0 < o.time.captured_at_s - START_S < 5.9]
+    assert judge(junction(), seen) == []
 
 
 def test_a_new_track_beyond_the_line_is_nothing() -> None:

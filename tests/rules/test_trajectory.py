@@ -1,0 +1,106 @@
+"""Smoothed trajectories."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.rules.trajectory import HALF_WINDOW_S, MAX_GAP_S, Step, Tracks
+from pipeline.types import Observation, RoadUser, TrackPoint
+from tests.rules.drive import HEIGHT, SIZE, START_S, Driver, observe
+
+ASPECT = SIZE[0] / SIZE[1]
+UP = [(0.0, 0.5, 0.9), (10.0, 0.5, 0.4)]
+
+
+def follow(observations: Iterable[Observation]) -> list[Step]:
+    tracks = Tracks()
+    steps = [step for o in observations for _, step in tracks.observe(o) if step is not None]
+    return steps + [step for _, step in tracks.finish() if step is not None]
+
+
+def moved(observations: Iterable[Observation], frame: int, dy: float) -> Iterator[Observation]:
+    """The same, with the box of one frame elsewhere."""
+    trajectory: list[TrackPoint] = []
+    for i, observation in enumerate(observations):
+        for user in observation.road_users:
+            left, top, right, bottom = user.now.box
+            shift = dy if i == frame else 0.0
+            trajectory.append(replace(user.now, box=(left, top + shift, right, bottom + shift)))
+            user = RoadUser(user.track_id, user.kind, tuple(trajectory))
+            yield replace(observation, road_users=(user,))
+
+
+@pytest.mark.parametrize("rate_hz", [5.0, 25.0])
+def test_a_straight_even_drive_is_given_back_as_it_is(rate_hz: float) -> None:
+    steps = follow(observe([Driver(UP)], until_s=10, rate_hz=rate_hz))
+    assert len(steps) == int(10 * rate_hz)
+    for step in steps:
+        assert step.position == pytest.approx((0.5 * ASPECT, 0.9 - 0.05 * (step.time_s - START_S)), abs=1e-6)
+        assert step.velocity == pytest.approx((0.0, -0.05), abs=1e-6)
+        assert step.speed == pytest.approx(0.05 / HEIGHT, abs=1e-4)
+
+
+def test_steps_come_no_later_than_half_the_window() -> None:
+    tracks = Tracks()
+    for observation in observe([Driver(UP)], until_s=8, rate_hz=10):
+        now = observation.time.captured_at_s
+        for _, step in tracks.observe(observation):
+            assert step is not None
+            assert HALF_WINDOW_S <= now - step.time_s < HALF_WINDOW_S + 0.11
+
+
+def test_smoothing_takes_most_of_the_jitter() -> None:
+    raw, smooth = [], []
+    for seed in range(20):
+        for step in follow(observe([Driver(UP, jitter=0.1, seed=seed)], until_s=10)):
+            true = 0.9 - 0.05 * (step.time_s - START_S)
+            raw.append(step.raw.ground[1] - true)
+            smooth.append(step.position[1] - true)
+    assert float(np.std(smooth)) < 0.7 * float(np.std(raw))
+
+
+def test_one_wild_box_leaves_the_trajectory_where_it_was() -> None:
+    steps = follow(moved(observe([Driver(UP)], until_s=10), frame=20, dy=-0.6 * HEIGHT))
+    off = [abs(step.position[1] - (0.9 - 0.05 * (step.time_s - START_S))) for step in steps]
+    assert max(off) < 0.1 * HEIGHT
+
+
+def test_the_same_moment_twice_is_one_step() -> None:
+    once = list(observe([Driver(UP)], until_s=5))
+    assert len(follow(o for observation in once for o in (observation, observation))) == len(once)
+
+
+def test_boxes_from_before_the_track_was_confirmed_are_taken_up() -> None:
+    assert len(follow(list(observe([Driver(UP)], until_s=3))[5:])) == 18
+
+
+def test_a_leap_and_a_long_gap_begin_a_new_segment() -> None:
+    way = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.8), (3.01, 0.5, 0.5), (6.0, 0.5, 0.4), (20.0, 0.5, 0.4)]
+    driver = Driver(way, unseen=((7.0, 7.5 + MAX_GAP_S),))
+    tracks = Tracks()
+    segments: dict[int, int] = {}
+    for observation in observe([driver], until_s=12):
+        for track, step in tracks.observe(observation):
+            if step is not None:
+                segments[math.floor(step.time_s - START_S)] = track.segment
+    assert segments[2] == 0
+    assert segments[4] == 1
+    # Unseen for longer than the gap, the track had ended: it begins again.
+    assert segments[10] == 0
+
+
+def test_a_track_ends_once() -> None:
+    tracks = Tracks()
+    ended = [
+        track.id
+        for observation in observe([Driver([(0.0, 0.5, 0.9), (2.0, 0.5, 0.8)])], until_s=8)
+        for track, step in tracks.observe(observation)
+        if step is None
+    ]
+    assert ended == [1]
+    assert list(tracks.finish()) == []
