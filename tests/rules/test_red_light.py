@@ -215,7 +215,8 @@ def test_a_track_lost_for_long_is_another_trajectory() -> None:
 
 def test_a_camera_that_shows_nothing_for_long_does_not_join_what_was_before() -> None:
     slow = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.65), (6.0, 0.5, 0.55), (8.0, 0.5, 0.3)]
-    seen = [o for o in observe([Driver(slow)]) if not 3.0 < o.time.captured_at_s - START_S < 5.9]
+    hidden = Driver(slow, unseen=((3.01, 5.89),))
+    seen = [o for o in observe([hidden]) if not 3.0 < o.time.captured_at_s - START_S < 5.9]
     assert judge(junction(), seen) == []
 
 
