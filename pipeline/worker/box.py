@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,8 @@ class Worker:
             self.ready,
         )
         self._notices: tuple[str, ...] = ()
+        self._counted: Counter[tuple[str, str]] = Counter()
+        """Frames already in the metrics, by camera and stage."""
         self._unstored: deque[Event] = deque(maxlen=UNSTORED)
         self._stopping = threading.Event()
         self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
@@ -320,6 +322,15 @@ class Worker:
             metrics.kafka_connected.set(self.publisher.state().connected)
         for camera_id, watch in self.watches.items():
             stats = watch.camera.stats()
+            for stage, count in (
+                ("received", stats.units_received),
+                ("decoded", stats.frames_decoded),
+                ("handed", stats.frames_handed),
+                ("dropped", stats.frames_dropped),
+            ):
+                known = self._counted[camera_id, stage]
+                metrics.frames.labels(camera_id, stage).inc(max(0, count - known))
+                self._counted[camera_id, stage] = max(count, known)
             metrics.ring_seconds.labels(camera_id).set(stats.ring_seconds)
             metrics.ring_bytes.labels(camera_id).set(stats.ring_bytes)
             if (newest := watch.newest) is not None:
