@@ -37,7 +37,7 @@ class Metrics:
         )
         self.frames = Counter(
             "ngatu_frames_total",
-            "Frames by stage: received (encoded), decoded, handed (over), dropped (for a newer one), analysed",
+            "Frames: received (encoded), decoded, handed over, dropped (for a newer one), analysed",
             ["camera", "stage"],
             registry=r,
         )
