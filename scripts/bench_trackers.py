@@ -9,7 +9,7 @@ For each clip, at its own rate and at 5 to 6 frames a second, and each algorithm
 - cover: share of confident detections (0.3 and more) that carry an identity
 - broken: tracks that end away from the picture's border while another begins within 1.5 s and 0.8 box heights
   of where the first was heading
-- leaps: steps that land a box's size and more (a rider's: 0.8 of its height) both from where the track was and
+- leaps: steps that land a box size and more (0.8 of a rider's height) both from where the track was and
   from where it was heading, in each thousand steps
 - changes: steps over which the colours of the box change more than they do between neighbouring road users
   of one frame on the median (Bhattacharyya distance of hue-saturation histograms), in each thousand steps

@@ -19,6 +19,7 @@ KNOWN_MODELS = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().par
 """Cards of the models we know: models/ in a checkout, packed into the wheel beside this file."""
 
 _MAX_CARD_BYTES = 64 * 1024
+_MAX_DEPTH = 8
 
 ClassName = Annotated[str, Field(min_length=1, max_length=64)]
 ClassNames = Annotated[tuple[ClassName, ...], Field(min_length=1, max_length=2000)]
@@ -78,9 +79,7 @@ def read_card(path: Path) -> ModelCard:
         if path.stat().st_size > _MAX_CARD_BYTES:
             raise PerceptionError(f"model card {path} is larger than {_MAX_CARD_BYTES // 1024} KiB")
         text = path.read_text(encoding="utf-8")
-        # Aliases are of no use in a card, and a few lines of them unfold to gigabytes.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise PerceptionError(f"model card {path} uses a YAML alias (*name): write the value out")
+        _refuse_bombs(path, text)
         return ModelCard.model_validate(yaml.safe_load(text) or {})
     except (OSError, UnicodeDecodeError) as error:
         raise PerceptionError(f"model card {path} cannot be read: {error}") from None
@@ -88,12 +87,21 @@ def read_card(path: Path) -> ModelCard:
         where = getattr(error, "problem_mark", None)
         line = f" line {where.line + 1}" if where is not None else ""
         raise PerceptionError(f"model card {path}{line} is not YAML") from None
-    except RecursionError:
-        raise PerceptionError(f"model card {path} is nested too deeply") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"]) or "(top)"
         raise PerceptionError(f"model card {path} key {key}: {first['msg']}") from None
+
+
+def _refuse_bombs(path: Path, text: str) -> None:
+    """Before anything is built: a few lines of aliases unfold to gigabytes, deep nesting takes minutes."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise PerceptionError(f"model card {path} uses a YAML alias (*name): write the value out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise PerceptionError(f"model card {path} is nested too deeply")
 
 
 def card_for(model: Path, metadata: Mapping[str, str]) -> tuple[ModelCard, str]:
