@@ -30,7 +30,7 @@ from pipeline.worker.metrics import Metrics
 from pipeline.worker.minutes import FlowMinute
 from pipeline.worker.proof import ProofQueue
 from pipeline.worker.scheduler import Scheduler
-from pipeline.worker.watch import CameraWatch
+from pipeline.worker.watch import CameraWatch, Verdict
 
 log = structlog.get_logger(__name__)
 
@@ -121,6 +121,7 @@ class Worker:
             self.ready,
         )
         self._notices: tuple[str, ...] = ()
+        self._finished = False
         self._counted: Counter[tuple[str, str]] = Counter()
         """Frames already in the metrics, by camera and stage."""
         self._unstored: deque[Event] = deque(maxlen=UNSTORED)
@@ -149,14 +150,21 @@ class Worker:
         """Whether every camera is a file that has been played to its end."""
         return all(watch.camera.ended for watch in self.watches.values())
 
+    def finish_seeing(self) -> None:
+        """Take no more frames; what the rules and counts still hold back goes on its way."""
+        if self._finished:
+            return
+        self._finished = True
+        self.scheduler.stop(1.0)
+        for watch in self.watches.values():
+            now_s = watch.newest.time.captured_at_s if watch.newest else 0.0
+            self._pass_on(watch, watch.finish(), now_s)
+
     def stop(self, timeout_s: float = 9.0) -> None:
         """Finish what has been seen and exit in time: hits get their proof from what has been filmed."""
         deadline = time.monotonic() + timeout_s
         self._stopping.set()
-        self.scheduler.stop(1.0)
-        for watch in self.watches.values():
-            for minute in watch.finish():
-                self._write_flow(watch, minute)
+        self.finish_seeing()
         self.evidence.hurry()
         left = self.proofs.drain(max(0.5, deadline - time.monotonic() - 3.5))
         stoppers = [
@@ -191,14 +199,17 @@ class Worker:
                 log.exception("judging_failed", camera=frame.camera_id)
                 continue
             self._observer.frame_judged(frame, time.time())
-            for hit in verdict.hits:
-                self._take_hit(watch, hit, frame.time.captured_at_s)
-            for minute in verdict.minutes:
-                self._write_flow(watch, minute)
+            self._pass_on(watch, verdict, frame.time.captured_at_s)
+
+    def _pass_on(self, watch: CameraWatch, verdict: Verdict, now_s: float) -> None:
+        for hit in verdict.hits:
+            self._take_hit(hit, now_s)
+        for minute in verdict.minutes:
+            self._write_flow(watch, minute)
 
     # --- hits to events ---------------------------------------------------------------------------
 
-    def _take_hit(self, watch: CameraWatch, hit: Hit, now_s: float) -> None:
+    def _take_hit(self, hit: Hit, now_s: float) -> None:
         log.info("hit", camera=hit.camera_id, rule=hit.rule, track=hit.track_id, kind=hit.kind.value)
         try:
             interrupted = self._bare_candidate(hit, "the worker stopped before the evidence was finished")

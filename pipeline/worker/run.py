@@ -54,7 +54,8 @@ def run_until_stopped(worker: Worker, console: Console | None) -> None:
 
 
 def _let_files_finish(worker: Worker, stop: threading.Event) -> None:
-    """Files have ended: nothing more is filmed, so proofs need not wait, but the broker may still answer."""
+    """Files have ended: nothing more is filmed, so proofs need not hurry as they must on a signal."""
+    worker.finish_seeing()
     worker.evidence.hurry()
     deadline = time.monotonic() + 30
     while worker.proofs.waiting() and time.monotonic() < deadline and not stop.wait(0.1):

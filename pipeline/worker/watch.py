@@ -68,17 +68,22 @@ class CameraWatch:
         judged = time.thread_time()
         self.newest = observation
         self.analysed += 1
-        self.hits += len(hits)
+        self._count(hits)
         metrics, camera_id = self._metrics, self.settings.id
         metrics.cpu.labels("observe").inc(observed - began)
         metrics.cpu.labels("judge").inc(judged - observed)
         metrics.frames.labels(camera_id, "analysed").inc()
         if frame.time.source != "file":
             metrics.frame_latency.labels(camera_id).observe(max(0.0, time.time() - frame.time.captured_at_s))
-        for hit in hits:
-            metrics.hits.labels(camera_id, hit.rule).inc()
         return Verdict(hits, minutes)
 
-    def finish(self) -> tuple[FlowMinute, ...]:
-        """The worker stops: the counts of the open minute."""
-        return tuple(self._minutes.finish())
+    def finish(self) -> Verdict:
+        """Nothing more will be judged: what only needed more time to be sure, and the open minute."""
+        hits = tuple(hit for rule in self._rules for hit in rule.finish())
+        self._count(hits)
+        return Verdict(hits, tuple(self._minutes.finish()))
+
+    def _count(self, hits: tuple[Hit, ...]) -> None:
+        self.hits += len(hits)
+        for hit in hits:
+            self._metrics.hits.labels(self.settings.id, hit.rule).inc()
