@@ -93,6 +93,7 @@ class Lamp:
 
     id: str
     box: Box
+    """Close around the head: where in it a light glows tells red from yellow."""
     layout: LampLayout = "vertical"
 
 
