@@ -27,8 +27,10 @@ _GREEN_HUES = (60, 98)
 _WARM_HUES = (155, 38)
 """Red over orange to yellow, around zero."""
 _TRUE_RED = 7
-_ORANGE_RED = 18
-"""Some cameras render a red lamp at hue 13 to 18."""
+_SINGLE_RED = 11
+_SINGLE_YELLOW = 20
+"""Some cameras render a red lamp at hue 13 to 18, and real yellow ones lie at 14 to 29: where a head has three
+lamps, place decides; one lamp alone is unknown between these two."""
 
 _CORE = 0.6
 """Share of the strongest chroma down to which pixels belong to the glow."""
@@ -110,7 +112,9 @@ def _color(glow: _Glow, layout: LampLayout) -> LampColor:
     if layout == "single":
         if glow.hue >= _GREEN_HUES[0]:
             return LampColor.GREEN
-        return LampColor.RED if glow.hue <= _ORANGE_RED else LampColor.YELLOW
+        if glow.hue <= _SINGLE_RED:
+            return LampColor.RED
+        return LampColor.YELLOW if glow.hue >= _SINGLE_YELLOW else LampColor.UNKNOWN
     if glow.hue >= _GREEN_HUES[0]:
         return LampColor.GREEN if glow.place > 0.45 else LampColor.UNKNOWN
     if glow.hue <= _TRUE_RED:

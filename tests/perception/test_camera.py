@@ -1,0 +1,174 @@
+"""Following road users over time: made scenes with known answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import supervision as sv
+
+from pipeline.perception.camera import CameraPerception
+from pipeline.perception.classes import KIND_ID
+from pipeline.types import Frame, FrameTime, Lamp, LampColor, Observation, RoadUserKind
+
+PERSON, BICYCLE, MOTORBIKE, CAR, BUS, TRUCK = (KIND_ID[kind] for kind in RoadUserKind)
+WIDTH, HEIGHT = 640, 480
+START_S = 1_800_000_000.0
+
+Seen = tuple[int, tuple[float, float, float, float], float]
+"""Class, box in pixels, confidence."""
+
+
+def frame(time_s: float, sequence: int = 0, connection: int = 0) -> Frame:
+    picture = np.full((HEIGHT, WIDTH, 3), 60, np.uint8)
+    return Frame("test", picture, FrameTime(START_S + time_s, "file"), sequence, connection, (1920, 1440))
+
+
+def detections(seen: Sequence[Seen]) -> sv.Detections:
+    return sv.Detections(
+        xyxy=np.array([box for _, box, _ in seen], np.float32).reshape(-1, 4),
+        confidence=np.array([confidence for *_, confidence in seen], np.float32),
+        class_id=np.array([kind for kind, *_ in seen], np.intp),
+    )
+
+
+def watch(
+    moments: Iterable[tuple[float, Sequence[Seen]]], perception: CameraPerception | None = None
+) -> list[Observation]:
+    perception = perception or CameraPerception("test")
+    return [perception.observe(frame(time_s), detections(seen)) for time_s, seen in moments]
+
+
+def walker(time_s: float, speed_px_s: float, height: float = 80) -> tuple[float, float, float, float]:
+    left = 20 + speed_px_s * time_s
+    return (left, 200, left + 0.4 * height, 200 + height)
+
+
+def test_a_confirmed_road_user_is_told_in_picture_coordinates() -> None:
+    last = watch((n / 6, [(CAR, (64, 240, 128, 288), 0.8)]) for n in range(6))[-1]
+    [user] = last.road_users
+    assert user.now.box == pytest.approx((0.1, 0.5, 0.2, 0.6))
+    assert user.now.ground == pytest.approx((0.15, 0.6))
+    assert (user.kind, user.kind_confidence) == (RoadUserKind.CAR, 1.0)
+    assert last.picture_size == (1920, 1440)
+    assert last.time.captured_at_s == START_S + 5 / 6
+
+
+def test_a_single_sighting_is_nobody() -> None:
+    seen = [[], [(CAR, (64, 240, 128, 288), 0.8)], [], []]
+    assert all(not each.road_users for each in watch((n / 6, boxes) for n, boxes in enumerate(seen)))
+
+
+def test_identity_survives_uneven_gaps_and_repeated_times() -> None:
+    times = [0.0, 0.16, 0.32, 0.56, 0.56, 0.72, 0.96, 1.12, 1.36, 1.36, 1.6]
+    seen = watch((time_s, [(MOTORBIKE, walker(time_s, 150), 0.7)]) for time_s in times)
+    users = [user for each in seen for user in each.road_users]
+    assert len({user.track_id for user in users}) == 1
+    moments = [point.time_s for point in users[-1].trajectory]
+    assert all(later > earlier for earlier, later in pairwise(moments))
+    assert len(users[-1].trajectory) >= 8
+
+
+@pytest.mark.parametrize("rate_hz", [6, 25])
+def test_a_road_user_is_lost_after_seconds_not_frames(rate_hz: int) -> None:
+    def identities(hidden_s: float) -> set[int]:
+        perception = CameraPerception("test", rate_hz=rate_hz)
+        times = [n / rate_hz for n in range(rate_hz * 6)]
+        car: Seen = (CAR, (200, 200, 300, 260), 0.8)
+        seen = watch(((time_s, [] if 2 < time_s < 2 + hidden_s else [car]) for time_s in times), perception)
+        return {user.track_id for each in seen for user in each.road_users}
+
+    assert len(identities(1.0)) == 1
+    assert len(identities(2.5)) == 2
+
+
+def test_a_weak_detection_keeps_a_track_but_starts_none() -> None:
+    strong, weak = (CAR, (64, 240, 128, 288), 0.6), (CAR, (64, 240, 128, 288), 0.16)
+    kept = watch((n / 6, [strong if n < 4 else weak]) for n in range(10))
+    assert len(kept[-1].road_users) == 1
+    assert not watch((n / 6, [weak]) for n in range(10))[-1].road_users
+
+
+def test_a_new_connection_gives_new_identities_and_never_an_old_number() -> None:
+    perception = CameraPerception("test")
+    car = detections([(CAR, (64, 240, 128, 288), 0.8)])
+    numbers = []
+    for connection in range(3):
+        for n in range(4):
+            seen = perception.observe(frame(connection + n / 6, connection=connection), car)
+        numbers.append(seen.road_users[0].track_id)
+        assert len(seen.road_users[0].trajectory) <= 4
+        assert seen.connection == connection
+    assert len(set(numbers)) == 3
+
+
+def test_a_clock_that_jumps_back_starts_anew() -> None:
+    perception = CameraPerception("test")
+    car = detections([(CAR, (64, 240, 128, 288), 0.8)])
+    before = [perception.observe(frame(100 + n / 6), car) for n in range(4)][-1]
+    after = [perception.observe(frame(n / 6), car) for n in range(4)][-1]
+    assert before.road_users[0].track_id != after.road_users[0].track_id
+    assert after.road_users[0].trajectory[0].time_s < START_S + 1
+
+
+def test_a_trajectory_is_bounded_in_seconds() -> None:
+    last = watch((n / 2, [(CAR, (64, 240, 128, 288), 0.8)]) for n in range(100))[-1]
+    [user] = last.road_users
+    assert 19 <= user.now.time_s - user.trajectory[0].time_s <= 20
+
+
+def test_who_stands_in_an_ignored_area_is_not_followed() -> None:
+    perception = CameraPerception("test", ignore=[[(0.0, 0.5), (0.4, 0.5), (0.4, 1.0), (0.0, 1.0)]])
+    inside, outside = (CAR, (64, 240, 128, 288), 0.8), (CAR, (400, 240, 464, 288), 0.8)
+    last = watch(((n / 6, [inside, outside]) for n in range(6)), perception)[-1]
+    assert [user.now.ground[0] for user in last.road_users] == [pytest.approx(432 / WIDTH)]
+
+
+def test_a_walking_pedestrian_stays_a_person_even_when_brisk() -> None:
+    # 1.1 box heights a second is 1.9 m/s.
+    last = watch((n / 6, [(PERSON, walker(n / 6, 88), 0.7)]) for n in range(30))[-1]
+    assert [user.kind for user in last.road_users] == [RoadUserKind.PERSON]
+
+
+def test_a_rider_alone_at_a_vehicles_speed_is_a_probable_motorbike() -> None:
+    # 2 box heights a second is 12 km/h.
+    last = watch((n / 6, [(PERSON, walker(n / 6, 160), 0.7)]) for n in range(18))[-1]
+    [user] = last.road_users
+    assert user.kind is RoadUserKind.MOTORBIKE
+    assert user.kind_confidence == 0.5
+
+
+def test_a_box_that_flickers_in_height_is_no_speed() -> None:
+    seen = watch((n / 6, [(PERSON, (100, 100, 140, 200 if n // 3 % 2 else 330), 0.7)]) for n in range(30))
+    assert {user.kind for each in seen for user in each.road_users} == {RoadUserKind.PERSON}
+
+
+def test_a_motorbike_that_flickers_between_its_parts_is_one_with_a_steady_ground_point() -> None:
+    """Every third frame shows the rider alone, the machine alone, or both."""
+
+    def parts(n: int) -> list[Seen]:
+        y = 100 + 6 * n
+        rider: Seen = (PERSON, (200, y, 240, y + 80), 0.6)
+        machine: Seen = (MOTORBIKE, (202, y + 50, 238, y + 105), 0.6)
+        return [[rider, machine], [rider], [machine]][n % 3]
+
+    seen = watch((n / 6, parts(n)) for n in range(30))
+    users = [user for each in seen for user in each.road_users]
+    assert len({user.track_id for user in users}) == 1
+    assert users[-1].kind is RoadUserKind.MOTORBIKE
+    grounds = np.array([point.ground[1] * HEIGHT for point in users[-1].trajectory])
+    expected = np.array([100 + 6 * n + 105 for n in range(30)][-len(grounds) :])
+    # A rider's own box ends 25 pixels higher, a quarter of the whole; the first points of the trajectory come
+    # before it was seen whole.
+    assert np.abs(grounds - expected)[3:].max() < 5
+    assert len(users[-1].riders) == 0, "the last frame shows the machine alone"
+    assert len(users[-3].riders) == 1
+
+
+def test_lamps_are_read_in_every_frame() -> None:
+    perception = CameraPerception("test", lamps=[Lamp("north", (0.9, 0.1, 0.95, 0.3))])
+    last = watch(((n / 6, []) for n in range(12)), perception)[-1]
+    assert last.signals["north"].color is LampColor.OFF
+    assert last.signals["north"].lamp_id == "north"
