@@ -29,8 +29,8 @@ _WARM_HUES = (155, 38)
 _TRUE_RED = 7
 _SINGLE_RED = 11
 _SINGLE_YELLOW = 20
-"""Some cameras render a red lamp at hue 13 to 18, and real yellow ones lie at 14 to 29: where a head has three
-lamps, place decides; one lamp alone is unknown between these two."""
+"""Some cameras render a red lamp at hue 13 to 18, and real yellow ones lie at 14 to 29: where a head has
+three lamps, place decides; one lamp alone is unknown between these two."""
 
 _CORE = 0.6
 """Share of the strongest chroma down to which pixels belong to the glow."""
