@@ -5,17 +5,17 @@ See docs/rules/red_light.md for the act, its look-alikes and what the scene must
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from pipeline.rules import base
-from pipeline.rules.crossing import Crossings, Passage, heading_deg, way_heights
-from pipeline.rules.crossing_hit import crossing_hit, red_movements
-from pipeline.rules.trajectory import Step, Track
-from pipeline.scene import Scene, SceneSettings
-from pipeline.types import VEHICLES, Hit, LampColor, Observation, SignalState
+from pipeline.rules.crossing import Passage, heading_deg, way_heights
+from pipeline.rules.crossing_hit import red_movements
+from pipeline.rules.crossing_rule import CrossingRule, Decision
+from pipeline.rules.trajectory import Step
+from pipeline.scene import Scene
+from pipeline.types import LampColor
 
 
 class RedLightParameters(base.Parameters):
@@ -31,69 +31,33 @@ class RedLightParameters(base.Parameters):
     """Where no exit areas are drawn: not having turned after this many box heights is going straight."""
 
 
-class RedLight:
+class RedLight(CrossingRule):
     """Judges every passage of a stop line at which a lamp was red."""
 
     name: ClassVar[str] = "red_light"
     parameters: ClassVar[type[base.Parameters]] = RedLightParameters
 
     def __init__(self, scene: Scene, parameters: RedLightParameters) -> None:
-        self._scene = scene
+        super().__init__(scene)
         self._parameters = parameters
-        self._crossings = Crossings(scene)
-        self._reported: set[int] = set()
 
-    @classmethod
-    def lacks(cls, scene: SceneSettings) -> str | None:
-        """See base.Rule."""
-        return base.lacks_signalled_line(scene)
-
-    def observe(self, observation: Observation) -> Iterator[Hit]:
-        """Hits whose movement is decided by now; confidence: see crossing_hit."""
-        for track, step, passage in self._crossings.observe(observation):
-            yield from self._judge(observation, track, step, passage)
-
-    def finish(self) -> Iterator[Hit]:
-        """See base.Rule."""
-        for track, step, passage in self._crossings.finish():
-            yield from self._judge(self._crossings.latest, track, step, passage)
-
-    def _judge(
-        self, observation: Observation, track: Track, step: Step | None, passage: Passage | None
-    ) -> Iterator[Hit]:
-        if step is None:
-            self._reported.discard(track.id)
-            return
-        if passage is None or passage.entered is None:
-            return
-        if track.id in self._reported or track.kind not in VEHICLES:
-            return
-        if not passage.is_real(step):
-            return
+    def decide(self, passage: Passage, step: Step) -> Decision | None:
+        """See CrossingRule: it went on into the junction, and its movement was red."""
+        if passage.entered is None:
+            return None
         red = red_movements(passage, self._parameters.grace_s)
         movement, decided_by = self._movement(passage, step)
         if movement is None:
             if set(red) != set(passage.line.movements):
-                return
+                return None
             decided_by = "every movement was red"
         elif movement not in red:
-            return
+            return None
         lamp = next(iter(red.values())) if movement is None else red[movement]
-        if passage.stood_s > 0 and not self._red_at(passage.entered, lamp):
+        if passage.stood_s > 0 and self.color_at(lamp, passage.entered.time_s) is not LampColor.RED:
             # Crossed on red, stood, and went on when the lamp had changed: that is stop_line.
-            return
-        self._reported.add(track.id)
-        yield crossing_hit(
-            self.name,
-            self._scene,
-            self._crossings.lamps,
-            observation,
-            track,
-            passage,
-            step,
-            lamp,
-            {"movement": movement, "movement_decided_by": decided_by},
-        )
+            return None
+        return lamp, {"movement": movement, "movement_decided_by": decided_by}
 
     def _movement(self, passage: Passage, step: Step) -> tuple[str | None, str]:
         """Which way it went, and how that is known; None while it is open."""
@@ -107,6 +71,3 @@ class RedLight:
         elif way >= parameters.straight_heights:
             turned = "straight"
         return turned if turned in line.movements else None, "turn angle"
-
-    def _red_at(self, step: Step, lamp: SignalState) -> bool:
-        return self._crossings.lamps.color(lamp.lamp_id, step.time_s) is LampColor.RED

@@ -5,17 +5,17 @@ See docs/rules/stop_line.md for the act, its look-alikes and what the scene must
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from pipeline.rules import base
-from pipeline.rules.crossing import BEFORE_HEIGHTS, Crossings, Passage
-from pipeline.rules.crossing_hit import crossing_hit, red_movements
-from pipeline.rules.trajectory import Step, Track
-from pipeline.scene import Scene, SceneSettings
-from pipeline.types import VEHICLES, Hit, LampColor, Observation
+from pipeline.rules.crossing import BEFORE_HEIGHTS, Passage
+from pipeline.rules.crossing_hit import red_movements
+from pipeline.rules.crossing_rule import CrossingRule, Decision
+from pipeline.rules.trajectory import Step
+from pipeline.scene import Scene
+from pipeline.types import LampColor
 
 
 class StopLineParameters(base.Parameters):
@@ -27,7 +27,7 @@ class StopLineParameters(base.Parameters):
     """It must have stood beyond the line for this long while the lamp was red."""
 
 
-class StopLineRule:
+class StopLineRule(CrossingRule):
     """Judges vehicles that stand between a stop line and the junction.
 
     Every movement that starts at the line must be red for as long as it stands: one that may turn under an
@@ -38,54 +38,19 @@ class StopLineRule:
     parameters: ClassVar[type[base.Parameters]] = StopLineParameters
 
     def __init__(self, scene: Scene, parameters: StopLineParameters) -> None:
-        self._scene = scene
+        super().__init__(scene)
         self._parameters = parameters
-        self._crossings = Crossings(scene)
-        self._reported: set[int] = set()
 
-    @classmethod
-    def lacks(cls, scene: SceneSettings) -> str | None:
-        """See base.Rule."""
-        return base.lacks_signalled_line(scene)
-
-    def observe(self, observation: Observation) -> Iterator[Hit]:
-        """Hits of vehicles that have stood long enough; confidence: see crossing_hit."""
-        for track, step, passage in self._crossings.observe(observation):
-            yield from self._judge(observation, track, step, passage)
-
-    def finish(self) -> Iterator[Hit]:
-        """See base.Rule."""
-        for track, step, passage in self._crossings.finish():
-            yield from self._judge(self._crossings.latest, track, step, passage)
-
-    def _judge(
-        self, observation: Observation, track: Track, step: Step | None, passage: Passage | None
-    ) -> Iterator[Hit]:
-        if step is None:
-            self._reported.discard(track.id)
-            return
-        if passage is None or passage.entered is not None or passage.stood_since_s is None:
-            return
-        if track.id in self._reported or track.kind not in VEHICLES:
-            return
-        clearly_past = passage.line.distance(step.position) >= BEFORE_HEIGHTS * step.height
-        if not clearly_past or not passage.is_real(step):
-            return
+    def decide(self, passage: Passage, step: Step) -> Decision | None:
+        """See CrossingRule: it has stood beyond the line for long enough, all of it on red."""
+        if passage.entered is not None or passage.stood_since_s is None:
+            return None
+        if passage.line.distance(step.position) < BEFORE_HEIGHTS * step.height:
+            return None
         red = red_movements(passage, self._parameters.grace_s)
         if set(red) != set(passage.line.movements):
-            return
-        colors = [self._crossings.lamps.color(lamp.lamp_id, step.time_s) for lamp in red.values()]
-        if step.time_s - passage.stood_since_s < self._parameters.stand_s or set(colors) != {LampColor.RED}:
-            return
-        self._reported.add(track.id)
-        yield crossing_hit(
-            self.name,
-            self._scene,
-            self._crossings.lamps,
-            observation,
-            track,
-            passage,
-            step,
-            next(iter(red.values())),
-            {},
-        )
+            return None
+        colors = {self.color_at(lamp, step.time_s) for lamp in red.values()}
+        if step.time_s - passage.stood_since_s < self._parameters.stand_s or colors != {LampColor.RED}:
+            return None
+        return next(iter(red.values())), {}
