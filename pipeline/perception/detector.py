@@ -80,11 +80,11 @@ class Detector:
         ]
         outputs = self.model.run(tensor)
         return [
-            self._finish(self.model.layout.decode(output, self.model.size, self.lowest), placement)
+            self.finish(self.model.layout.decode(output, self.model.size, self.lowest), placement)
             for output, placement in zip(outputs, placements, strict=False)
         ]
 
-    def _finish(self, candidates: Candidates, placement: Placement) -> sv.Detections:
+    def finish(self, candidates: Candidates, placement: Placement) -> sv.Detections:
         """Keep the project's classes, back in picture pixels, each thing once."""
         xyxy, scores, classes = candidates
         ids = self._project_ids[np.clip(classes, 0, len(self._project_ids) - 1)]

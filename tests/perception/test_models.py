@@ -114,7 +114,7 @@ def test_an_address_that_does_not_answer_is_named(tmp_path: Path, served: tuple[
     _, url = served
     here = tmp_path / "models"
     card(here, "mine", f"{url}/none.onnx", "0" * 64)
-    with pytest.raises(PerceptionError, match=r"none\.onnx cannot be fetched: .*Not Found"):
+    with pytest.raises(PerceptionError, match=r"none\.onnx cannot be fetched: File not found"):
         pull("mine", here)
 
 
