@@ -66,11 +66,12 @@ def detector(yolox_path: Path) -> Detector:
     return Detector(ModelSettings(path=yolox_path))
 
 
+@pytest.mark.parametrize("step", [1, 2])
 def test_the_three_runners_of_junction_red_each_cross_the_line_as_one(
-    detector: Detector, video_dir: Path
+    detector: Detector, video_dir: Path, step: int
 ) -> None:
     line: Line = ((45, 333), (560, 365))
-    tracks = follow(detector, video_dir / "junction-red-640x480-6fps.mp4", 90)
+    tracks = follow(detector, video_dir / "junction-red-640x480-6fps.mp4", 90, step)
     crossed = {
         number: track
         for track in tracks.values()
