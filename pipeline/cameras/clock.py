@@ -8,8 +8,9 @@ from every access unit: `captured_at = pts + shift`.
   seconds is the delay without jitter (the minimum filter of NTP's clock filter, RFC 5905 section 10).
 
 The shift follows its estimate by at most a tenth of the stream's own progress. A frame is thus never
-stamped before one that is shown earlier, B-frames (up to ten deep) included. A step beyond half a second
-cannot be smoothed in reasonable time: it is taken at once and reported, and counts as a new connection.
+stamped before one that is shown earlier, B-frames (up to nine in a row) included. A step beyond half a
+second (or, in a connection's first seconds, where the estimate is still poor, a twentieth) cannot be
+smoothed in reasonable time: it is taken at once and reported, and counts as a new connection.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ _NTP_TO_UNIX_S = 2_208_988_800
 _ERA_S = 2**32
 _SLEW = 0.1
 _STEP_S = 0.5
+_EARLY_STEP_S = 0.05
+_EARLY_S = 4.0
 _ARRIVAL_WINDOW_S = 10.0
 _TRANSPORT_WINDOW_S = 60.0
 _REPORTS_VALID_S = 60.0
@@ -72,7 +75,7 @@ class CaptureClock:
         self._transports = _SlidingMinimum(_TRANSPORT_WINDOW_S)
         self._jitter_s = 0.0
         self._shift_s: float | None = None
-        self._newest_pts_s = 0.0
+        self._first_pts_s = self._newest_pts_s = 0.0
         self._report: tuple[float, float] | None = None
         """Newest ntp - pts, and when it came."""
         self.complaint = ""
@@ -109,10 +112,11 @@ class CaptureClock:
 
     def _follow(self, pts_s: float, target_s: float) -> bool:
         if self._shift_s is None:
-            self._shift_s, self._newest_pts_s = target_s, pts_s
+            self._shift_s, self._newest_pts_s, self._first_pts_s = target_s, pts_s, pts_s
             return False
         error_s = target_s - self._shift_s
-        if abs(error_s) > _STEP_S:
+        early = pts_s < self._first_pts_s + _EARLY_S
+        if abs(error_s) > (_EARLY_STEP_S if early else _STEP_S):
             self._shift_s, self._newest_pts_s = target_s, pts_s
             return True
         room_s = _SLEW * max(0.0, pts_s - self._newest_pts_s)

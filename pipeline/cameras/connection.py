@@ -123,6 +123,9 @@ class Connection:
                 if self.ended:
                     self._report("stopped", reason)
                 return
+            if state == "stopped":
+                self.number += 1
+                continue
             self._report(state, reason)
             failures = 1 if time.monotonic() - began_s > _SETTLED_S else failures + 1
             longest_s = min(self._timing.max_delay_s, self._timing.first_delay_s * 2 ** min(failures - 1, 20))
@@ -133,12 +136,15 @@ class Connection:
     def _one_connection(self) -> tuple[str, str]:
         """Connect and watch until it is over; the state that leaves, and why."""
         spec, timing = self.spec, self._timing
-        self._last = None
-        self._recent.clear()
         if spec.is_file:
-            self._clock = FileClock(time.time())
+            if isinstance(self._clock, FileClock) and self._last is not None:
+                self._clock.rewind()
+            else:
+                self._clock = FileClock(time.time())
         else:
             self._clock = CaptureClock(timing.max_offset_s, timing.arrival_latency_ms)
+        self._last = None
+        self._recent.clear()
         try:
             source = Source(spec, self._clock, self._on_unit, timing.connect_s, *self._picture)
         except RuntimeError as error:
@@ -161,11 +167,8 @@ class Connection:
                     return "down", f"{spec.public_url} ended the stream"
                 if self._last is None:
                     return "down", f"{spec.public_url} holds no picture"
-                if not spec.loop:
-                    self.ended = True
-                    return "stopped", f"{spec.public_url} has ended"
-                self.number += 1
-                source.rewind()
+                self.ended = not spec.loop
+                return "stopped", f"{spec.public_url} has ended"
             elif message is not None:
                 return "down", source.refusal or explain(message, spec.public_url, spec.secrets)
             seen_s = source.last_picture_s if self._decodes else source.last_unit_s

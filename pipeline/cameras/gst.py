@@ -114,7 +114,7 @@ def explain(message: Any, where: str, secrets: tuple[str, ...]) -> str:
     if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.NOT_AUTHORIZED):
         return f"{where} refuses the user name or password (401): check username and password"
     if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.NOT_FOUND):
-        return f"{where} does not exist (404): check the path of the address"
+        return f"{where} does not exist: check the path of the address"
     if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.OPEN_READ_WRITE):
         return f"{where} cannot be reached: check host, port and network"
     if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.OPEN_READ):

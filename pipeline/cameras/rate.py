@@ -14,10 +14,6 @@ class RateLimiter:
 
     def __init__(self, rate_hz: float) -> None:
         self._rate_hz = rate_hz
-        self.reset()
-
-    def reset(self) -> None:
-        """Begin anew: the next frame passes."""
         self._tokens = _BUCKET
         self._seen_s: float | None = None
         self._passed_s: float | None = None

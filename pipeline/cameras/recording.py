@@ -15,6 +15,7 @@ from pipeline.cameras.ring import AccessUnit, Ring, RingError
 _JPEG_QUALITY = 95
 _DECODE_S = 20.0
 _MUX_S = 60.0
+_JOINT_S = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +103,25 @@ def _timed(units: Sequence[AccessUnit]) -> list[tuple[AccessUnit, int, int]]:
     Sorted PTS, moved back until none is later than its picture's PTS, are the latest valid DTS
     (ISO/IEC 14496-12, 8.6.1.3: composition time is never before decoding time).
     """
-    origin_s = min(unit.captured_at_s for unit in units)
-    pts = [round((unit.captured_at_s - origin_s) * Gst.SECOND) for unit in units]
-    ordered = sorted(pts)
+    pts = [round(time_s * Gst.SECOND) for time_s in _never_back(units)]
+    origin, ordered = min(pts), sorted(pts)
     delay = max(due - shown for due, shown in zip(ordered, pts, strict=True))
     # Moved forward as a whole rather than back: a muxer takes no negative times.
-    return [(unit, shown + delay, due) for unit, shown, due in zip(units, pts, ordered, strict=True)]
+    return [
+        (unit, shown - origin + delay, due - origin)
+        for unit, shown, due in zip(units, pts, ordered, strict=True)
+    ]
+
+
+def _never_back(units: Sequence[AccessUnit]) -> list[float]:
+    """Capture times, where they jumped back between connections moved on to follow what came before."""
+    times: list[float] = []
+    moved_s = 0.0
+    for before, unit in zip([units[0], *units], units, strict=False):
+        if before.connection != unit.connection:
+            moved_s = max(0.0, max(times) + _JOINT_S - unit.captured_at_s)
+        times.append(unit.captured_at_s + moved_s)
+    return times
 
 
 def _decode(units: Sequence[AccessUnit], wanted: Sequence[AccessUnit]) -> dict[int, StillPicture | RingError]:

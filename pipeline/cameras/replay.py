@@ -21,7 +21,7 @@ from gi.repository import GstRtspServer  # noqa: E402
 _PAYLOADERS = {
     "h264": "rtph264pay config-interval=-1",
     "h265": "rtph265pay config-interval=-1",
-    "mpeg4": "rtpmp4vpay config-interval=1",
+    "mpeg4": "rtpmp4vpay config-interval=1 max-ptime=1",
 }
 _LEAD_NS = Gst.SECOND
 """The first picture is due this long after a client begins: room for connecting."""
@@ -107,11 +107,21 @@ def serve_forever(
         threading.Event().wait()
 
 
+class _Media(GstRtspServer.RTSPMedia):  # type: ignore[misc]
+    """Reports the time of capture, like a camera, where the default is the time of sending."""
+
+    def do_setup_rtpbin(self, rtpbin: Any) -> bool:
+        rtpbin.set_property("rtcp-sync-send-time", False)
+        return True
+
+
 class _Feeder:
     """Demuxes a file over and over into an appsrc, with time stamps that only rise."""
 
-    def __init__(self, path: Path, appsrc: Any) -> None:
+    def __init__(self, path: Path, appsrc: Any, pace: Any) -> None:
         self._appsrc = appsrc
+        self._pace = pace
+        self._reorder = 0
         self._pipeline, self._sink = _demuxer(path)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"feed-{path.stem}", daemon=True)
@@ -137,7 +147,7 @@ class _Feeder:
     def _one_pass(self, base: int) -> int:
         """Push the file once; return its length, or 0 when the client side is gone or nothing came."""
         first: int | None = None
-        newest = gap = reorder = 0
+        newest = gap = shown = 0
         while not self._stopped.is_set():
             sample = self._sink.emit("try-pull-sample", Gst.SECOND)
             if sample is None:
@@ -145,14 +155,19 @@ class _Feeder:
                     break
                 continue
             buffer = sample.get_buffer().copy()
+            if buffer.pts == Gst.CLOCK_TIME_NONE:
+                buffer.pts = shown
+            shown = buffer.pts
             if first is None:
-                first = buffer.pts
+                first = shown
                 self._appsrc.set_property("caps", sample.get_caps())
             if buffer.dts == Gst.CLOCK_TIME_NONE:
                 buffer.dts = buffer.pts
-            # Like a camera: a picture leaves after it was taken, so reordering delays its sending.
-            reorder = max(reorder, buffer.pts - buffer.dts)
-            buffer.pts, buffer.dts = base + buffer.pts - first, base + buffer.dts + reorder - first
+            if buffer.pts - buffer.dts > self._reorder:
+                # Like a camera: a picture leaves after it was taken, so reordering delays its sending.
+                self._reorder = buffer.pts - buffer.dts
+                self._pace.set_property("ts-offset", self._reorder)
+            buffer.pts, buffer.dts = base + buffer.pts - first, base + buffer.dts - first
             if buffer.pts > newest:
                 gap = min(buffer.pts - newest, Gst.SECOND) if newest else Gst.SECOND // 25
                 newest = buffer.pts
@@ -205,6 +220,8 @@ def _format_of(path: Path) -> Format:
         if video is None or video.codec not in _PAYLOADERS:
             known = ", ".join(_PAYLOADERS)
             raise ReplayError(f"{path} cannot be served: its codec is not one of {known}")
+        if sample.get_buffer().pts == Gst.CLOCK_TIME_NONE:
+            raise ReplayError(f"{path} cannot be served: its pictures carry no times: put it into an .mp4")
         return video
     finally:
         pipeline.set_state(Gst.State.NULL)
@@ -214,9 +231,10 @@ def _factory(path: Path, video: Format, locked: bool) -> Any:
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(
         f"( appsrc name=feed format=time block=true max-bytes=262144 ! {video.parse_line}"
-        f" ! {_PAYLOADERS[video.codec]} name=pay0 pt=96 )"
+        f" ! clocksync name=pace ! {_PAYLOADERS[video.codec]} name=pay0 pt=96 )"
     )
     factory.set_shared(True)
+    factory.set_media_gtype(_Media.__gtype__)
     if locked:
         permissions = GstRtspServer.RTSPPermissions()
         permissions.add_permission_for_role(_ROLE, "media.factory.access", True)
@@ -224,7 +242,8 @@ def _factory(path: Path, video: Format, locked: bool) -> Any:
         factory.set_permissions(permissions)
 
     def configure(_factory: Any, media: Any) -> None:
-        feeder = _Feeder(path, media.get_element().get_by_name("feed"))
+        element = media.get_element()
+        feeder = _Feeder(path, element.get_by_name("feed"), element.get_by_name("pace"))
         media.connect("unprepared", lambda _media: feeder.stop())
 
     factory.connect("media-configure", configure)

@@ -47,6 +47,7 @@ class Ring:
         self._bytes = 0
         self._recent: deque[float] = deque(maxlen=_MAX_REORDER)
         self._reorder = 0
+        self._connection: int | None = None
 
     def append(self, unit: AccessUnit) -> None:
         """Add the next unit in decode order."""
@@ -114,7 +115,8 @@ class Ring:
         return best
 
     def _note_order(self, unit: AccessUnit) -> None:
-        if unit.key and len(self._groups) > 1 and self._groups[-2][-1].connection != unit.connection:
+        if unit.connection != self._connection:
+            self._connection = unit.connection
             self._recent.clear()
         later = sum(1 for time_s in self._recent if time_s > unit.captured_at_s)
         self._reorder = max(self._reorder, later)

@@ -106,6 +106,7 @@ class Source:
         self._stamps: OrderedDict[int, tuple[Stamp, tuple[int, int], int]] = OrderedDict()
         self._stamps_lock = threading.Lock()
         self._caps: tuple[Any, str, tuple[int, int]] = (None, "", (0, 0))
+        self._newest_pts: int | None = None
         self._skipping = False
         self._queue: Any = None
         self._sink: Any = None
@@ -132,14 +133,6 @@ class Source:
 
         threading.Thread(target=tear_down, name="teardown", daemon=True).start()
         return done.wait(timeout_s)
-
-    def rewind(self) -> None:
-        """Play the file again; capture time goes on."""
-        assert isinstance(self._clock, FileClock)
-        self._clock.rewind()
-        if self._limiter is not None:
-            self._limiter.reset()
-        self.pipeline.seek_simple(Gst.Format.TIME, Gst.SeekFlags.FLUSH, 0)
 
     def next_message(self, timeout_s: float) -> Any:
         """The next ERROR, EOS or refusal (APPLICATION) on the bus, or None."""
@@ -175,6 +168,8 @@ class Source:
             timeout=int(connect_s * 1e6),
         )
         Gst.util_set_object_arg(source, "protocols", spec.transport)
+        # The camera's own time stamps, evenly spaced; CaptureClock does the smoothing and sees the drift.
+        Gst.util_set_object_arg(source, "buffer-mode", "none")
         if spec.username:
             source.set_property("user-id", spec.username)
             source.set_property("user-pw", spec.password or "")
@@ -276,9 +271,13 @@ class Source:
         """Stamp and hand on one access unit; hold back what a decoder that lags cannot use."""
         buffer = info.get_buffer()
         now_s = time.time()
-        pts = buffer.pts if buffer.pts != Gst.CLOCK_TIME_NONE else buffer.dts
-        if pts == Gst.CLOCK_TIME_NONE:
+        if buffer.pts != Gst.CLOCK_TIME_NONE:
+            self._newest_pts = buffer.pts
+        elif self._newest_pts is None:
+            self._refuse(f"its pictures carry no times{': put it into an .mp4' * self._spec.is_file}")
             return Gst.PadProbeReturn.DROP
+        # A picture without a time of its own is kept for the sake of those that build on it.
+        pts = self._newest_pts
         meta = buffer.get_reference_timestamp_meta(NTP_CAPS)
         ntp_s = ntp_to_unix_s(meta.timestamp, now_s) if meta is not None else None
         stamp = self._clock.observe(pts / Gst.SECOND, now_s, ntp_s)
@@ -319,7 +318,8 @@ class Source:
         assert self._limiter is not None
         self.last_picture_s = time.monotonic()
         self.pictures_decoded += 1
-        passes = self._limiter.passes(info.get_buffer().pts / Gst.SECOND)
+        pts = info.get_buffer().pts
+        passes = pts != Gst.CLOCK_TIME_NONE and self._limiter.passes(pts / Gst.SECOND)
         return Gst.PadProbeReturn.OK if passes else Gst.PadProbeReturn.DROP
 
     def _refuse(self, reason: str) -> None:

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.cameras.ring import AccessUnit, Ring, RingError
+
+
+def unit(
+    number: int, key: bool = False, size: int = 100, caps: str = "a", at: float = 0.0, connection: int = 0
+) -> AccessUnit:
+    return AccessUnit(bytes(size), at or number / 25, key, caps, connection)
+
+
+def filled(frames: int = 500, gop: int = 25, seconds: float = 10, max_bytes: int = 10**9) -> Ring:
+    ring = Ring(seconds, max_bytes)
+    for number in range(frames):
+        ring.append(unit(number, key=number % gop == 0))
+    return ring
+
+
+def moments(units: list[AccessUnit]) -> list[int]:
+    return [round(each.captured_at_s * 25) for each in units]
+
+
+def test_it_holds_the_asked_seconds_and_at_most_one_group_more() -> None:
+    first, last = filled().span_s or (0, 0)
+    assert last == pytest.approx(499 / 25)
+    assert 10 <= last - first <= 11
+
+
+def test_bytes_are_a_hard_bound_and_it_starts_on_a_key_frame() -> None:
+    ring = Ring(1000, 5000)
+    for number in range(500):
+        ring.append(unit(number, key=number % 25 == 0))
+        assert ring.size_bytes <= 5000
+        span = ring.span_s
+        assert span is None or round(span[0] * 25) % 25 == 0
+    assert ring.size_bytes >= 2500
+
+
+def test_a_group_larger_than_the_ring_is_dropped_and_the_next_one_kept() -> None:
+    ring = Ring(10, 1000)
+    for number in range(30):
+        ring.append(unit(number, key=number == 0 or number == 25))
+    assert ring.span_s == (1.0, pytest.approx(29 / 25))
+    assert ring.size_bytes == 500
+
+
+def test_before_the_first_key_frame_nothing_is_kept() -> None:
+    ring = Ring(10, 1000)
+    ring.append(unit(1))
+    assert ring.span_s is None
+    with pytest.raises(RingError, match="no key frame"):
+        ring.nearest(0)
+
+
+def test_nearest_gives_the_way_from_the_key_frame_to_the_picture() -> None:
+    assert moments(filled().nearest(18.03)) == list(range(450, 452))
+    assert moments(filled().nearest(17.97)) == list(range(425, 450))
+    assert moments(filled().nearest(17.99)) == [450]
+
+
+def test_a_picture_far_from_the_moment_is_not_offered() -> None:
+    with pytest.raises(RingError, match=r"holds 9\.00 to 19\.96, not 30\.00"):
+        filled().nearest(30)
+
+
+def test_between_starts_on_the_key_frame_before_and_ends_on_time() -> None:
+    assert moments(filled().between(12.5, 14.2)) == list(range(300, 356))
+
+
+def test_between_gives_what_there_is() -> None:
+    assert moments(filled().between(2, 10)) == list(range(225, 251))
+    assert moments(filled().between(19, 40)) == list(range(475, 500))
+    with pytest.raises(RingError):
+        filled().between(1, 2)
+    with pytest.raises(RingError):
+        filled().between(30, 40)
+
+
+def test_b_frames_end_on_a_whole_moment_and_the_ring_knows_what_is_complete() -> None:
+    ring = Ring(10, 10**9)
+    order = [0, *(4 * group + place for group in range(20) for place in (4, 2, 1, 3))]
+    complete = []
+    for number in order:
+        ring.append(unit(number, key=number % 16 == 0))
+        complete.append(round((ring.span_s or (0, 0))[1] * 25))
+    arrived: set[int] = set()
+    for step, number in enumerate(order):
+        arrived.add(number)
+        if step > 8:
+            assert set(range(complete[step] + 1)) <= arrived, "a moment was called complete too early"
+    assert complete[-1] >= 76
+    cut = moments(ring.between(1.0, 1.64))
+    assert sorted(cut) == list(range(min(cut), max(cut) + 1)), "no picture missing inside"
+    assert 16 in cut
+    assert 41 in cut
+
+
+def test_leading_pictures_of_an_open_group() -> None:
+    """Pictures 14 and 15 follow key frame 16 in the stream, are shown before it, and lean on the group before."""
+    ring = Ring(10, 10**9)
+    for number, key in [(0, True), *((n, False) for n in range(1, 14)), (16, True), (14, False), (15, False)]:
+        ring.append(unit(number, key=key))
+    assert moments(ring.nearest(15 / 25)) == [*range(14), 16, 14, 15]
+    assert moments(ring.between(16 / 25, 20 / 25)) == [16], "a clip that starts there cannot show them"
+
+
+def test_a_change_of_size_is_never_inside_a_clip() -> None:
+    ring = Ring(100, 10**9)
+    for number in range(200):
+        ring.append(unit(number, key=number % 25 == 0, caps="a" if number < 75 else "b"))
+    assert {each.caps for each in ring.between(1, 6)} == {"b"}
+    assert {each.caps for each in ring.between(1, 3.5)} == {"a"}
+
+
+def test_where_time_was_set_back_the_newer_picture_is_meant() -> None:
+    ring = Ring(100, 10**9)
+    for number in range(50):
+        ring.append(unit(number, key=number % 25 == 0))
+    for number in range(50):
+        ring.append(unit(number, key=number % 25 == 0, connection=1, caps="b"))
+    assert {each.caps for each in ring.nearest(1.5)} == {"b"}
+    assert ring.span_s == (0.0, pytest.approx(49 / 25))
