@@ -1,0 +1,1 @@
+"""Road users that move: how they drive, walk, give way and share lanes."""

@@ -1,0 +1,148 @@
+"""Moves everybody by one step of time; two footprints never overlap."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from pipeline.sim.layout import Route
+from pipeline.sim.signals import Signals
+from pipeline.sim.traffic import drive, giveway, lateral, lights
+from pipeline.sim.traffic.movers import Kind, Mover, Movers
+from pipeline.sim.traffic.overlap import near_pairs, overlapping
+from pipeline.sim.traffic.paths import Floats
+from pipeline.types import RoadUserKind
+
+DT_S = 0.04
+THINK_EVERY = 3
+"""Steps between two decisions."""
+SETTLE_EVERY = 12
+"""Steps between two choices of a place across the lane, of one road user."""
+STEEPEST = 0.28
+"""Greatest change of offset per metre of way."""
+STEER_PER_M: dict[Kind, float] = {
+    RoadUserKind.MOTORBIKE: 0.35,
+    RoadUserKind.BICYCLE: 0.4,
+    RoadUserKind.PERSON: 1.0,
+}
+STEER_WIDE_PER_M = 0.09
+WANDER_M = 0.1
+FILTERS = (RoadUserKind.MOTORBIKE, RoadUserKind.BICYCLE)
+
+
+class Flow:
+    """The physics. `refused` counts the steps in which somebody was held back to keep two from touching."""
+
+    def __init__(self, movers: Movers, signals: Signals) -> None:
+        self.movers = movers
+        self.refused = 0
+        self._signals = signals
+        self._step = 0
+
+    def step(self, time_s: float) -> None:
+        """From `time_s` to DT_S later."""
+        m = self.movers
+        if not len(m):
+            return
+        if self._step % THINK_EVERY == 0:
+            self._think(time_s)
+        self._step += 1
+        self._move()
+
+    def _think(self, time_s: float) -> None:
+        m = self.movers
+        giveway.decide(m)
+        slow_leader = np.zeros(len(m), bool)
+        for row, mover in enumerate(m.who):
+            if m.path[row] < 0:
+                continue
+            m.stop[row] = lights.stop_for(m, row, mover, self._signals, time_s)
+            if mover.crawl is not None:
+                start, end, speed = mover.crawl
+                m.want[row] = speed if start < m.s[row] < end else mover.cruise_mps
+        seen = drive.leaders(m)
+        m.acc = drive.follow(m, seen)
+        held = np.array([mover.halt_m is not None or mover.crawl is not None for mover in m.who])
+        blocking = (seen.gap < 25.0) & (held[seen.j] | (m.path[seen.j] < 0)) & (m.v[seen.j] < 3.0)
+        slow_leader[seen.i[blocking]] = True
+        for row, mover in enumerate(m.who):
+            if isinstance(mover.route, Route):
+                self._steer(row, mover, mover.route, bool(slow_leader[row]))
+
+    def _steer(self, row: int, mover: Mover, route: Route, blocked: bool) -> None:
+        m = self.movers
+        wander = WANDER_M * math.sin(m.s[row] / 19.0 + m.phase[row])
+        if mover.swerve is not None:
+            m.aim[row] = mover.swerve
+            return
+        due = (self._step // THINK_EVERY + mover.id) % (SETTLE_EVERY // THINK_EVERY) == 0
+        if mover.kind in FILTERS:
+            if due:
+                to_line = m.stop[row] - m.s[row] - m.length[row] / 2
+                lateral.settle(m, row, self._preferred(row, route), max(float(to_line), 0.0))
+        elif blocked or abs(m.aim[row] - route.aside_m) > 0.8:
+            if due:
+                lateral.settle(m, row, route.aside_m, math.inf)
+        else:
+            m.aim[row] = route.aside_m + wander
+
+    def _preferred(self, row: int, route: Route) -> float:
+        """Each motorbike has a part of the lane it likes; those who turn keep to that side."""
+        m = self.movers
+        room = lateral.room_at(route, float(m.s[row]))
+        like = 0.5 + 0.45 * math.sin(float(m.phase[row]))
+        if route.movement == "right":
+            like *= 0.3
+        elif route.movement == "left":
+            like = 0.4 * like
+        width = min(room.left_m - room.right_m, 4.5) - 1.0
+        return room.right_m + 0.5 + like * width
+
+    def _move(self) -> None:
+        m = self.movers
+        moving = m.path >= 0
+        v = np.where(moving, np.maximum(m.v + m.acc * DT_S, 0.0), 0.0)
+        way = (m.v + v) / 2 * DT_S
+        wanted = np.clip((m.aim - m.d) / m.ease, -STEEPEST, STEEPEST)
+        most = np.array([STEER_PER_M.get(w.kind, STEER_WIDE_PER_M) for w in m.who]) * way
+        slope = m.slope + np.clip(wanted - m.slope, -most, most)
+        s, d = m.s + way, m.d + slope * way
+        x, y, cos, sin = m.poses(s, d, slope)
+        held = self._held(x, y, cos, sin)
+        go = moving & ~held
+        m.v = np.where(held, np.minimum(v, 0.5 * m.v), v)
+        for name, new in (
+            ("s", s),
+            ("d", d),
+            ("slope", slope),
+            ("x", x),
+            ("y", y),
+            ("cos", cos),
+            ("sin", sin),
+        ):
+            setattr(m, name, np.where(go, new, getattr(m, name)))
+
+    def _held(
+        self, x: Floats, y: Floats, cos: Floats, sin: Floats
+    ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Rows that must stay where they are, so that no two rectangles overlap.
+
+        Where all stay nothing overlaps, since nothing did before: so the search ends.
+        """
+        m = self.movers
+        held = np.zeros(len(m), bool)
+        i, j = near_pairs(m.x, m.y, np.hypot(m.length, m.width) / 2 + 0.5)
+        while True:
+            px, py = np.where(held, m.x, x), np.where(held, m.y, y)
+            pc, ps = np.where(held, m.cos, cos), np.where(held, m.sin, sin)
+            bad = overlapping((px, py, pc, ps, m.length, m.width), i, j, 0.02)
+            bad &= ~(held[i] & held[j])
+            if not bad.any():
+                return held
+            for a, b in zip(i[bad].tolist(), j[bad].tolist(), strict=True):
+                ahead = (m.x[b] - m.x[a]) * m.cos[a] + (m.y[b] - m.y[a]) * m.sin[a]
+                behind = (m.x[a] - m.x[b]) * m.cos[b] + (m.y[a] - m.y[b]) * m.sin[b]
+                loser = a if (ahead > behind and not held[a]) or held[b] else b
+                held[loser] = True
+                self.refused += 1
