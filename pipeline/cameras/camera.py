@@ -84,6 +84,7 @@ class Camera:
         """Counts of processes that are gone."""
         self._received = self._handed = self._dropped = self._restarts = 0
         self._health = CameraHealth(settings.id, "connecting", time.time())
+        self._told: object = None
         self._supervisor = threading.Thread(target=self._supervise, name=f"camera-{settings.id}", daemon=True)
 
     def start(self) -> None:
@@ -142,7 +143,8 @@ class Camera:
         """See Recording. Returns at once when the camera was stopped or its file is over."""
 
         def settled() -> bool:
-            return self._holds(time_s) or self._ended or self._stopping.is_set()
+            over = self._status.get("ended", False) or self._stopping.is_set()
+            return self._holds(time_s) or over
 
         with self._changed:
             self._changed.wait_for(settled, timeout_s)
@@ -223,7 +225,7 @@ class Camera:
         with self._changed:
             self._process = None
         if not self._stopping.is_set() or reason:
-            how = process.kill()
+            how = process.kill(0.0 if reason else 1.0)
             reason = reason or f"the camera's process ended unexpectedly ({how}) and is started again"
         reader.join()
         with self._changed:
@@ -325,8 +327,16 @@ class Camera:
         reconnects = before.reconnects if reconnects is None else reconnects
         health = CameraHealth(self.settings.id, state, since_s, reason, reconnects, time_, codec, size)
         self._health = health
+        if self._told == _gist(health):
+            return
+        self._told = _gist(health)
         self._log.info("camera_health", state=state, reason=reason, reconnects=reconnects)
         try:
             self._on_health(health)
         except Exception:
             self._log.exception("health_callback_failed")
+
+
+def _gist(health: CameraHealth) -> object:
+    """What makes a health worth telling: one that differs in nothing but numbers is not."""
+    return health.state, health.reason, health.codec, health.size, health.time and health.time.source

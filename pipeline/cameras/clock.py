@@ -143,22 +143,22 @@ class FileClock:
         self._start_s = start_s
         self._first_pts_s: float | None = None
         self._newest_s = start_s
-        self._gap_s = 0.04
+        self._pictures = 0
 
     def observe(self, pts_s: float, arrival_s: float, ntp_s: float | None) -> Stamp:
         """Stamp one access unit, in decode order. Arrival and NTP are of no meaning here."""
         if self._first_pts_s is None:
             self._first_pts_s = pts_s
         time_s = self._start_s + pts_s - self._first_pts_s
-        if time_s > self._newest_s:
-            self._gap_s = min(time_s - self._newest_s, 1.0)
-            self._newest_s = time_s
+        self._newest_s = max(self._newest_s, time_s)
+        self._pictures += 1
         return Stamp(time_s, "file")
 
     def rewind(self) -> None:
-        """The file begins again."""
-        self._start_s = self._newest_s + self._gap_s
-        self._newest_s = self._start_s
+        """The file begins again, an average gap after its last picture."""
+        gap_s = (self._newest_s - self._start_s) / (self._pictures - 1) if self._pictures > 1 else 1.0
+        self._start_s = self._newest_s = self._newest_s + gap_s
+        self._pictures = 0
         self._first_pts_s = None
 
 

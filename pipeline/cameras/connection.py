@@ -49,7 +49,7 @@ class Condition:
 
 
 class Connection:
-    """Runs one stream in a thread of its own. `on_change` is called at every change of its condition."""
+    """Runs one stream in a thread of its own. `on_change` hears of changes and of every failed attempt."""
 
     def __init__(
         self,
@@ -98,6 +98,8 @@ class Connection:
     def fps(self) -> float:
         """Pictures a second of the stream, over the last ones that came; 0 when unknown."""
         times = sorted(self._recent)
+        # With B-frames the ends are incomplete.
+        times = times[4:-4] if len(times) > 16 else times
         return (len(times) - 1) / (times[-1] - times[0]) if times and times[-1] > times[0] else 0.0
 
     @property
@@ -167,9 +169,11 @@ class Connection:
                     return "down", f"{spec.public_url} ended the stream"
                 if self._last is None:
                     return "down", f"{spec.public_url} holds no picture"
+                if self._ring is not None and not spec.loop:
+                    self._ring.finish()
                 self.ended = not spec.loop
                 return "stopped", f"{spec.public_url} has ended"
-            elif message is not None:
+            if message is not None:
                 return "down", source.refusal or explain(message, spec.public_url, spec.secrets)
             seen_s = source.last_picture_s if self._decodes else source.last_unit_s
             now_s = time.monotonic()
@@ -221,5 +225,7 @@ class Connection:
             and condition.stamp is not None
             and before.stamp.source != condition.stamp.source
         )
-        if (before.state, before.reason, before.size) != (state, reason, condition.size) or source_changed:
+        changed = (before.state, before.reason, before.size) != (state, reason, condition.size)
+        # Every failed attempt is told, so that the parent can look for a new password.
+        if changed or source_changed or state in ("down", "stalled"):
             self._on_change(condition)

@@ -109,8 +109,8 @@ def make_decoder(caps: Any) -> Any:
 
 def explain(message: Any, where: str, secrets: tuple[str, ...]) -> str:
     """One sentence without secrets for an ERROR message of a pipeline on `where` (a public address)."""
-    error, debug = message.parse_error()
-    detail = (debug or "").splitlines()[-1].strip() if debug else error.message
+    error, _ = message.parse_error()
+    what = scrub(error_text(message), secrets)
     if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.NOT_AUTHORIZED):
         return f"{where} refuses the user name or password (401): check username and password"
     if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.NOT_FOUND):
@@ -118,8 +118,15 @@ def explain(message: Any, where: str, secrets: tuple[str, ...]) -> str:
     if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.OPEN_READ_WRITE):
         return f"{where} cannot be reached: check host, port and network"
     if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.OPEN_READ):
-        return f"{where} cannot be opened ({scrub(detail, secrets)})"
-    return f"{where} failed: {scrub(error.message, secrets)} ({scrub(detail, secrets)})"
+        return f"{where} cannot be opened: {what}"
+    return f"{where} failed: {what}"
+
+
+def error_text(message: Any) -> str:
+    """What an ERROR message says, without the place in GStreamer's source where it was said."""
+    error, debug = message.parse_error()
+    details = [line.strip() for line in (debug or "").splitlines()[1:] if line.strip()]
+    return f"{error.message.rstrip('.')} ({details[-1]})" if details else str(error.message)
 
 
 def scrub(text: str, secrets: tuple[str, ...] = ()) -> str:

@@ -135,9 +135,10 @@ class CameraProcess:
             self._popen.wait(timeout_s)
         self.kill()
 
-    def kill(self) -> str:
-        """End the child, fail what waits for it, and say how it ended."""
-        self._popen.poll()
+    def kill(self, grace_s: float = 0.0) -> str:
+        """End the child, unless it ends itself in time, fail what waits for it, and say how it ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(grace_s)
         killed = self._popen.returncode is None
         self._popen.kill()
         code = self._popen.wait()

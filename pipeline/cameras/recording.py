@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.cameras.gst import Gst, format_of, make, make_decoder
+from pipeline.cameras.gst import Gst, error_text, format_of, make, make_decoder
 from pipeline.cameras.ring import AccessUnit, Ring, RingError
 
 _JPEG_QUALITY = 95
@@ -91,7 +91,7 @@ def clip(ring: Ring, start_s: float, end_s: float, path: Path) -> ClipFile:
         spool.unlink(missing_ok=True)
     if message is None or message.type == Gst.MessageType.ERROR:
         path.unlink(missing_ok=True)
-        reason = f"took longer than {_MUX_S:g} s" if message is None else _reason(message)
+        reason = f"took longer than {_MUX_S:g} s" if message is None else error_text(message)
         raise RingError(f"the clip {path.name} could not be written: {reason}")
     times = [unit.captured_at_s for unit in units]
     return ClipFile(min(times), max(times), video.codec, len(units))
@@ -187,9 +187,3 @@ def _chain(pipeline: Any, *elements: Any) -> None:
         pipeline.add(element)
     for left, right in itertools.pairwise(elements):
         left.link(right)
-
-
-def _reason(message: Any) -> str:
-    error, debug = message.parse_error()
-    system = (debug or "").splitlines()[-1].strip() if debug else ""
-    return f"{error.message} ({system})" if system else str(error.message)

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from pipeline.cameras.errors import CameraError
-from pipeline.cameras.gst import Format, GLib, Gst, bin_of, format_of, gi, make
+from pipeline.cameras.gst import Format, GLib, Gst, bin_of, error_text, format_of, gi, make
 
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GstRtspServer  # noqa: E402
@@ -25,6 +25,7 @@ _PAYLOADERS = {
 }
 _LEAD_NS = Gst.SECOND
 """The first picture is due this long after a client begins: room for connecting."""
+_REPORT_NS = Gst.SECOND
 _ROLE = "viewer"
 
 
@@ -65,11 +66,12 @@ class ReplayServer:
         for name, video in formats.items():
             factory = _factory(self._paths[name], video, locked=username is not None)
             self._server.get_mount_points().add_factory(f"/{name}", factory)
-        self._source = self._server.create_source(None)
+        try:
+            self._source = self._server.create_source(None)
+        except GLib.Error as error:
+            raise ReplayError(f"cannot listen on {host}:{port}: {error.message}") from None
         self._source.attach(self._context)
         self.port: int = self._server.get_bound_port()
-        if self.port <= 0:
-            raise ReplayError(f"cannot listen on {host}:{port}: the port is in use or not allowed")
         self._thread = threading.Thread(target=self._loop.run, name="replay", daemon=True)
         self._thread.start()
 
@@ -147,7 +149,7 @@ class _Feeder:
     def _one_pass(self, base: int) -> int:
         """Push the file once; return its length, or 0 when the client side is gone or nothing came."""
         first: int | None = None
-        newest = gap = shown = 0
+        newest = shown = pictures = 0
         while not self._stopped.is_set():
             sample = self._sink.emit("try-pull-sample", Gst.SECOND)
             if sample is None:
@@ -168,12 +170,12 @@ class _Feeder:
                 self._reorder = buffer.pts - buffer.dts
                 self._pace.set_property("ts-offset", self._reorder)
             buffer.pts, buffer.dts = base + buffer.pts - first, base + buffer.dts - first
-            if buffer.pts > newest:
-                gap = min(buffer.pts - newest, Gst.SECOND) if newest else Gst.SECOND // 25
-                newest = buffer.pts
+            newest = max(newest, buffer.pts)
+            pictures += 1
             if self._appsrc.emit("push-buffer", buffer) != Gst.FlowReturn.OK:
                 return 0
-        return newest + gap - base if newest else 0
+        # The first picture of the next pass follows the last of this one after an average gap.
+        return (newest - base) * pictures // (pictures - 1) if pictures > 1 else 0
 
 
 def _demuxer(path: Path) -> tuple[Any, Any]:
@@ -198,7 +200,12 @@ def _demuxer(path: Path) -> tuple[Any, Any]:
         tail.sync_state_with_parent()
         pad.link(tail.get_static_pad("sink"))
 
+    def no_more_pads(_parse: Any) -> None:
+        if not sink.get_static_pad("sink").is_linked():
+            sink.get_static_pad("sink").send_event(Gst.Event.new_eos())
+
     parse.connect("pad-added", pad_added)
+    parse.connect("no-more-pads", no_more_pads)
     return pipeline, sink
 
 
@@ -214,7 +221,7 @@ def _format_of(path: Path) -> Format:
             if sample is not None or message is not None or sink.get_property("eos"):
                 break
         if sample is None:
-            reason = message.parse_error()[0].message if message else "no supported video in it"
+            reason = error_text(message) if message else "no supported video in it"
             raise ReplayError(f"{path} cannot be served: {reason}")
         video = format_of(sample.get_caps())
         if video is None or video.codec not in _PAYLOADERS:
@@ -245,9 +252,15 @@ def _factory(path: Path, video: Format, locked: bool) -> Any:
         element = media.get_element()
         feeder = _Feeder(path, element.get_by_name("feed"), element.get_by_name("pace"))
         media.connect("unprepared", lambda _media: feeder.stop())
+        media.connect("prepared", _report_often)
 
     factory.connect("media-configure", configure)
     return factory
+
+
+def _report_often(media: Any) -> None:
+    for number in range(media.n_streams()):
+        media.get_stream(number).get_rtpsession().set_property("rtcp-min-interval", _REPORT_NS)
 
 
 def _login(username: str, password: str) -> Any:

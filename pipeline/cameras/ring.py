@@ -61,6 +61,11 @@ class Ring:
             self._note_order(unit)
             self._evict(unit.captured_at_s)
 
+    def finish(self) -> None:
+        """The stream is over: nothing that came is waiting for anything before it."""
+        with self._lock:
+            self._reorder = 0
+
     @property
     def size_bytes(self) -> int:
         """Encoded bytes held."""

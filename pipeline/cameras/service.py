@@ -112,6 +112,8 @@ class Service:
             "units": self._detect.units,
             "fps": self._detect.fps,
             "decoded": self._detect.pictures_decoded,
+            # In this order: a stream that ended has all it will ever have in the ring.
+            "ended": all(connection.ended for connection in self._connections()),
             "ring": self._ring.span_s,
             "ring_bytes": self._ring.size_bytes,
             "rss_bytes": _rss_bytes(),

@@ -111,6 +111,10 @@ def make_clip_of_two_sizes(path: Path, frames: int = 50) -> Path:
     return path
 
 
+def _raw(width: int, height: int, rate: str) -> str:
+    return f"video/x-raw,format=BGR,width={width},height={height},framerate={rate}"
+
+
 def _run(caps: str, line: str, buffers: Sequence[tuple[bytes, int]]) -> list[Any]:
     """Push the buffers through a pipeline to its end; the samples of its appsink `out`, if it has one."""
     pipeline = Gst.parse_launch(f"appsrc name=feed ! {line}")

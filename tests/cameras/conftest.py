@@ -13,7 +13,7 @@ from tests.cameras.clips import make_clip
 
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Numbered pictures at 25 a second, ten seconds: h264 and h265 with B-frames, plain, and MPEG-4 part 2."""
+    """Ten seconds of numbered pictures: H.264 plain and with B-frames, H.265 with them, MPEG-4 part 2."""
     folder = tmp_path_factory.mktemp("clips")
     return {
         "plain": make_clip(folder / "plain.mp4"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -37,7 +38,7 @@ def run(
 def never_back(seen: list[tuple[float, float, Stamp]]) -> bool:
     """Within every stretch without a reported step, later PTS have later times."""
     ordered = sorted(seen, key=lambda item: item[1])
-    pairs = zip(ordered, ordered[1:], strict=False)
+    pairs = itertools.pairwise(ordered)
     return all(b[2].time_s > a[2].time_s or b[2].stepped for a, b in pairs if b[1] > a[1])
 
 
@@ -82,7 +83,7 @@ def test_small_change_of_the_cameras_clock_is_slewed_and_a_large_one_is_a_report
         ]
 
     slewed = goes_on(200, 200, -0.3)
-    gaps = [b.time_s - a.time_s for a, b in zip(slewed, slewed[1:], strict=False)]
+    gaps = [b.time_s - a.time_s for a, b in itertools.pairwise(slewed)]
     assert not any(stamp.stepped for stamp in slewed)
     assert min(gaps) > 0.03, "time slows down by a tenth"
     assert slewed[0].uncertainty_ms > 290, "what is not slewed in yet is uncertain"
@@ -156,5 +157,5 @@ def test_file_time_begins_where_it_is_laid_and_goes_on_over_loops() -> None:
     clock.rewind()
     times += [clock.observe(7 + n / 10, 0, None).time_s for n in range(20)]
     assert times[0] == START_S
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(times)]
     assert gaps == pytest.approx([0.1] * 39, abs=1e-6)

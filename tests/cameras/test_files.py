@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def test_fast_a_slow_consumer_loses_nothing_but_what_the_rate_says(clips: dict[s
     with Watched(settings(clips["plain"].as_uri(), pace="fast", rate_hz=5), slow) as watched:
         watched.until(lambda: watched.camera.ended, 30)
     assert len(watched.frames) == pytest.approx(50, abs=2)
-    gaps = [b - a for a, b in zip(watched.frames[2:], watched.frames[3:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(watched.frames[2:])]
     assert set(gaps) == {5}
     assert watched.camera.stats().frames_dropped == 0
 
@@ -51,9 +52,9 @@ def test_own_pace_is_real_time_and_loops_without_going_back(tmp_path: Path) -> N
         watched.until_frames(100, 20)
     numbers = [number for number, _ in watched.frames]
     times = [frame.time.captured_at_s for _, frame in watched.frames]
-    loops = [n for n, (a, b) in enumerate(zip(numbers, numbers[1:], strict=False)) if b < a]
+    loops = [n for n, (a, b) in enumerate(itertools.pairwise(numbers)) if b < a]
     assert len(loops) >= 2, "played at least twice more"
-    assert all(b > a for a, b in zip(times, times[1:], strict=False))
+    assert all(b > a for a, b in itertools.pairwise(times))
     connections = [frame.connection for _, frame in watched.frames]
     assert connections[0] < connections[loops[0] + 1] < connections[loops[1] + 1], "identities must not go on"
     took_s = watched.came_s[-1] - watched.came_s[0]

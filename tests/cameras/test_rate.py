@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from pipeline.cameras.rate import RateLimiter
@@ -10,7 +12,7 @@ def test_the_average_rate_is_kept_and_gaps_stay_even(source_hz: float, rate_hz: 
     limiter = RateLimiter(rate_hz)
     passed = [n / source_hz for n in range(int(source_hz * 60)) if limiter.passes(n / source_hz)]
     assert len(passed) / 60 == pytest.approx(rate_hz, rel=0.02)
-    gaps = [b - a for a, b in zip(passed[2:], passed[3:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(passed[2:])]
     assert max(gaps) - min(gaps) <= 1 / source_hz + 1e-9
 
 

@@ -98,7 +98,7 @@ def test_b_frames_end_on_a_whole_moment_and_the_ring_knows_what_is_complete() ->
 
 
 def test_leading_pictures_of_an_open_group() -> None:
-    """Pictures 14 and 15 follow key frame 16 in the stream, are shown before it, and lean on the group before."""
+    """Pictures 14 and 15 come after key frame 16, are shown before it, and lean on the group before."""
     ring = Ring(10, 10**9)
     for number, key in [(0, True), *((n, False) for n in range(1, 14)), (16, True), (14, False), (15, False)]:
         ring.append(unit(number, key=key))

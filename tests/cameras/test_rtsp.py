@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def test_capture_time_by_sender_reports_is_the_moment_the_picture_was_due(
     assert max(due) - min(due) < 0.01, "capture time follows the pictures' own time line"
     delays = [came_s - frame.time.captured_at_s for _, frame, came_s in timed]
     # Sent when due; then B-frames wait for their order, and MPEG-4's parser for the next picture.
-    assert 0 <= min(delays)
+    assert min(delays) >= 0
     assert max(delays) < 0.6
     assert all(-150 < frame.time.offset_ms <= 0 for _, frame, _ in timed)
     assert watched.health[-2].codec == ("h264" if codec == "plain" else codec)
@@ -48,7 +49,7 @@ def test_a_camera_whose_clock_is_a_little_ahead_is_believed_and_the_offset_said(
         with Watched(settings(relay.url("plain")), numbered) as watched:
             watched.until(lambda: by_rtcp(watched))
             watched.until_frames(50)
-        number, frame = watched.frames[-1]
+        _, frame = watched.frames[-1]
         assert relay.reports > 0
         assert frame.time.captured_at_s - watched.came_s[-1] == pytest.approx(3, abs=0.3)
         assert frame.time.offset_ms == pytest.approx(3000, abs=100)
@@ -97,7 +98,7 @@ def test_uneven_gaps_and_repeated_time_stamps(tmp_path: Path) -> None:
     stamps = [frame.time.captured_at_s for _, frame in watched.frames if frame.connection]
     connections = [(f.connection, f.time.captured_at_s) for _, f in watched.frames]
     assert connections == sorted(connections)
-    gaps = [b - a for a, b in zip(stamps[-20:], stamps[-19:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(stamps[-20:])]
     assert min(gaps) > 0.1, "a repeated time stamp hands on one picture"
     assert max(gaps) < 0.3
     assert "up" in watched.states()

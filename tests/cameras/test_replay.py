@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import itertools
+import socket
+from pathlib import Path
+
+import pytest
+
+from pipeline.cameras.replay import ReplayError, ReplayServer
+from tests.cameras.clips import make_clip, number_of
+from tests.cameras.support import Watched, settings
+
+
+@pytest.mark.parametrize(("codec", "suffix", "bframes"), [("h264", ".mp4", 3), ("mpeg4", ".mkv", 0)])
+def test_it_loops_at_the_files_pace_and_time_goes_on(
+    tmp_path: Path, codec: str, suffix: str, bframes: int
+) -> None:
+    clip = make_clip(tmp_path / f"short{suffix}", codec, frames=50, bframes=bframes)
+    with (
+        ReplayServer([clip]) as server,
+        Watched(settings(server.urls["short"]), lambda f: (number_of(f.picture), f)) as watched,
+    ):
+        watched.until(lambda: sum(b[0] < a[0] for a, b in itertools.pairwise(watched.frames)) >= 2, 20)
+    numbers = [number for number, _ in watched.frames]
+    assert set(range(3, 47)) <= set(numbers)
+    late = [
+        (number, frame.time.captured_at_s) for number, frame in watched.frames if frame.time.source == "rtcp"
+    ]
+    steps = [(b[0] - a[0]) % 50 for a, b in itertools.pairwise(late)]
+    gaps = [b[1] - a[1] for a, b in itertools.pairwise(late)]
+    assert steps.count(1) >= len(steps) - 1, "one picture after the other, over the loop too"
+    assert gaps == pytest.approx([step / 25 for step in steps], abs=0.01)
+    took_s = watched.came_s[-1] - watched.came_s[0]
+    assert len(numbers) / took_s == pytest.approx(25, rel=0.1)
+    assert "down" not in watched.states()
+
+
+def test_two_clients_share_one_playback(clips: dict[str, Path]) -> None:
+    def seen(watched: Watched) -> dict[int, float]:
+        return {number: round(time_s, 3) for number, time_s, source in watched.frames if source == "rtcp"}
+
+    def keep(frame: object) -> tuple[int, float, str]:
+        return number_of(frame.picture), frame.time.captured_at_s, frame.time.source
+
+    with (
+        ReplayServer([clips["plain"]]) as server,
+        Watched(settings(server.urls["plain"]), keep) as one,
+        Watched(settings(server.urls["plain"], "c2"), keep) as two,
+    ):
+        one.until(lambda: len(seen(one)) > 40)
+        two.until(lambda: len(seen(two)) > 40)
+    common = seen(one).keys() & seen(two).keys()
+    assert len(common) > 20
+    assert all(abs(seen(one)[number] - seen(two)[number]) < 0.01 for number in common)
+
+
+def test_files_that_cannot_be_served_are_named(tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("no video")
+    for path, says in [
+        (tmp_path / "missing.mp4", "missing.mp4 cannot be served"),
+        (tmp_path / "text.mp4", "text.mp4 cannot be served"),
+        (make_clip(tmp_path / "web.mkv", "vp8", frames=5), "no supported video"),
+        (make_clip(tmp_path / "bare.h264", frames=5), "carry no times"),
+        (make_clip(tmp_path / "motion.mkv", "jpeg", frames=5), "not one of h264, h265, mpeg4"),
+    ]:
+        with pytest.raises(ReplayError, match=says):
+            ReplayServer([path])
+    with pytest.raises(ReplayError, match="same name"):
+        ReplayServer([tmp_path / "a" / "x.mp4", tmp_path / "b" / "x.mp4"])
+
+
+def test_a_port_in_use_is_said(clips: dict[str, Path]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ReplayError, match=f"cannot listen on 127.0.0.1:{port}"):
+            ReplayServer([clips["plain"]], port=port)
