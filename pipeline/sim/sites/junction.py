@@ -56,6 +56,8 @@ SOLID_TO = STOP + 28.0
 ALLEYS = (26.0, 64.0)
 """Where lanes between houses open on the side that leaves the junction."""
 ALLEY_WIDTH = 4.0
+TURNING_WIDTH = 1.3
+"""At the kerb, left free by motorbikes that go straight for those that turn right."""
 
 PHASES = (
     Phase(25.0, frozenset({"S.ball", "N.ball", "S.right"})),
@@ -249,8 +251,10 @@ def _routes(arm: int, line: StopLine) -> list[Route]:
         stop_m = REACH - STOP
         sides = (-(EDGES[lane + 1] - x), x - EDGES[lane])
         rooms = [Room(0, *sides)]
-        if name == "S" and lane == 2 and movement == "straight":
-            rooms.append(Room(stop_m - 30, sides[0] + 1.3, sides[1]))
+        if lane == 2 and classes == NARROW:
+            rooms.append(Room(stop_m - 65, sides[0] + TURNING_WIDTH, sides[1]))
+        elif movement == "right":
+            rooms.append(Room(stop_m - 65, sides[0], sides[0] + TURNING_WIDTH))
         gone_m = length(points) - REACH + 24
         away = CENTRES[leaves_by]
         rooms.append(
@@ -333,7 +337,7 @@ def _routes(arm: int, line: StopLine) -> list[Route]:
     x = -KERB + 0.8
     against = rounded(((-DEEP, -far - 0.7), (x, -far - 0.7), (x, -near + 0.7), (-DEEP, -near + 0.7)), 3.5)
     out.append(_alley_route(f"{name}.against", arm, against, (-KERB - 0.4, -far - 0.7), "wrong_way"))
-    x = -KERB - 1.6
+    x = -KERB - 0.8
     path = rounded(((-DEEP, -far + 0.7), (x, -far + 0.7), (x, -near - 0.7), (-DEEP, -near - 0.7)), 2.5)
     out.append(_alley_route(f"{name}.pavement", arm, path, (-BACK, -far + 0.7), "pavement"))
     return out
@@ -369,7 +373,7 @@ def _along(points: tuple[Ground, ...], near: Ground) -> float:
 def _walks(arm: int) -> list[Walk]:
     """Over this arm's crossing both ways, and along its pavements."""
     name = ARMS[arm]
-    middle = KERB + 2.4
+    middle = KERB + 2.3
     door = BACK + 1.2
     color = LampColor.RED if name in ("S", "N") else LampColor.GREEN
     wait_x = KERB + 1.2
@@ -404,8 +408,8 @@ def _parked(arm: int) -> list[Parked]:
     """Motorbikes in front of shops, at the back of the pavement."""
     out = []
     for k in range(5):
-        (at,) = turned(((BACK - 1.1, -49.0 - 0.9 * k - (12 if arm % 2 else 0)),), arm)
-        out.append(Parked(at, (2 + arm) * math.pi / 2 + 0.1, RoadUserKind.MOTORBIKE))
+        (at,) = turned(((BACK - 0.85, -49.0 - 1.35 * k - (12 if arm % 2 else 0)),), arm)
+        out.append(Parked(at, (2 + arm) * math.pi / 2 + 0.95, RoadUserKind.MOTORBIKE))
     return out
 
 

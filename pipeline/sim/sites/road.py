@@ -149,7 +149,7 @@ def _routes() -> list[Route]:
             ((a - inward, s * DEEP), (a - inward, y), (b + inward, y), (b + inward, s * DEEP)), 3.5
         )
         out.append(_alley_route(f"road.{side}.against", against, DEEP - KERB - 0.4, "wrong_way"))
-        y = s * (KERB + 1.6)
+        y = s * (KERB + 0.8)
         path = rounded(
             ((a + inward, s * DEEP), (a + inward, y), (b - inward, y), (b - inward, s * DEEP)), 2.5
         )
@@ -175,7 +175,7 @@ def _walks() -> list[Walk]:
     for k, (side, a, b) in enumerate(
         ((1, -90.0, 20.0), (1, -30.0, 80.0), (-1, 6.0, 70.0), (-1, -95.0, -52.0))
     ):
-        y, door = side * (BACK - 1.9), side * (BACK + 1.2)
+        y, door = side * (KERB + 2.3), side * (BACK + 1.2)
         points = moved(rounded(((a, door), (a, y), (b, y), (b, door))), AT)
         out.append(Walk(f"road.walk{k}", points))
         out.append(Walk(f"road.walk{k}.back", points[::-1]))
@@ -190,6 +190,6 @@ def _parked() -> list[Parked]:
         if k != 2:
             out.append(Parked(at, 0.0, RoadUserKind.CAR))
     for k in range(6):
-        (at,) = moved(((9.0 + 0.9 * k, BACK - 1.0),), AT)
-        out.append(Parked(at, math.pi / 2 + 0.1, RoadUserKind.MOTORBIKE))
+        (at,) = moved(((9.0 + 1.35 * k, BACK - 0.85),), AT)
+        out.append(Parked(at, math.pi / 2 - 0.95, RoadUserKind.MOTORBIKE))
     return out

@@ -77,7 +77,7 @@ class Arrivals:
         if len(queue) >= QUEUE_LIMIT:
             return None
         mover = self.person(kind)
-        mover.route, mover.yields = route, route.yield_m
+        mover.route, mover.yields, mover.origin = route, route.yield_m, route.entry
         mover.shy_m = self.rng.uniform(0.25, 0.9)
         queue.append((mover, values))
         return mover
@@ -91,7 +91,7 @@ class Arrivals:
             return None
         mover = self.person(RoadUserKind.PERSON)
         mover.route = walk
-        offset = self.rng.uniform(-1.25, -0.35)
+        offset = self.rng.uniform(-0.75, -0.3)
         queue.append((mover, {"d": offset, "aim": offset} | values))
         return mover
 

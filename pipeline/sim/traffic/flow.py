@@ -27,6 +27,10 @@ STEER_PER_M: dict[Kind, float] = {
     RoadUserKind.PERSON: 1.0,
 }
 STEER_WIDE_PER_M = 0.09
+PATIENCE_S = 0.8
+"""Held back by a touch for longer, one steers away from it."""
+CREEP_M = 0.006
+"""A rider who stands still straightens up by walking the motorbike as if it rolled this far a step."""
 WANDER_M = 0.1
 FILTERS = (RoadUserKind.MOTORBIKE, RoadUserKind.BICYCLE)
 
@@ -37,6 +41,8 @@ class Flow:
     def __init__(self, movers: Movers, signals: Signals) -> None:
         self.movers = movers
         self.refused = 0
+        self._stuck: dict[int, tuple[float, float]] = {}
+        """Id of whom was held back: for how long, and on which side the other is."""
         self._signals = signals
         self._step = 0
 
@@ -67,7 +73,10 @@ class Flow:
         blocking = (seen.gap < 25.0) & (held[seen.j] | (m.path[seen.j] < 0)) & (m.v[seen.j] < 3.0)
         slow_leader[seen.i[blocking]] = True
         for row, mover in enumerate(m.who):
-            if isinstance(mover.route, Route):
+            held_s, side = self._stuck.get(mover.id, (0.0, 0.0))
+            if held_s > PATIENCE_S:
+                m.aim[row] = m.d[row] - math.copysign(0.4, side)
+            elif isinstance(mover.route, Route):
                 self._steer(row, mover, mover.route, bool(slow_leader[row]))
 
     def _steer(self, row: int, mover: Mover, route: Route, blocked: bool) -> None:
@@ -105,11 +114,18 @@ class Flow:
         v = np.where(moving, np.maximum(m.v + m.acc * DT_S, 0.0), 0.0)
         way = (m.v + v) / 2 * DT_S
         wanted = np.clip((m.aim - m.d) / m.ease, -STEEPEST, STEEPEST)
-        most = np.array([STEER_PER_M.get(w.kind, STEER_WIDE_PER_M) for w in m.who]) * way
+        free = np.array([mover.id in self._stuck for mover in m.who]) | (v > 0.1)
+        wanted = np.where(free, wanted, 0.0)
+        steer = np.array([STEER_PER_M.get(mover.kind, STEER_WIDE_PER_M) for mover in m.who])
+        most = steer * np.where(steer > STEER_WIDE_PER_M, np.maximum(way, CREEP_M), way)
         slope = m.slope + np.clip(wanted - m.slope, -most, most)
-        s, d = m.s + way, m.d + slope * way
+        s, d = m.s + way, m.d + slope * np.maximum(way, CREEP_M)
         x, y, cos, sin = m.poses(s, d, slope)
-        held = self._held(x, y, cos, sin)
+        held, sides = self._held(x, y, cos, sin)
+        self._stuck = {
+            m.who[row].id: (self._stuck.get(m.who[row].id, (0.0, 0.0))[0] + DT_S, side)
+            for row, side in sides.items()
+        }
         go = moving & ~held
         m.v = np.where(held, np.minimum(v, 0.5 * m.v), v)
         for name, new in (
@@ -132,6 +148,7 @@ class Flow:
         """
         m = self.movers
         held = np.zeros(len(m), bool)
+        sides: dict[int, float] = {}
         i, j = near_pairs(m.x, m.y, np.hypot(m.length, m.width) / 2 + 0.5)
         while True:
             px, py = np.where(held, m.x, x), np.where(held, m.y, y)
@@ -139,10 +156,12 @@ class Flow:
             bad = overlapping((px, py, pc, ps, m.length, m.width), i, j, 0.02)
             bad &= ~(held[i] & held[j])
             if not bad.any():
-                return held
+                return held, sides
             for a, b in zip(i[bad].tolist(), j[bad].tolist(), strict=True):
                 ahead = (m.x[b] - m.x[a]) * m.cos[a] + (m.y[b] - m.y[a]) * m.sin[a]
                 behind = (m.x[a] - m.x[b]) * m.cos[b] + (m.y[a] - m.y[b]) * m.sin[b]
-                loser = a if (ahead > behind and not held[a]) or held[b] else b
+                loser, other = (a, b) if (ahead > behind and not held[a]) or held[b] else (b, a)
                 held[loser] = True
+                dx, dy = m.x[other] - m.x[loser], m.y[other] - m.y[loser]
+                sides[loser] = float(dy * m.cos[loser] - dx * m.sin[loser])
                 self.refused += 1

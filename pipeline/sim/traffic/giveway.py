@@ -63,7 +63,7 @@ def _blocked(m: Movers, row: int, at: float, to: float, ahead: tuple[Floats, Flo
     x, y, cos, sin = _at(m, s, np.full(len(s), m.path[row]), np.full(len(s), m.d[row]))
     others = np.flatnonzero(
         (m.priority > m.priority[row])
-        & (m.path != m.path[row])
+        & np.array([w.origin != m.who[row].origin for w in m.who])
         & (np.hypot(m.x - m.x[row], m.y - m.y[row]) < 90.0)
         & (m.path >= 0)
     )

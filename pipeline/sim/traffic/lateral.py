@@ -82,9 +82,10 @@ def settle(m: Movers, row: int, preferred: float, to_line_m: float) -> None:
     gain = np.minimum(pace.min(axis=1), min(float(m.want[row]), to_line_m / REACTION_S))
     # Beside me, or coming up from behind: sweeping over it is no choice.
     beside = (free < 0.4) & (along > -reach - 0.6 - np.maximum(speed - v, 0) * 1.5)
-    swept_low, swept_high = np.minimum(candidates, d)[:, None], np.maximum(candidates, d)[:, None]
-    already = (d > right) & (d < left)
-    barred = (beside & ~already & (swept_high > right) & (swept_low < left)).any(axis=1)
+    wish = candidates[:, None]
+    on_left = across > d
+    barred = beside & np.where(on_left, wish > np.maximum(right, d + 0.01), wish < np.minimum(left, d - 0.01))
+    barred = barred.any(axis=1)
     score = gain - EFFORT * np.abs(candidates - d) - PREFERENCE * np.abs(candidates - preferred)
     score = np.where(barred, -np.inf, score)
     best = int(score.argmax())

@@ -42,6 +42,8 @@ class Mover:
     runs_red: bool = False
     past_m: float | None = None
     """Stops this far beyond the line, until a green that follows a red."""
+    origin: str = ""
+    """Whom it came in with: nobody gives way to those of the same entry."""
     seen_red: bool = False
     halt_m: float | None = None
     """Stops here for `halt_s`."""
