@@ -201,6 +201,7 @@ class Connection:
     def _on_unit(self, unit: Unit) -> int:
         if unit.stamp.stepped:
             self.number += 1
+            self._recent.clear()
         self._last = unit
         self._recent.append(unit.stamp.time_s)
         self.units += 1

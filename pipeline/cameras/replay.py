@@ -23,7 +23,7 @@ _PAYLOADERS = {
     "h265": "rtph265pay config-interval=-1",
     "mpeg4": "rtpmp4vpay config-interval=1 max-ptime=1",
 }
-_LEAD_NS = Gst.SECOND
+_LEAD_NS = Gst.SECOND // 5
 """The first picture is due this long after a client begins: room for connecting."""
 _REPORT_NS = Gst.SECOND
 _ROLE = "viewer"
@@ -124,7 +124,7 @@ class _Feeder:
         self._appsrc = appsrc
         self._pace = pace
         self._reorder = 0
-        self._pipeline, self._sink = _demuxer(path)
+        self._pipeline, self._sink, _ = _demuxer(path)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"feed-{path.stem}", daemon=True)
         self._thread.start()
@@ -178,8 +178,9 @@ class _Feeder:
         return (newest - base) * pictures // (pictures - 1) if pictures > 1 else 0
 
 
-def _demuxer(path: Path) -> tuple[Any, Any]:
-    """A pipeline that ends in an appsink of access units of the file's first video stream."""
+def _demuxer(path: Path) -> tuple[Any, Any, threading.Event]:
+    """A pipeline, its appsink of the file's first video, and an event set when that cannot be served."""
+    useless = threading.Event()
     pipeline = Gst.Pipeline.new(None)
     source, parse = make("filesrc", location=str(path)), make("parsebin")
     sink = make("appsink", sync=False, max_buffers=4)
@@ -190,6 +191,8 @@ def _demuxer(path: Path) -> tuple[Any, Any]:
     def pad_added(_parse: Any, pad: Any) -> None:
         caps = pad.get_current_caps() or pad.query_caps(None)
         video = format_of(caps)
+        if video is None and not caps.get_structure(0).get_name().startswith("audio/"):
+            useless.set()
         if sink.get_static_pad("sink").is_linked() or video is None:
             tail = make("fakesink", sync=False, **{"async": False})
             pipeline.add(tail)
@@ -200,17 +203,12 @@ def _demuxer(path: Path) -> tuple[Any, Any]:
         tail.sync_state_with_parent()
         pad.link(tail.get_static_pad("sink"))
 
-    def no_more_pads(_parse: Any) -> None:
-        if not sink.get_static_pad("sink").is_linked():
-            sink.get_static_pad("sink").send_event(Gst.Event.new_eos())
-
     parse.connect("pad-added", pad_added)
-    parse.connect("no-more-pads", no_more_pads)
-    return pipeline, sink
+    return pipeline, sink, useless
 
 
 def _format_of(path: Path) -> Format:
-    pipeline, sink = _demuxer(path)
+    pipeline, sink, useless = _demuxer(path)
     try:
         pipeline.set_state(Gst.State.PLAYING)
         message = None
@@ -218,7 +216,7 @@ def _format_of(path: Path) -> Format:
         for _ in range(100):
             sample = sink.emit("try-pull-sample", Gst.SECOND // 10)
             message = pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR)
-            if sample is not None or message is not None or sink.get_property("eos"):
+            if sample is not None or message is not None or useless.is_set():
                 break
         if sample is None:
             reason = error_text(message) if message else "no supported video in it"

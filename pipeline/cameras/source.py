@@ -220,12 +220,7 @@ class Source:
             unused.sync_state_with_parent()
             pad.link(unused.get_static_pad("sink"))
 
-        def no_more_pads(_parse: Any) -> None:
-            if not self._linked and not self.refusal:
-                self._refuse("it holds no video")
-
         parse.connect("pad-added", pad_added)
-        parse.connect("no-more-pads", no_more_pads)
 
     def _attach(self, pad: Any, caps: Any) -> None:
         """Everything behind a pad of compressed video."""

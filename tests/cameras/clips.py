@@ -94,16 +94,19 @@ def make_clip(
     return path
 
 
-def make_clip_of_two_sizes(path: Path, frames: int = 50) -> Path:
-    """A stream (.ts) that is 640x360 for a while and 1280x720 then, numbered anew from 0."""
+def make_clip_of_two_sizes(path: Path, frames: int = 25) -> Path:
+    """A stream (.ts) of some frames in 640x360 and twice as many in 960x540, numbered anew from 0."""
     line = "videoconvert ! " + _ENCODERS["h264"].format(gop=25, bframes=0)
+    line += " ! video/x-h264,stream-format=byte-stream ! appsink name=out"
     units = []
-    for width, height in ((640, 360), (1280, 720)):
-        raw = f"video/x-raw,format=BGR,width={width},height={height},framerate=25/1"
-        pictures = [
-            (numbered_picture(n, width, height).tobytes(), n * Gst.SECOND // 25) for n in range(frames)
-        ]
-        units += _run(raw, f"{line} ! video/x-h264,stream-format=byte-stream ! appsink name=out", pictures)
+    for width, height, count in ((640, 360, frames), (960, 540, 2 * frames)):
+        times = [n * Gst.SECOND // 25 for n in range(count)]
+        pictures = [(numbered_picture(n, width, height).tobytes(), pts) for n, pts in enumerate(times)]
+        units += _run(
+            _raw(width, height, "25/1"),
+            f"{line} ! video/x-h264,stream-format=byte-stream ! appsink name=out",
+            pictures,
+        )
     buffers = [sample.get_buffer() for sample in units]
     timed = [(each.extract_dup(0, each.get_size()), n * Gst.SECOND // 25) for n, each in enumerate(buffers)]
     caps = "video/x-h264,stream-format=byte-stream,alignment=au"

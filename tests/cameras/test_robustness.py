@@ -20,7 +20,7 @@ import pytest
 import pipeline.cameras.camera as camera_module
 from pipeline.cameras.replay import ReplayServer
 from pipeline.types import Frame
-from tests.cameras.clips import make_clip, make_clip_of_two_sizes, number_of
+from tests.cameras.clips import make_clip, number_of
 from tests.cameras.support import Relay, Watched, settings, wait_for
 
 BYSTANDER_HZ = 10
@@ -175,7 +175,7 @@ def test_camera_stands_still_with_the_connection_open(clips: dict[str, Path], by
 @pytest.mark.parametrize("kind", ["two sizes", "zero gaps", "mpeg4", "b-frames"])
 def test_strange_streams(kind: str, tmp_path: Path, clips: dict[str, Path], bystander: Watched) -> None:
     made: dict[str, Callable[[], Path]] = {
-        "two sizes": lambda: make_clip_of_two_sizes(tmp_path / "two.ts", frames=25),
+        "two sizes": lambda: clips["sizes"],
         "zero gaps": lambda: make_clip(
             tmp_path / "zero.mkv", frames=50, times_s=[n // 5 * 0.2 + (n % 5 > 2) * 0.04 for n in range(50)]
         ),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from pipeline.cameras.replay import ReplayServer
 from pipeline.config.camera import ClockSettings
 from pipeline.types import Frame
-from tests.cameras.clips import make_clip, make_clip_of_two_sizes, number_of
+from tests.cameras.clips import make_clip, number_of
 from tests.cameras.support import QUICK, Relay, Watched, settings
 
 
@@ -29,8 +30,8 @@ def test_capture_time_by_sender_reports_is_the_moment_the_picture_was_due(
 ) -> None:
     with Watched(settings(server.urls[codec], transport=transport), numbered) as watched:
         watched.until(lambda: by_rtcp(watched))
-        watched.until_frames(60)
-        early = len(watched.frames) - 55
+        watched.until_frames(40)
+        early = len(watched.frames) - 35
     timed = [(n, f, c) for (n, f), c in zip(watched.frames, watched.came_s, strict=True)][early:]
     assert {frame.time.source for _, frame, _ in timed} == {"rtcp"}
     due = [frame.time.captured_at_s - number / 25 for number, frame, _ in timed]
@@ -67,7 +68,7 @@ def test_a_camera_whose_clock_is_far_off_is_timed_by_arrival_and_says_so(server:
             watched.until_frames(20)
     health = watched.health[-2]
     assert health.state == "up"
-    assert "90.0 s behind this host's" in health.reason
+    assert re.search(r"clock is (89\.9|90\.\d) s behind this host's", health.reason)
     assert health.reason.count("NTP") == 1
     assert {frame.time.source for _, frame in watched.frames} == {"arrival"}
     assert abs(watched.frames[-1][1].time.captured_at_s - watched.came_s[-1]) < 0.3
@@ -80,9 +81,9 @@ def test_a_slow_consumer_gets_the_newest_picture_and_no_queue_builds(server: Rep
         return age_s
 
     with Watched(settings(server.urls["plain"]), slow) as watched:
-        watched.until_frames(12, 20)
+        watched.until_frames(9, 20)
         stats = watched.camera.stats()
-    assert max(watched.frames[3:]) < 0.25, f"a picture was old when taken: {watched.frames}"
+    assert max(watched.frames[2:]) < 0.25, f"a picture was old when taken: {watched.frames}"
     assert stats.frames_dropped > stats.frames_handed
 
 
@@ -94,33 +95,33 @@ def test_uneven_gaps_and_repeated_time_stamps(tmp_path: Path) -> None:
         now += (0.16, 0.0, 0.24, 0.16)[number % 4]
     clip = make_clip(tmp_path / "uneven.mkv", frames=60, gop=12, times_s=times)
     with ReplayServer([clip]) as server, Watched(settings(server.urls["uneven"]), numbered) as watched:
-        watched.until_frames(40, 20)
+        watched.until_frames(26, 20)
     stamps = [frame.time.captured_at_s for _, frame in watched.frames if frame.connection]
     connections = [(f.connection, f.time.captured_at_s) for _, f in watched.frames]
     assert connections == sorted(connections)
-    gaps = [b - a for a, b in itertools.pairwise(stamps[-20:])]
+    gaps = [b - a for a, b in itertools.pairwise(stamps[-12:])]
     assert min(gaps) > 0.1, "a repeated time stamp hands on one picture"
     assert max(gaps) < 0.3
     assert "up" in watched.states()
     assert "down" not in watched.states()
 
 
-def test_change_of_size_in_the_middle_of_a_stream(tmp_path: Path) -> None:
-    clip = make_clip_of_two_sizes(tmp_path / "both.ts")
-    with ReplayServer([clip]) as server, Watched(settings(server.urls["both"]), numbered) as watched:
-        watched.until(lambda: {(640, 360), (1280, 720)} <= {f.source_size for _, f in watched.frames}, 20)
-        watched.until_frames(60)
+def test_change_of_size_in_the_middle_of_a_stream(server: ReplayServer) -> None:
+    with Watched(settings(server.urls["sizes"]), numbered) as watched:
+        watched.until(lambda: {(640, 360), (960, 540)} <= {f.source_size for _, f in watched.frames}, 20)
+        watched.until_frames(30)
     shapes = {(frame.source_size, frame.picture.shape[:2]) for _, frame in watched.frames}
-    assert shapes == {((640, 360), (360, 640)), ((1280, 720), (720, 1280))}
+    assert shapes == {((640, 360), (360, 640)), ((960, 540), (540, 960))}
     assert "down" not in watched.states()
-    assert {health.size for health in watched.health} >= {(640, 360), (1280, 720)}
+    assert {health.size for health in watched.health} >= {(640, 360), (960, 540)}
 
 
-def test_camera_with_two_streams_analyses_one_and_keeps_the_other(tmp_path: Path) -> None:
-    main = make_clip(tmp_path / "main.mp4", frames=250, size=(1280, 720), bframes=2)
-    sub = make_clip(tmp_path / "sub.mp4", frames=250)
-    with ReplayServer([main, sub]) as server:
-        config = settings(server.urls["sub"], rate_hz=10)
+def test_camera_with_two_streams_analyses_one_and_keeps_the_other(
+    clips: dict[str, Path], tmp_path: Path
+) -> None:
+    main = make_clip(tmp_path / "main.mp4", frames=100, size=(1280, 720), bframes=2)
+    with ReplayServer([main, clips["plain"]]) as server:
+        config = settings(server.urls["plain"], rate_hz=10)
         config = config.model_copy(
             update={"record": config.detect.model_copy(update={"url": server.urls["main"]})}
         )
