@@ -102,11 +102,7 @@ def make_clip_of_two_sizes(path: Path, frames: int = 25) -> Path:
     for width, height, count in ((640, 360, frames), (960, 540, 2 * frames)):
         times = [n * Gst.SECOND // 25 for n in range(count)]
         pictures = [(numbered_picture(n, width, height).tobytes(), pts) for n, pts in enumerate(times)]
-        units += _run(
-            _raw(width, height, "25/1"),
-            f"{line} ! video/x-h264,stream-format=byte-stream ! appsink name=out",
-            pictures,
-        )
+        units += _run(_raw(width, height, "25/1"), line, pictures)
     buffers = [sample.get_buffer() for sample in units]
     timed = [(each.extract_dup(0, each.get_size()), n * Gst.SECOND // 25) for n, each in enumerate(buffers)]
     caps = "video/x-h264,stream-format=byte-stream,alignment=au"
