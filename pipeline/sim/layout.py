@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
-from pipeline.sim.types import CameraPose, Ground, Layout
+from pipeline.sim.types import CameraPose, Ground, Layout, Surface
 from pipeline.types import LampColor, RoadUserKind
 
 Movement = Literal["left", "straight", "right", "u_turn"]
@@ -133,6 +133,12 @@ class Site:
     """Arrivals at each entry relative to the scenario's."""
 
 
+def pavements(site: Site) -> tuple[Zone, ...]:
+    """Every pavement as a zone of its own."""
+    grounds = [area for area in site.layout.areas if area.surface is Surface.PAVEMENT]
+    return tuple(Zone(f"pavement.{k}", area.corners, "pavement") for k, area in enumerate(grounds))
+
+
 def joined(sites: tuple[Site, ...]) -> Site:
     """Several pieces as one city."""
     layouts = [site.layout for site in sites]
@@ -174,6 +180,19 @@ def moved(points: tuple[Ground, ...], by: Ground) -> tuple[Ground, ...]:
 def length(points: tuple[Ground, ...]) -> float:
     """Of a polyline, metres."""
     return sum(math.dist(a, b) for a, b in pairwise(points))
+
+
+def along(points: tuple[Ground, ...], near: Ground) -> float:
+    """How far along a polyline the place nearest to a point lies, metres."""
+    best, start = (math.inf, 0.0), 0.0
+    for a, b in pairwise(points):
+        size = max(math.dist(a, b), 1e-9)
+        t = ((near[0] - a[0]) * (b[0] - a[0]) + (near[1] - a[1]) * (b[1] - a[1])) / size**2
+        t = min(max(t, 0.0), 1.0)
+        away = math.dist(near, (a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])))
+        best = min(best, (away, start + t * size))
+        start += size
+    return best[1]
 
 
 def bend(a: Ground, corner_a: Ground, corner_b: Ground, b: Ground, steps: int = 24) -> tuple[Ground, ...]:

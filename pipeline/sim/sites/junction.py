@@ -8,6 +8,7 @@ arm is drawn as the southern one, in metres from the junction's centre, and turn
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from pipeline.sim.layout import (
     Lane,
@@ -19,6 +20,7 @@ from pipeline.sim.layout import (
     StopLine,
     Walk,
     Zone,
+    along,
     arc,
     bend,
     length,
@@ -43,7 +45,7 @@ ARMS = ("S", "E", "N", "W")
 REACH = 130.0
 EDGES = (0.25, 3.75, 7.0, 11.5)
 """Lane borders from the middle of the road outwards; the last is the kerb."""
-CENTRES = tuple((a + b) / 2 for a, b in zip(EDGES, EDGES[1:], strict=False))
+CENTRES = tuple((a + b) / 2 for a, b in pairwise(EDGES))
 KERB = EDGES[-1]
 BACK = KERB + 5.0
 """Where pavements end and plots begin."""
@@ -89,6 +91,7 @@ def junction(seed: int) -> Site:
                 "no_stopping",
             )
         )
+    zones.append(Zone("junction.no_trucks", rectangle(-STOP, -STOP, STOP, STOP), "restricted_hours"))
     lines = tuple(_line(arm) for arm in range(4))
     heads, groups = _heads()
     return Site(
@@ -154,7 +157,7 @@ def _paint(arm: int) -> list[Marking]:
 def _lanes(arm: int) -> list[Lane]:
     out = []
     name = ARMS[arm]
-    for k, (a, b) in enumerate(zip(EDGES, EDGES[1:], strict=False)):
+    for k, (a, b) in enumerate(pairwise(EDGES)):
         x = CENTRES[k]
         classes = WIDE if k == 1 else ()
         into = Lane(
@@ -275,7 +278,7 @@ def _routes(arm: int, line: StopLine) -> list[Route]:
                 movement,
                 line,
                 stop_m,
-                tuple(_along(points, wait) for wait in waits),
+                tuple(along(points, wait) for wait in waits),
                 priority,
                 0.35 if lane == 0 else 0.5 if lane == 2 else 0.0,
                 frozenset(tags),
@@ -351,23 +354,10 @@ def _alley_route(id_: str, arm: int, points: tuple[Ground, ...], wait: Ground, t
         NARROW[:1],
         (Room(0, -0.6, 0.6),),
         movement="straight",
-        yield_m=(_along(points, wait),),
+        yield_m=(along(points, wait),),
         priority=0,
         tags=frozenset({tag}),
     )
-
-
-def _along(points: tuple[Ground, ...], near: Ground) -> float:
-    """How far along a polyline the place nearest to a point is, metres."""
-    best, start = (math.inf, 0.0), 0.0
-    for a, b in zip(points, points[1:], strict=False):
-        size = max(math.dist(a, b), 1e-9)
-        t = ((near[0] - a[0]) * (b[0] - a[0]) + (near[1] - a[1]) * (b[1] - a[1])) / size**2
-        t = min(max(t, 0.0), 1.0)
-        away = math.dist(near, (a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])))
-        best = min(best, (away, start + t * size))
-        start += size
-    return best[1]
 
 
 def _walks(arm: int) -> list[Walk]:
@@ -390,7 +380,7 @@ def _walks(arm: int) -> list[Walk]:
                 Walk(
                     f"{name}.cross.{way}{k}",
                     turned(points, arm),
-                    _along(points, start),
+                    along(points, start),
                     2 * wait_x,
                     "S.ball",
                     color,

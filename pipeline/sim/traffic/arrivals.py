@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
 from itertools import count
 
 import numpy as np
@@ -20,7 +19,6 @@ from pipeline.types import RoadUserKind
 QUEUE_LIMIT = 12
 ROOM_AT_ENTRY_M = 2.5
 ENTRY_HEADWAY_S = 1.0
-Touch = Callable[[Mover, "Arrivals"], None]
 
 
 class Arrivals:
@@ -91,7 +89,7 @@ class Arrivals:
             return None
         mover = self.person(RoadUserKind.PERSON)
         mover.route = walk
-        offset = self.rng.uniform(-0.75, -0.3)
+        mover.prefers_m = offset = self.rng.uniform(-0.75, -0.3)
         queue.append((mover, {"d": offset, "aim": offset} | values))
         return mover
 
@@ -110,7 +108,7 @@ class Arrivals:
 
     def put(self, owner: Mover, x: float, y: float) -> Mover:
         """A bag beside somebody."""
-        bag = Mover(next(self._ids), "object", 0.45, self.rng.getrandbits(30), None, owner_id=owner.id)
+        bag = Mover(next(self._ids), "object", 0.45, self.rng.getrandbits(30), None, partner_id=owner.id)
         self.movers.add(bag, -1, self.rng, x=x, y=y, length=0.5, width=0.35, want=0.1)
         return bag
 

@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
-from pipeline.sim.layout import Route
+from pipeline.sim.layout import Room, Route, Walk
 from pipeline.sim.signals import Signals
 from pipeline.sim.traffic import drive, giveway, lateral, lights
 from pipeline.sim.traffic.movers import Kind, Mover, Movers
 from pipeline.sim.traffic.overlap import near_pairs, overlapping
-from pipeline.sim.traffic.paths import Floats
+from pipeline.sim.traffic.paths import Bools, Floats
 from pipeline.types import RoadUserKind
 
 DT_S = 0.04
@@ -32,6 +32,8 @@ PATIENCE_S = 0.8
 CREEP_M = 0.006
 """A rider who stands still straightens up by walking the motorbike as if it rolled this far a step."""
 WANDER_M = 0.1
+PULLS_OVER_M = 28.0
+WALKERS_ROOM = Room(0, -1.7, 1.7)
 FILTERS = (RoadUserKind.MOTORBIKE, RoadUserKind.BICYCLE)
 
 
@@ -76,34 +78,39 @@ class Flow:
             held_s, side = self._stuck.get(mover.id, (0.0, 0.0))
             if held_s > PATIENCE_S:
                 m.aim[row] = m.d[row] - math.copysign(0.4, side)
-            elif isinstance(mover.route, Route):
+            elif mover.route is not None:
                 self._steer(row, mover, mover.route, bool(slow_leader[row]))
 
-    def _steer(self, row: int, mover: Mover, route: Route, blocked: bool) -> None:
+    def _steer(self, row: int, mover: Mover, route: Route | Walk, blocked: bool) -> None:
         m = self.movers
-        wander = WANDER_M * math.sin(m.s[row] / 19.0 + m.phase[row])
+        front = float(m.s[row] + m.length[row] / 2)
+        if mover.halt_m is not None and isinstance(route, Route) and front > mover.halt_m - PULLS_OVER_M:
+            mover.swerve = lateral.room_at(route, front).right_m + float(m.width[row]) / 2 + 0.25
         if mover.swerve is not None:
             m.aim[row] = mover.swerve
             return
         due = (self._step // THINK_EVERY + mover.id) % (SETTLE_EVERY // THINK_EVERY) == 0
+        to_line = max(float(m.stop[row]) - front, 0.0)
+        if isinstance(route, Walk):
+            if due:
+                lateral.settle(m, row, WALKERS_ROOM, mover.prefers_m, to_line)
+            return
+        room = lateral.room_at(route, float(m.s[row]) + 8.0)
         if mover.kind in FILTERS:
             if due:
-                to_line = m.stop[row] - m.s[row] - m.length[row] / 2
-                lateral.settle(m, row, self._preferred(row, route), max(float(to_line), 0.0))
+                lateral.settle(m, row, room, self._preferred(row, route), to_line)
         elif blocked or abs(m.aim[row] - route.aside_m) > 0.8:
             if due:
-                lateral.settle(m, row, route.aside_m, math.inf)
+                lateral.settle(m, row, room, route.aside_m, math.inf)
         else:
-            m.aim[row] = route.aside_m + wander
+            m.aim[row] = route.aside_m + WANDER_M * math.sin(m.s[row] / 19.0 + m.phase[row])
 
     def _preferred(self, row: int, route: Route) -> float:
-        """Each motorbike has a part of the lane it likes; those who turn keep to that side."""
+        """Each motorbike has a part of the lane it likes; those who turn left keep to its right."""
         m = self.movers
         room = lateral.room_at(route, float(m.s[row]))
         like = 0.5 + 0.45 * math.sin(float(m.phase[row]))
-        if route.movement == "right":
-            like *= 0.3
-        elif route.movement == "left":
+        if route.movement == "left":
             like = 0.4 * like
         width = min(room.left_m - room.right_m, 4.5) - 1.0
         return room.right_m + 0.5 + like * width
@@ -139,10 +146,9 @@ class Flow:
         ):
             setattr(m, name, np.where(go, new, getattr(m, name)))
 
-    def _held(
-        self, x: Floats, y: Floats, cos: Floats, sin: Floats
-    ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        """Rows that must stay where they are, so that no two rectangles overlap.
+    def _held(self, x: Floats, y: Floats, cos: Floats, sin: Floats) -> tuple[Bools, dict[int, float]]:
+        """Rows that must stay where they are, so that no two rectangles overlap, and on which side (left
+        positive) the other one is.
 
         Where all stay nothing overlaps, since nothing did before: so the search ends.
         """

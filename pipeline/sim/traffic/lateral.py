@@ -29,18 +29,13 @@ def room_at(route: Route, s: float) -> Room:
     return room
 
 
-def settle(m: Movers, row: int, preferred: float, to_line_m: float) -> None:
+def settle(m: Movers, row: int, room: Room, preferred: float, to_line_m: float) -> None:
     """Set `aim` and `cap` of one row for the next moments.
 
     `to_line_m` is the way to a line it must stop at: nothing beyond it matters.
     """
-    mover = m.who[row]
-    route = mover.route
-    if not isinstance(route, Route):
-        return
     half = float(m.width[row]) / 2 + 0.05
     d, now = float(m.d[row]), float(m.aim[row])
-    room = room_at(route, float(m.s[row]) + 8.0)
     low, high = room.right_m + half, room.left_m - half
     if low > high:
         low = high = (low + high) / 2

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.sim.layout import Route, Walk
 from pipeline.sim.traffic import fleet
-from pipeline.sim.traffic.paths import Floats, Ints, Paths
+from pipeline.sim.traffic.paths import Bools, Floats, Ints, Paths
 from pipeline.sim.types import ActKind, Ground, Plate, Rider
 from pipeline.types import RoadUserKind
 
@@ -35,6 +35,12 @@ class Mover:
     shy_m: float = 0.4
     """Where it stops before a line."""
     cruise_mps: float = 0.0
+    prefers_m: float = 0.0
+    """Offset a pedestrian likes to keep."""
+    passed: bool = False
+    """The script lets somebody pass it."""
+    partner_id: int | None = None
+    """The slow one that it is to pass, or a bag's owner."""
     yields: tuple[float, ...] = ()
     """Places along the route where its front may have to wait."""
     region_m: float = 13.0
@@ -57,7 +63,6 @@ class Mover:
     """Where it gives way at present."""
     crossing: bool = False
     """A pedestrian who has started over the road."""
-    owner_id: int | None = None
     trail: list[Sample] = field(default_factory=list)
 
 
@@ -137,7 +142,7 @@ class Movers:
         self.who.append(mover)
         return len(self.who) - 1
 
-    def keep(self, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
+    def keep(self, rows: Bools) -> None:
         """Drop the rows that are False."""
         for name in (*COLUMNS, "path", "priority"):
             setattr(self, name, getattr(self, name)[rows])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from pipeline.sim.traffic.paths import Floats, Ints
+from pipeline.sim.traffic.paths import Bools, Floats, Ints
 
 Rectangles = tuple[Floats, Floats, Floats, Floats, Floats, Floats]
 """x, y, cos, sin, length, width; each (N,)."""
@@ -19,7 +18,7 @@ def near_pairs(x: Floats, y: Floats, reach: Floats) -> tuple[Ints, Ints]:
     return i, j
 
 
-def overlapping(shapes: Rectangles, i: Ints, j: Ints, slack_m: float = 0.0) -> npt.NDArray[np.bool_]:
+def overlapping(shapes: Rectangles, i: Ints, j: Ints, slack_m: float = 0.0) -> Bools:
     """For each pair whether their rectangles overlap, or come nearer than about `slack_m`.
 
     Separating axis theorem on the four axes of both rectangles (Gottschalk, Lin, Manocha 1996).

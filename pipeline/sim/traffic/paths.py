@@ -8,6 +8,7 @@ import numpy.typing as npt
 from pipeline.sim.types import Ground
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 DS_M = 0.25
