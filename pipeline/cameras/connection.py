@@ -173,11 +173,15 @@ class Connection:
                     self._ring.finish()
                 self.ended = not spec.loop
                 return "stopped", f"{spec.public_url} has ended"
+            if message is not None and message.type == Gst.MessageType.APPLICATION:
+                return "down", source.refusal
             if message is not None:
+                source.blame_decoder(message)
                 return "down", source.refusal or explain(message, spec.public_url, spec.secrets)
             seen_s = source.last_picture_s if self._decodes else source.last_unit_s
             now_s = time.monotonic()
             if not seen_s and now_s - began_s > self._timing.connect_s:
+                source.blame_decoder()
                 return "down", self._nothing_came(source, spec)
             if seen_s:
                 # A file has no one to reconnect to, and waits for its consumer.

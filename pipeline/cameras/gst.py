@@ -85,6 +85,14 @@ def bin_of(description: str) -> Any:
     return Gst.parse_bin_from_description(description, True)
 
 
+_avoided: set[str] = set()
+
+
+def avoid_decoder(name: str) -> None:
+    """Take the next one in rank from now on in this process, until every one has failed."""
+    _avoided.add(name)
+
+
 def make_decoder(caps: Any) -> Any:
     """The decoder GStreamer ranks highest for `caps` among those that open on this machine.
 
@@ -94,7 +102,12 @@ def make_decoder(caps: Any) -> Any:
     """
     factories = Gst.ElementFactory.list_get_elements(Gst.ELEMENT_FACTORY_TYPE_DECODER, Gst.Rank.MARGINAL)
     fitting = Gst.ElementFactory.list_filter(factories, caps, Gst.PadDirection.SINK, False)
-    for factory in sorted(fitting, key=lambda factory: -factory.get_rank()):
+    ranked = sorted(fitting, key=lambda factory: -factory.get_rank())
+    if all(factory.get_name() in _avoided for factory in ranked):
+        _avoided.clear()
+    for factory in ranked:
+        if factory.get_name() in _avoided:
+            continue
         decoder = factory.create(None)
         if decoder is None:
             continue

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pipeline.cameras.clock import CaptureClock, FileClock, Stamp, ntp_to_unix_s
-from pipeline.cameras.gst import NTP_CAPS, Gst, bin_of, format_of, make, make_decoder
+from pipeline.cameras.gst import NTP_CAPS, GLib, Gst, avoid_decoder, bin_of, format_of, make, make_decoder
 from pipeline.cameras.rate import RateLimiter
 
 _DEPAYLOADERS = {
@@ -110,6 +110,7 @@ class Source:
         self._skipping = False
         self._queue: Any = None
         self._sink: Any = None
+        self._decoder_name = ""
         self._linked = False
         self.refusal = ""
         """Why the stream cannot be used, where GStreamer itself saw nothing wrong."""
@@ -133,6 +134,18 @@ class Source:
 
         threading.Thread(target=tear_down, name="teardown", daemon=True).start()
         return done.wait(timeout_s)
+
+    def blame_decoder(self, message: Any = None) -> None:
+        """After a failure (an ERROR message, or silence): try another decoder next time, if it may be that.
+
+        A hardware decoder can open and then turn out not to know the stream's profile.
+        """
+        if message is not None:
+            by_decoder = message.parse_error()[0].domain == GLib.quark_to_string(Gst.StreamError.quark())
+        else:
+            by_decoder = self.last_unit_s > 0
+        if self._decoder_name and by_decoder and not self.last_picture_s:
+            avoid_decoder(self._decoder_name)
 
     def next_message(self, timeout_s: float) -> Any:
         """The next ERROR, EOS or refusal (APPLICATION) on the bus, or None."""
@@ -251,6 +264,7 @@ class Source:
         fast = self._spec.is_file and self._spec.fast
         self._queue = make("queue", max_size_buffers=8 if fast else 0, max_size_bytes=0, max_size_time=0)
         decoder = make_decoder(caps)
+        self._decoder_name = decoder.get_factory().get_name()
         decoder.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, self._decoded)
         shape = f"video/x-raw,format=BGR,width=[1,{self._max_width_px}],pixel-aspect-ratio=1/1"
         self._sink = make("appsink", max_buffers=1, drop=not fast, **_AT_ONCE)

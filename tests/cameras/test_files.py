@@ -109,3 +109,15 @@ def test_motion_jpeg_is_decoded(tmp_path: Path) -> None:
     with Watched(settings(clip.as_uri(), pace="fast"), numbered) as watched:
         watched.until(lambda: watched.camera.ended)
     assert [number for number, _ in watched.frames] == list(range(50))
+
+
+def test_a_decoder_that_cannot_do_it_after_all_gives_way_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stands for a hardware decoder: ranked first, opens, and does not know the stream's profile."""
+    clip = make_clip(tmp_path / "full.mp4", "h264-444", frames=20)
+    monkeypatch.setenv("GST_PLUGIN_FEATURE_RANK", "openh264dec:999")
+    with Watched(settings(clip.as_uri(), pace="fast"), numbered) as watched:
+        watched.until(lambda: watched.camera.ended)
+    assert watched.states() == ["connecting", "down", "up", "stopped"]
+    assert [number for number, _ in watched.frames] == list(range(20))
