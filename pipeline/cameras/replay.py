@@ -46,8 +46,12 @@ class ReplayServer:
         host: str = "127.0.0.1",
         username: str | None = None,
         password: str | None = None,
+        *,
+        once: bool = False,
     ) -> None:
         """Port 0 takes a free one. With a user name, clients must log in (digest or basic).
+
+        `once`: the stream ends with the file, and whoever connects anew gets it from its beginning.
 
         Raises ReplayError for a file that cannot be served, two files of one name, or a port in use.
         """
@@ -64,7 +68,7 @@ class ReplayServer:
         if username is not None:
             self._server.set_auth(_login(username, password or ""))
         for name, video in formats.items():
-            factory = _factory(self._paths[name], video, locked=username is not None)
+            factory = _factory(self._paths[name], video, locked=username is not None, once=once)
             self._server.get_mount_points().add_factory(f"/{name}", factory)
         try:
             self._source = self._server.create_source(None)
@@ -101,10 +105,15 @@ class ReplayServer:
 
 
 def serve_forever(
-    files: Sequence[Path], host: str, port: int, on_ready: Callable[[dict[str, str]], None]
+    files: Sequence[Path],
+    host: str,
+    port: int,
+    on_ready: Callable[[dict[str, str]], None],
+    *,
+    once: bool = False,
 ) -> None:
     """Serve until interrupted; `on_ready` gets the address of each file by its stem. Raises ReplayError."""
-    with ReplayServer(files, port, host) as server:
+    with ReplayServer(files, port, host, once=once) as server:
         on_ready(server.urls)
         threading.Event().wait()
 
@@ -120,8 +129,9 @@ class _Media(GstRtspServer.RTSPMedia):  # type: ignore[misc]
 class _Feeder:
     """Demuxes a file over and over into an appsrc, with time stamps that only rise."""
 
-    def __init__(self, path: Path, appsrc: Any, pace: Any) -> None:
+    def __init__(self, path: Path, appsrc: Any, pace: Any, *, once: bool) -> None:
         self._appsrc = appsrc
+        self._once = once
         self._pace = pace
         self._reorder = 0
         self._pipeline, self._sink, _ = _demuxer(path)
@@ -139,7 +149,8 @@ class _Feeder:
         try:
             while not self._stopped.is_set():
                 span = self._one_pass(base)
-                if not span:
+                if not span or self._once:
+                    self._appsrc.emit("end-of-stream")
                     break
                 base += span
                 self._pipeline.seek_simple(Gst.Format.TIME, Gst.SeekFlags.FLUSH, 0)
@@ -183,12 +194,15 @@ def _demuxer(path: Path) -> tuple[Any, Any, threading.Event]:
     useless = threading.Event()
     pipeline = Gst.Pipeline.new(None)
     source, parse = make("filesrc", location=str(path)), make("parsebin")
-    sink = make("appsink", sync=False, max_buffers=4)
+    sink = make("appsink", name="out", sync=False, max_buffers=4)
     for element in (source, parse, sink):
         pipeline.add(element)
     source.link(parse)
 
-    def pad_added(_parse: Any, pad: Any) -> None:
+    def pad_added(parse: Any, pad: Any) -> None:
+        # Looked up, not captured: a pipeline whose callback holds it is never freed.
+        pipeline = parse.get_parent()
+        sink = pipeline.get_by_name("out")
         caps = pad.get_current_caps() or pad.query_caps(None)
         video = format_of(caps)
         if video is None and not caps.get_structure(0).get_name().startswith("audio/"):
@@ -232,7 +246,7 @@ def _format_of(path: Path) -> Format:
         pipeline.set_state(Gst.State.NULL)
 
 
-def _factory(path: Path, video: Format, locked: bool) -> Any:
+def _factory(path: Path, video: Format, *, locked: bool, once: bool) -> Any:
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(
         f"( appsrc name=feed format=time block=true max-bytes=262144 ! {video.parse_line}"
@@ -248,7 +262,7 @@ def _factory(path: Path, video: Format, locked: bool) -> Any:
 
     def configure(_factory: Any, media: Any) -> None:
         element = media.get_element()
-        feeder = _Feeder(path, element.get_by_name("feed"), element.get_by_name("pace"))
+        feeder = _Feeder(path, element.get_by_name("feed"), element.get_by_name("pace"), once=once)
         media.connect("unprepared", lambda _media: feeder.stop())
         media.connect("prepared", _report_often)
 

@@ -117,19 +117,21 @@ class Source:
         self.last_unit_s = self.last_picture_s = 0.0
         """Monotonic time of the newest access unit and decoded picture; 0 before the first."""
         self.pictures_decoded = 0
-        self.pipeline: Any = Gst.Pipeline.new(None)
+        self._pipeline: Any = Gst.Pipeline.new(None)
         self._open_file() if spec.is_file else self._open_rtsp(connect_s)
 
     def start(self) -> None:
         """Begin to connect; what happens is seen on the bus."""
-        self.pipeline.set_state(Gst.State.PLAYING)
+        self._pipeline.set_state(Gst.State.PLAYING)
 
     def stop(self, timeout_s: float) -> bool:
         """Tear down; False when GStreamer hangs in it, and the process is best given up."""
         done = threading.Event()
 
         def tear_down() -> None:
-            self.pipeline.set_state(Gst.State.NULL)
+            self._pipeline.set_state(Gst.State.NULL)
+            # Its callbacks refer to this object, which no garbage collector sees: cut the circle here.
+            self._pipeline = self._sink = self._queue = None
             done.set()
 
         threading.Thread(target=tear_down, name="teardown", daemon=True).start()
@@ -150,14 +152,15 @@ class Source:
     def next_message(self, timeout_s: float) -> Any:
         """The next ERROR, EOS or refusal (APPLICATION) on the bus, or None."""
         kinds = Gst.MessageType.ERROR | Gst.MessageType.EOS | Gst.MessageType.APPLICATION
-        return self.pipeline.get_bus().timed_pop_filtered(int(timeout_s * Gst.SECOND), kinds)
+        return self._pipeline.get_bus().timed_pop_filtered(int(timeout_s * Gst.SECOND), kinds)
 
     def pull(self, timeout_s: float) -> Picture | None:
         """The newest picture, waiting for one if need be."""
-        if self._sink is None or self._sink.get_property("eos"):
+        sink = self._sink
+        if sink is None or sink.get_property("eos"):
             time.sleep(timeout_s)
             return None
-        sample = self._sink.emit("try-pull-sample", int(timeout_s * Gst.SECOND))
+        sample = sink.emit("try-pull-sample", int(timeout_s * Gst.SECOND))
         if sample is None:
             return None
         with self._stamps_lock:
@@ -200,7 +203,7 @@ class Source:
                 self._refuse(f"its codec {encoding} is not supported: set the camera to H.264 or H.265")
                 return
             depay = make(_DEPAYLOADERS[encoding])
-            self.pipeline.add(depay)
+            self._pipeline.add(depay)
             caps = depay.get_static_pad("src").query_caps(None)
             depay.sync_state_with_parent()
             self._attach(depay.get_static_pad("src"), caps)
@@ -213,13 +216,13 @@ class Source:
         source.connect("select-stream", select)
         source.connect("pad-added", pad_added)
         source.connect("no-more-pads", no_more_pads)
-        self.pipeline.add(source)
+        self._pipeline.add(source)
 
     def _open_file(self) -> None:
         source = make("filesrc", location=unquote(urlsplit(self._spec.url).path))
         parse = make("parsebin")
-        self.pipeline.add(source)
-        self.pipeline.add(parse)
+        self._pipeline.add(source)
+        self._pipeline.add(parse)
         source.link(parse)
 
         def pad_added(_parse: Any, pad: Any) -> None:
@@ -229,7 +232,7 @@ class Source:
                 self._attach(pad, caps)
                 return
             unused = make("fakesink", **_AT_ONCE)
-            self.pipeline.add(unused)
+            self._pipeline.add(unused)
             unused.sync_state_with_parent()
             pad.link(unused.get_static_pad("sink"))
 
@@ -252,7 +255,7 @@ class Source:
             tail = [make("fakesink", **_AT_ONCE)]
         elements = [head, *tail]
         for element in elements:
-            self.pipeline.add(element)
+            self._pipeline.add(element)
         for left, right in itertools.pairwise(elements):
             left.link(right)
         head.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, self._encoded)
@@ -333,5 +336,5 @@ class Source:
 
     def _refuse(self, reason: str) -> None:
         self.refusal = f"{self._spec.public_url} cannot be used: {reason}"
-        message = Gst.Message.new_application(self.pipeline, Gst.Structure.new_empty("refused"))
-        self.pipeline.get_bus().post(message)
+        message = Gst.Message.new_application(self._pipeline, Gst.Structure.new_empty("refused"))
+        self._pipeline.get_bus().post(message)

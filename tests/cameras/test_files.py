@@ -61,6 +61,16 @@ def test_own_pace_is_real_time_and_loops_without_going_back(tmp_path: Path) -> N
     assert times[-1] - times[0] == pytest.approx(took_s, abs=0.5)
 
 
+def test_connections_leave_no_memory_behind(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "tiny.mp4", frames=3)
+    with Watched(settings(clip.as_uri(), loop=True), lambda frame: frame.connection) as watched:
+        watched.until(lambda: bool(watched.frames) and watched.frames[-1] >= 8)
+        before = watched.camera.stats().rss_bytes
+        watched.until(lambda: watched.frames[-1] >= 28, 30)
+        grown = watched.camera.stats().rss_bytes - before
+    assert grown < 16e6, f"{grown / 20e6:.1f} MB a connection"
+
+
 def test_wide_pictures_are_scaled_down_in_their_shape(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "wide.mp4", frames=10, size=(1918, 1078))
     config = settings(clip.as_uri(), pace="fast")
