@@ -139,6 +139,22 @@ def pavements(site: Site) -> tuple[Zone, ...]:
     return tuple(Zone(f"pavement.{k}", area.corners, "pavement") for k, area in enumerate(grounds))
 
 
+@dataclass(frozen=True, slots=True)
+class Outlaw:
+    """A way from one lane between houses to the next that no lawful rider takes."""
+
+    tag: str
+    sides: tuple[float, float]
+    """Room to the right (negative) and to the left, for getting past what stands there."""
+
+
+AGAINST = Outlaw("wrong_way", (-0.5, 0.5))
+"""Along the kerb, against the traffic, in the strip that others leave free."""
+KERB_STRIP_M = 1.3
+PAVEMENT = Outlaw("pavement", (-0.6, 2.2))
+"""On the pavement, with the kerb to the right."""
+
+
 def joined(sites: tuple[Site, ...]) -> Site:
     """Several pieces as one city."""
     layouts = [site.layout for site in sites]
@@ -193,6 +209,17 @@ def along(points: tuple[Ground, ...], near: Ground) -> float:
         best = min(best, (away, start + t * size))
         start += size
     return best[1]
+
+
+def place_at(points: tuple[Ground, ...], way_m: float) -> Ground:
+    """The place that lies so far along a polyline, or its end."""
+    for a, b in pairwise(points):
+        size = math.dist(a, b)
+        if way_m <= size:
+            share = way_m / size if size else 0.0
+            return a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1])
+        way_m -= size
+    return points[-1]
 
 
 def bend(a: Ground, corner_a: Ground, corner_b: Ground, b: Ground, steps: int = 24) -> tuple[Ground, ...]:

@@ -62,7 +62,7 @@ class Scenario:
         for kind, rate in self.acts.items():
             if rate > 0 and not possible(kind, built):
                 raise ScenarioError(
-                    f"scenario {self.name!r}: act {kind.value} has no place in plan {self.plan!r}; leave it out"
+                    f"scenario {self.name!r}: plan {self.plan!r} has no place for act {kind.value}"
                 )
         check_signals(self.name, built)
         return built

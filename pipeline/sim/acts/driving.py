@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
 from pipeline.sim.acts.stage import Direction, Stage, Start
-from pipeline.sim.layout import Route, Site
+from pipeline.sim.layout import Route, Site, along, place_at
 from pipeline.sim.sites.junction import CENTRES
 from pipeline.sim.traffic.movers import Mover
-from pipeline.sim.types import ActKind, Rider
+from pipeline.sim.types import ActKind, Ground, Rider
 from pipeline.types import LampColor, RoadUserKind
 
 MOTORBIKE, CAR, TRUCK = RoadUserKind.MOTORBIKE, RoadUserKind.CAR, RoadUserKind.TRUCK
 BRAKING = 2.4
 """What a scripted stop may ask, m/s²."""
 CLEAR_ROAD_M = 110.0
+MEET_M = 3.5
 
 
 def _spawn(
@@ -41,6 +43,29 @@ def _tagged(kind: ActKind, tag: str) -> Start:
         return _spawn(stage, kind, lambda route: tag in route.tags)
 
     return start
+
+
+def _halts(stage: Stage) -> list[Ground]:
+    """Where scripted stops are made now."""
+    return [
+        place_at(mover.route.points, mover.route.halt_m)
+        for mover in stage.active(ActKind.ILLEGAL_STOP)
+        if isinstance(mover.route, Route) and mover.halt_m is not None
+    ]
+
+
+def _meets(way: tuple[Ground, ...], place: Ground) -> bool:
+    """Whether somebody on this way would find somebody at that place in it."""
+    return math.dist(place_at(way, along(way, place)), place) < MEET_M
+
+
+def _wrong_way(stage: Stage, time_s: float) -> Mover | None:
+    halts = _halts(stage)
+
+    def fits(route: Route) -> bool:
+        return "wrong_way" in route.tags and not any(_meets(route.points, halt) for halt in halts)
+
+    return _spawn(stage, ActKind.WRONG_WAY, fits, want=stage.rng.uniform(4.5, 6.5))
 
 
 def _ordinary(vehicle: RoadUserKind) -> Callable[[Route], bool]:
@@ -91,10 +116,17 @@ def _speeding(stage: Stage, time_s: float) -> Mover | None:
 
 
 def _illegal_stop(stage: Stage, time_s: float) -> Mover | None:
+    against = [mover.route for mover in stage.active(ActKind.WRONG_WAY) if isinstance(mover.route, Route)]
+
     def fits(route: Route) -> bool:
-        return route.halt_m > 0 and route.share > 0
+        if route.halt_m <= 0 or not route.share:
+            return False
+        place = place_at(route.points, route.halt_m)
+        return not any(_meets(other.points, place) for other in against)
 
     routes = stage.routes(fits)
+    if not routes:
+        return None
     route = stage.rng.choice(routes)
     if any(mover.halt_m is not None and mover.route is route for mover in stage.movers.who):
         return None
@@ -241,10 +273,10 @@ DIRECTIONS = (
     Direction(ActKind.WAITS_PAST_LINE, _waits_past, _has_lines),
     Direction(ActKind.SOLID_LINE, _solid_line, _has_tag("solid_line")),
     Direction(ActKind.RIGHT_ON_ARROW, _right_on_arrow, _has_arrow),
+    Direction(ActKind.WRONG_WAY, _wrong_way, _has_tag("wrong_way")),
     *(
         Direction(kind, _tagged(kind, kind.value), _has_tag(kind.value))
         for kind in (
-            ActKind.WRONG_WAY,
             ActKind.WRONG_LANE,
             ActKind.BANNED_TURN,
             ActKind.U_TURN,

@@ -36,6 +36,10 @@ class Stage:
             if fits(route) and (not self.places or route.id.split(".")[0] in self.places)
         ]
 
+    def active(self, kind: ActKind) -> Iterator[Mover]:
+        """Those of an act who are in the city or about to come."""
+        return (mover for mover in (*self.movers.who, *self.arrivals.waiting()) if mover.act is kind)
+
     def approaching(self, *kinds: RoadUserKind) -> Iterator[tuple[int, Mover, Route, float]]:
         """Rows of lawful vehicles before a stop line, in random order, with the way of the front to it."""
         rows = list(range(len(self.movers)))

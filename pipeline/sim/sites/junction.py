@@ -11,8 +11,12 @@ import math
 from itertools import pairwise
 
 from pipeline.sim.layout import (
+    AGAINST,
+    KERB_STRIP_M,
+    PAVEMENT,
     Lane,
     Movement,
+    Outlaw,
     Parked,
     Room,
     Route,
@@ -263,7 +267,7 @@ def _routes(arm: int, line: StopLine) -> list[Route]:
         rooms.append(
             Room(
                 gone_m,
-                -(EDGES[leaves_by + 1] - away),
+                KERB_STRIP_M * (leaves_by == 2) - (EDGES[leaves_by + 1] - away),
                 away - EDGES[max(leaves_by - 1, 0)],
             )
         )
@@ -339,24 +343,23 @@ def _routes(arm: int, line: StopLine) -> list[Route]:
     near, far = ALLEYS
     x = -KERB + 0.8
     against = rounded(((-DEEP, -far - 0.7), (x, -far - 0.7), (x, -near + 0.7), (-DEEP, -near + 0.7)), 3.5)
-    out.append(_alley_route(f"{name}.against", arm, against, (-KERB - 0.4, -far - 0.7), "wrong_way"))
+    out.append(_alley_route(f"{name}.against", arm, against, (-KERB - 0.4, -far - 0.7), AGAINST))
     x = -KERB - 0.8
     path = rounded(((-DEEP, -far + 0.7), (x, -far + 0.7), (x, -near - 0.7), (-DEEP, -near - 0.7)), 2.5)
-    out.append(_alley_route(f"{name}.pavement", arm, path, (-BACK, -far + 0.7), "pavement"))
+    out.append(_alley_route(f"{name}.pavement", arm, path, (-BACK, -far + 0.7), PAVEMENT))
     return out
 
 
-def _alley_route(id_: str, arm: int, points: tuple[Ground, ...], wait: Ground, tag: str) -> Route:
+def _alley_route(id_: str, arm: int, points: tuple[Ground, ...], wait: Ground, out: Outlaw) -> Route:
     return Route(
         id_,
         turned(points, arm),
         id_,
         NARROW[:1],
-        (Room(0, -0.6, 0.6),),
-        movement="straight",
+        (Room(0, *out.sides),),
         yield_m=(along(points, wait),),
         priority=0,
-        tags=frozenset({tag}),
+        tags=frozenset({out.tag}),
     )
 
 

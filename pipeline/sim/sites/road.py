@@ -8,7 +8,22 @@ from __future__ import annotations
 
 import math
 
-from pipeline.sim.layout import Lane, Parked, Room, Route, Site, Walk, Zone, moved, rectangle, rounded
+from pipeline.sim.layout import (
+    AGAINST,
+    KERB_STRIP_M,
+    PAVEMENT,
+    Lane,
+    Outlaw,
+    Parked,
+    Room,
+    Route,
+    Site,
+    Walk,
+    Zone,
+    moved,
+    rectangle,
+    rounded,
+)
 from pipeline.sim.types import Area, CameraPose, Ground, Layout, Marking, Paint, Surface
 from pipeline.types import RoadUserKind
 
@@ -131,11 +146,18 @@ def _routes() -> list[Route]:
             )
         )
 
-    inner, outer = (-1.8, 1.8), (-2.1, 2.1)
+    inner, outer = (-1.8, 1.8), (-2.1 + KERB_STRIP_M, 2.1)
     add("east.1", WIDE, 5, inner, "speeding")
     add("east.1bike", NARROW[:1], 2, inner, "speeding")
-    add("east.2", WIDE, 1, (-2.1, 5.7), "slow_in_jam", halt_m=REACH + (NO_STOPPING[0] + NO_STOPPING[1]) / 2)
-    add("east.2bike", NARROW, 6, (-2.1, 2.1), "overtakes", halt_m=REACH + NO_STOPPING[1] - 9)
+    add(
+        "east.2",
+        WIDE,
+        1,
+        (-2.1 + KERB_STRIP_M, 5.7),
+        "slow_in_jam",
+        halt_m=REACH + (NO_STOPPING[0] + NO_STOPPING[1]) / 2,
+    )
+    add("east.2bike", NARROW, 6, outer, "overtakes", halt_m=REACH + NO_STOPPING[1] - 9)
     add("west.1", WIDE, 6, inner, "speeding")
     add("west.1bike", NARROW[:1], 0, inner, "wrong_lane")
     add("west.2", NARROW, 8, outer, "overtakes")
@@ -148,25 +170,25 @@ def _routes() -> list[Route]:
         against = rounded(
             ((a - inward, s * DEEP), (a - inward, y), (b + inward, y), (b + inward, s * DEEP)), 3.5
         )
-        out.append(_alley_route(f"road.{side}.against", against, DEEP - KERB - 0.4, "wrong_way"))
+        out.append(_alley_route(f"road.{side}.against", against, DEEP - KERB - 0.4, AGAINST))
         y = s * (KERB + 0.8)
         path = rounded(
             ((a + inward, s * DEEP), (a + inward, y), (b - inward, y), (b - inward, s * DEEP)), 2.5
         )
-        out.append(_alley_route(f"road.{side}.pavement", path, DEEP - BACK, "pavement"))
+        out.append(_alley_route(f"road.{side}.pavement", path, DEEP - BACK, PAVEMENT))
     return out
 
 
-def _alley_route(id_: str, points: tuple[Ground, ...], wait_m: float, tag: str) -> Route:
+def _alley_route(id_: str, points: tuple[Ground, ...], wait_m: float, out: Outlaw) -> Route:
     return Route(
         id_,
         moved(points, AT),
         id_,
         NARROW[:1],
-        (Room(0, -0.6, 0.6),),
+        (Room(0, *out.sides),),
         yield_m=(wait_m,),
         priority=0,
-        tags=frozenset({tag}),
+        tags=frozenset({out.tag}),
     )
 
 

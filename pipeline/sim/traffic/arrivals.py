@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Iterator
 from itertools import count
 
 import numpy as np
@@ -68,6 +69,10 @@ class Arrivals:
         for queue in self._waiting.values():
             if queue and self._enter(*queue[0]):
                 queue.popleft()
+
+    def waiting(self) -> Iterator[Mover]:
+        """Those who are about to come in."""
+        return (mover for queue in self._waiting.values() for mover, _ in queue)
 
     def send(self, route: Route, kind: RoadUserKind, **values: float) -> Mover | None:
         """Somebody to come in on a route as soon as there is room; None where too many wait there."""

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from pipeline.sim.layout import Room, Route, Walk
+from pipeline.sim.layout import KERB_STRIP_M, Room, Route, Walk
 from pipeline.sim.signals import Signals
 from pipeline.sim.traffic import drive, giveway, lateral, lights
 from pipeline.sim.traffic.movers import Kind, Mover, Movers
@@ -32,8 +32,11 @@ PATIENCE_S = 0.8
 CREEP_M = 0.006
 """A rider who stands still straightens up by walking the motorbike as if it rolled this far a step."""
 WANDER_M = 0.1
+CLEARING = 4
+"""Priority of those who are still in the junction when their green is over: before all that drive."""
 PULLS_OVER_M = 28.0
 WALKERS_ROOM = Room(0, -1.7, 1.7)
+Poses = tuple[Floats, Floats, Floats, Floats]
 FILTERS = (RoadUserKind.MOTORBIKE, RoadUserKind.BICYCLE)
 
 
@@ -65,6 +68,8 @@ class Flow:
         for row, mover in enumerate(m.who):
             if m.path[row] < 0:
                 continue
+            if lights.clears(m, row, mover, self._signals, time_s):
+                m.priority[row] = CLEARING
             m.stop[row] = lights.stop_for(m, row, mover, self._signals, time_s)
             if mover.crawl is not None:
                 start, end, speed = mover.crawl
@@ -72,7 +77,7 @@ class Flow:
         seen = drive.leaders(m)
         m.acc = drive.follow(m, seen)
         held = np.array([mover.halt_m is not None or mover.crawl is not None for mover in m.who])
-        blocking = (seen.gap < 25.0) & (held[seen.j] | (m.path[seen.j] < 0)) & (m.v[seen.j] < 3.0)
+        blocking = (seen.gap < 30.0) & (held[seen.j] | (m.path[seen.j] < 0)) & (m.v[seen.j] < 3.0)
         slow_leader[seen.i[blocking]] = True
         for row, mover in enumerate(m.who):
             held_s, side = self._stuck.get(mover.id, (0.0, 0.0))
@@ -85,7 +90,8 @@ class Flow:
         m = self.movers
         front = float(m.s[row] + m.length[row] / 2)
         if mover.halt_m is not None and isinstance(route, Route) and front > mover.halt_m - PULLS_OVER_M:
-            mover.swerve = lateral.room_at(route, front).right_m + float(m.width[row]) / 2 + 0.25
+            kerb = lateral.room_at(route, front).right_m - KERB_STRIP_M
+            mover.swerve = kerb + float(m.width[row]) / 2 + 0.25
         if mover.swerve is not None:
             m.aim[row] = mover.swerve
             return
@@ -127,26 +133,30 @@ class Flow:
         most = steer * np.where(steer > STEER_WIDE_PER_M, np.maximum(way, CREEP_M), way)
         slope = m.slope + np.clip(wanted - m.slope, -most, most)
         s, d = m.s + way, m.d + slope * np.maximum(way, CREEP_M)
-        x, y, cos, sin = m.poses(s, d, slope)
-        held, sides = self._held(x, y, cos, sin)
+        now = (m.x, m.y, m.cos, m.sin)
+        wished = m.poses(s, d, slope)
+        held, sides = self._held(now, wished)
         self._stuck = {
             m.who[row].id: (self._stuck.get(m.who[row].id, (0.0, 0.0))[0] + DT_S, side)
             for row, side in sides.items()
         }
+        if held.any():
+            # Steering may be what makes them touch: those go straight on instead, where that is free.
+            slope = np.where(held, m.slope, slope)
+            d = np.where(held, m.d + slope * way, d)
+            ahead = m.poses(s, d, slope)
+            reached = _pick(held, now, wished)
+            wished = _pick(held, ahead, wished)
+            held, _ = self._held(reached, wished)
+            held |= ~moving
+        self.refused += int(held.sum()) - int((~moving & held).sum())
         go = moving & ~held
         m.v = np.where(held, np.minimum(v, 0.5 * m.v), v)
-        for name, new in (
-            ("s", s),
-            ("d", d),
-            ("slope", slope),
-            ("x", x),
-            ("y", y),
-            ("cos", cos),
-            ("sin", sin),
-        ):
-            setattr(m, name, np.where(go, new, getattr(m, name)))
+        new = {"s": s, "d": d, "slope": slope} | dict(zip(("x", "y", "cos", "sin"), wished, strict=True))
+        for name, values in new.items():
+            setattr(m, name, np.where(go, values, getattr(m, name)))
 
-    def _held(self, x: Floats, y: Floats, cos: Floats, sin: Floats) -> tuple[Bools, dict[int, float]]:
+    def _held(self, now: Poses, wished: Poses) -> tuple[Bools, dict[int, float]]:
         """Rows that must stay where they are, so that no two rectangles overlap, and on which side (left
         positive) the other one is.
 
@@ -157,10 +167,8 @@ class Flow:
         sides: dict[int, float] = {}
         i, j = near_pairs(m.x, m.y, np.hypot(m.length, m.width) / 2 + 0.5)
         while True:
-            px, py = np.where(held, m.x, x), np.where(held, m.y, y)
-            pc, ps = np.where(held, m.cos, cos), np.where(held, m.sin, sin)
-            bad = overlapping((px, py, pc, ps, m.length, m.width), i, j, 0.02)
-            bad &= ~(held[i] & held[j])
+            shapes = (*_pick(held, now, wished), m.length, m.width)
+            bad = overlapping(shapes, i, j, 0.02) & ~(held[i] & held[j])
             if not bad.any():
                 return held, sides
             for a, b in zip(i[bad].tolist(), j[bad].tolist(), strict=True):
@@ -170,4 +178,8 @@ class Flow:
                 held[loser] = True
                 dx, dy = m.x[other] - m.x[loser], m.y[other] - m.y[loser]
                 sides[loser] = float(dy * m.cos[loser] - dx * m.sin[loser])
-                self.refused += 1
+
+
+def _pick(held: Bools, now: Poses, wished: Poses) -> Poses:
+    x, y, cos, sin = (np.where(held, a, b) for a, b in zip(now, wished, strict=True))
+    return x, y, cos, sin

@@ -72,6 +72,17 @@ def _line(
     return max(line - mover.shy_m, front)
 
 
+def clears(m: Movers, row: int, mover: Mover, signals: Signals, time_s: float) -> bool:
+    """Whether it waits in the junction for a gap that came no more while it had green."""
+    route = mover.route
+    if not isinstance(route, Route) or mover.waits_at is None or mover.runs_red:
+        return False
+    group = group_of(route)
+    if group is None or m.s[row] + m.length[row] / 2 < route.stop_m + 2.0:
+        return False
+    return signals.shown(group, time_s).color is LampColor.RED
+
+
 def _obey(m: Movers, row: int, mover: Mover) -> None:
     """Too late to run this red."""
     mover.runs_red, mover.waits_at = False, None
