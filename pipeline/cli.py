@@ -230,6 +230,9 @@ def replay(
     files: Annotated[list[Path], typer.Argument(help="Video files.", metavar="FILE...")],
     port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.", min=0, max=65535)] = 8554,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    once: Annotated[
+        bool, typer.Option("--once", help="End a stream with its file; a new connection starts it anew.")
+    ] = False,
 ) -> None:
     """Serve video files as looping RTSP cameras that send their time, until Ctrl-C."""
     from pipeline.cameras.replay import ReplayError, serve_forever
@@ -239,7 +242,7 @@ def replay(
             out.print(url, markup=False)
 
     try:
-        serve_forever(files, host, port, ready)
+        serve_forever(files, host, port, ready, once=once)
     except ReplayError as error:
         _fail(str(error))
     except KeyboardInterrupt:

@@ -87,9 +87,9 @@ def _keep(stream: Iterable[str], lines: list[str]) -> None:
 
 
 @contextmanager
-def replayed(*files: Path) -> Iterator[dict[str, str]]:
+def replayed(*files: Path, once: bool = False) -> Iterator[dict[str, str]]:
     """Addresses of the files as cameras, by stem."""
-    process = start(["replay", *map(str, files), "--port", "0"])
+    process = start(["replay", *map(str, files), "--port", "0", *(["--once"] if once else [])])
     try:
         process.wait_for(lambda: len(process.out) >= len(files), 20, "address of a served file")
         yield {line.strip().rpartition("/")[2]: line.strip() for line in process.out[: len(files)]}
