@@ -37,12 +37,13 @@ RIDERS = 2
 
 
 class Track:
-    """One trajectory: t, x, y, cos, sin, v, each (N,)."""
+    """One trajectory: t, x, y, cos, sin, v, queued, each (N,)."""
 
     def __init__(self, mover: Mover, length_m: float, width_m: float) -> None:
         self.mover, self.length_m, self.width_m = mover, length_m, width_m
-        rows = np.asarray(mover.trail, float).reshape(-1, 6)
-        self.t, self.x, self.y, self.cos, self.sin, self.v = rows.T
+        rows = np.asarray(mover.trail, float).reshape(-1, 7)
+        self.t, self.x, self.y, self.cos, self.sin, self.v = rows.T[:6]
+        self.queued = rows[:, 6] > 0
 
     @property
     def front(self) -> tuple[Floats, Floats]:
@@ -199,7 +200,7 @@ class Auditor:
         """Cosine of the angle between a heading and a (straight) lane."""
         (ax, ay), (bx, by) = lane.direction[0], lane.direction[-1]
         size = math.dist((ax, ay), (bx, by))
-        return (track.cos * (bx - ax) + track.sin * (by - ay)) / size
+        return np.asarray((track.cos * (bx - ax) + track.sin * (by - ay)) / size)
 
     def _solid_lines(self, track: Track) -> Iterator[Act]:
         last_s = -math.inf
@@ -224,7 +225,7 @@ class Auditor:
 
     def _stops(self, track: Track) -> Iterator[Act]:
         for zone in self._zones("no_stopping"):
-            mask = _inside(track.x, track.y, zone.polygon) & (track.v < STANDS_MPS)
+            mask = _inside(track.x, track.y, zone.polygon) & (track.v < STANDS_MPS) & ~track.queued
             yield from self._runs(track, mask, ActKind.ILLEGAL_STOP, zone.id, STOP_S)
 
     def _speed(self, track: Track) -> Iterator[Act]:

@@ -113,7 +113,7 @@ class City:
         even = self._step % 2 == 0
         for mover, path, x, y, cos, sin, v in columns:
             if (even and path >= 0) or (mover.kind == "object" and not mover.trail):
-                mover.trail.append((time_s, x, y, cos, sin, v))
+                mover.trail.append((time_s, x, y, cos, sin, v, mover.queued))
         stays = (m.path < 0) | (m.s < m.paths.last[m.path] * 0.25 - m.length / 2 - 0.5)
         if not stays.all():
             for row in (~stays).nonzero()[0].tolist():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pipeline.sim.acts import possible
+from pipeline.sim.errors import SimError
 from pipeline.sim.layout import Site
 from pipeline.sim.sites import PHASES, PLANS, site
 from pipeline.sim.types import ActKind, CameraPose, Conditions
@@ -18,7 +19,7 @@ SEEDS = 1_000_000
 """Seeds in a family: no two families share one."""
 
 
-class ScenarioError(Exception):
+class ScenarioError(SimError):
     """A scenario that cannot be; the message names it, what is wrong and what to do."""
 
 

@@ -150,8 +150,8 @@ def _overtakes(stage: Stage, time_s: float) -> Mover | None:
     if not routes:
         return None
     route = stage.rng.choice(routes)
-    slow = stage.arrivals.send(route, MOTORBIKE, want=5.5, d=-1.3, aim=-1.3)
-    fast = stage.arrivals.send(route, MOTORBIKE, want=11.5, d=0.2, aim=0.2)
+    slow = stage.arrivals.send(route, MOTORBIKE, want=5.5, d=-0.3, aim=-0.3)
+    fast = stage.arrivals.send(route, MOTORBIKE, want=11.5, d=1.3, aim=1.3)
     if slow is None or fast is None:
         return None
     slow.passed, fast.partner_id, fast.act = True, slow.id, ActKind.OVERTAKES_IN_LANE
@@ -241,10 +241,7 @@ def _solid_line(stage: Stage, time_s: float) -> Mover | None:
     for row, mover, route, to_line_m in stage.approaching(CAR):
         if "solid_line" not in route.tags or route.line is None or not 21 < to_line_m < 29 or m.v[row] < 4:
             continue
-        shown = stage.signals.shown(route.line.groups["straight"], time_s)
-        if shown.color is not LampColor.GREEN or shown.until_s - time_s < 5.0:
-            continue
-        if not stage.free(row, 16.0, -0.9, over + 1.4, behind_m=12.0):
+        if not stage.free(row, 12.0, -0.9, over + 1.4, behind_m=9.0):
             continue
         mover.swerve, mover.act = -over, ActKind.SOLID_LINE
         return mover

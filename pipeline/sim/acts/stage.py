@@ -29,12 +29,10 @@ class Stage:
     """Arms and roads that a camera sees: acts happen there. Empty: everywhere."""
 
     def routes(self, fits: Callable[[Route], bool]) -> list[Route]:
-        """Those in view that fit."""
-        return [
-            route
-            for route in self.site.routes
-            if fits(route) and (not self.places or route.id.split(".")[0] in self.places)
-        ]
+        """Those that fit: in view, or anywhere where none in view does."""
+        fitting = [route for route in self.site.routes if fits(route)]
+        in_view = [route for route in fitting if route.id.split(".")[0] in self.places]
+        return in_view or fitting
 
     def active(self, kind: ActKind) -> Iterator[Mover]:
         """Those of an act who are in the city or about to come."""

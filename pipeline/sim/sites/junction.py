@@ -64,6 +64,8 @@ ALLEYS = (26.0, 64.0)
 ALLEY_WIDTH = 4.0
 TURNING_WIDTH = 1.3
 """At the kerb, left free by motorbikes that go straight for those that turn right."""
+RIGHT_SHIFT_M = 1.4
+"""Right turns end this far from the kerb lane's middle, or motorbikes would come out in its kerb strip."""
 
 PHASES = (
     Phase(25.0, frozenset({"S.ball", "N.ball", "S.right"})),
@@ -263,7 +265,7 @@ def _routes(arm: int, line: StopLine) -> list[Route]:
         elif movement == "right":
             rooms.append(Room(stop_m - 65, sides[0], sides[0] + TURNING_WIDTH))
         gone_m = length(points) - REACH + 24
-        away = CENTRES[leaves_by]
+        away = CENTRES[leaves_by] - RIGHT_SHIFT_M * (movement == "right")
         rooms.append(
             Room(
                 gone_m,
@@ -296,9 +298,9 @@ def _routes(arm: int, line: StopLine) -> list[Route]:
         return (*bend((left, near), (left, near + h), (far + h, left), (far, left)), (-REACH, left))
 
     def turn_right() -> tuple[Ground, ...]:
-        near = -17.0
+        near, away = -17.0, kerb - RIGHT_SHIFT_M
         h = 0.6 * (-near - kerb)
-        return (*bend((kerb, near), (kerb, near + h), (-near - h, -kerb), (-near, -kerb)), (REACH, -kerb))
+        return (*bend((kerb, near), (kerb, near + h), (-near - h, -away), (-near, -away)), (REACH, -away))
 
     def turn_round() -> tuple[Ground, ...]:
         radius = (left + middle) / 2
@@ -336,7 +338,7 @@ def _routes(arm: int, line: StopLine) -> list[Route]:
         (*wide, *narrow),
         2.0,
         "right",
-        ((kerb, -STOP - 0.6), (CLEAR - 0.5, -kerb - 1.6)),
+        ((kerb, -STOP - 0.6), (CLEAR - 0.5, -kerb)),
         2,
         leaves_by=2,
     )

@@ -15,6 +15,7 @@ from pipeline.sim.traffic.movers import Movers
 from pipeline.sim.traffic.paths import Floats, Ints
 
 SAMPLES = 20
+FORESIGHT_S = 1.3
 HARDEST = -8.0
 """Deceleration of an emergency stop, m/s²."""
 GENTLE = -2.5
@@ -24,12 +25,14 @@ _FRACTION = (np.arange(1, SAMPLES + 1) / SAMPLES) ** 2
 
 @dataclass(frozen=True, slots=True)
 class Leaders:
-    """What is ahead of whom: rows i and j, free metres between, and j's speed along i's way."""
+    """What is ahead of whom: rows i and j, free metres between, j's speed along i's way."""
 
     i: Ints
     j: Ints
     gap: Floats
     speed: Floats
+    turn: Floats
+    """Cosine of the angle between the two ways: -1 is head-on."""
 
 
 def leaders(m: Movers) -> Leaders:
@@ -54,17 +57,21 @@ def leaders(m: Movers) -> Leaders:
     bulge = np.abs(paths.bend[index]) * (0.6 * m.length[:, None]) ** 2 / 8
     side = m.width[:, None] / 2 + m.margin[:, None] + bulge
     cj, sj = m.cos[j][:, None], m.sin[j][:, None]
-    ox, oy = px[i] - m.x[j][:, None], py[i] - m.y[j][:, None]
+    # Who goes first and crosses is seen where it will be in a moment, before it is in the way.
+    crosses = np.abs(m.cos[i] * m.cos[j] + m.sin[i] * m.sin[j]) < 0.8
+    shadow = np.where(crosses & (m.priority[j] > m.priority[i]), m.v[j] * FORESIGHT_S, 0.0)[:, None]
+    half_j = (m.length[j][:, None] + shadow) / 2
+    ox, oy = px[i] - m.x[j][:, None] - cj * shadow / 2, py[i] - m.y[j][:, None] - sj * shadow / 2
     along, across = ox * cj + oy * sj, oy * cj - ox * sj
     turn_cos = cos[i] * cj + sin[i] * sj
     turn_sin = np.abs(sin[i] * cj - cos[i] * sj)
-    hit = np.abs(along) < m.length[j][:, None] / 2 + side[i] * turn_sin + spacing[i] / 2
+    hit = np.abs(along) < half_j + side[i] * turn_sin + spacing[i] / 2
     hit &= np.abs(across) < m.width[j][:, None] / 2 + side[i] * np.abs(turn_cos) + spacing[i] / 2 * turn_sin
     found = hit.any(axis=1)
     first = hit.argmax(axis=1)[found]
     i, j = i[found], j[found]
     gap = np.maximum(u[i, first] - m.length[i] / 2 - spacing[i, first] / 2, 0.0)
-    return Leaders(i, j, gap, m.v[j] * turn_cos[found, first])
+    return Leaders(i, j, gap, m.v[j] * turn_cos[found, first], turn_cos[found, first])
 
 
 def follow(m: Movers, seen: Leaders) -> Floats:

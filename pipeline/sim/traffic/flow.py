@@ -29,11 +29,11 @@ STEER_PER_M: dict[Kind, float] = {
 STEER_WIDE_PER_M = 0.09
 PATIENCE_S = 0.8
 """Held back by a touch for longer, one steers away from it."""
-CREEP_M = 0.006
-"""A rider who stands still straightens up by walking the motorbike as if it rolled this far a step."""
+CREEP_M = 0.01
+"""A rider who stands still turns and shifts by walking the motorbike, as if it rolled this far a step."""
 WANDER_M = 0.1
-CLEARING = 4
-"""Priority of those who are still in the junction when their green is over: before all that drive."""
+COMMITTED = 4
+"""Priority of those who have begun to cross the way of others: before all that drive."""
 PULLS_OVER_M = 28.0
 WALKERS_ROOM = Room(0, -1.7, 1.7)
 Poses = tuple[Floats, Floats, Floats, Floats]
@@ -48,6 +48,8 @@ class Flow:
         self.refused = 0
         self._stuck: dict[int, tuple[float, float]] = {}
         """Id of whom was held back: for how long, and on which side the other is."""
+        self._facing: set[int] = set()
+        """Ids of those who stand nose to nose with somebody."""
         self._signals = signals
         self._step = 0
 
@@ -68,18 +70,23 @@ class Flow:
         for row, mover in enumerate(m.who):
             if m.path[row] < 0:
                 continue
-            if lights.clears(m, row, mover, self._signals, time_s):
-                m.priority[row] = CLEARING
+            if lights.committed(m, row, mover, self._signals, time_s):
+                m.priority[row] = COMMITTED
             m.stop[row] = lights.stop_for(m, row, mover, self._signals, time_s)
             if mover.crawl is not None:
                 start, end, speed = mover.crawl
                 m.want[row] = speed if start < m.s[row] < end else mover.cruise_mps
         seen = drive.leaders(m)
         m.acc = drive.follow(m, seen)
+        queued = (seen.gap < 4.0) & (m.v[seen.j] < 1.5) & (seen.turn > 0.5) & (m.path[seen.j] >= 0)
+        behind = set(seen.i[queued].tolist())
+        facing = (seen.turn < -0.7) & (seen.gap < 1.5) & (m.v[seen.i] < 0.1)
+        self._facing = {m.who[row].id for row in seen.i[facing].tolist()}
         held = np.array([mover.halt_m is not None or mover.crawl is not None for mover in m.who])
         blocking = (seen.gap < 30.0) & (held[seen.j] | (m.path[seen.j] < 0)) & (m.v[seen.j] < 3.0)
         slow_leader[seen.i[blocking]] = True
         for row, mover in enumerate(m.who):
+            mover.queued = row in behind
             held_s, side = self._stuck.get(mover.id, (0.0, 0.0))
             if held_s > PATIENCE_S:
                 m.aim[row] = m.d[row] - math.copysign(0.4, side)
@@ -127,12 +134,13 @@ class Flow:
         v = np.where(moving, np.maximum(m.v + m.acc * DT_S, 0.0), 0.0)
         way = (m.v + v) / 2 * DT_S
         wanted = np.clip((m.aim - m.d) / m.ease, -STEEPEST, STEEPEST)
-        free = np.array([mover.id in self._stuck for mover in m.who]) | (v > 0.1)
+        free = np.array([mover.id in self._stuck or mover.id in self._facing for mover in m.who]) | (v > 0.1)
         wanted = np.where(free, wanted, 0.0)
         steer = np.array([STEER_PER_M.get(mover.kind, STEER_WIDE_PER_M) for mover in m.who])
-        most = steer * np.where(steer > STEER_WIDE_PER_M, np.maximum(way, CREEP_M), way)
+        walked = steer > STEER_WIDE_PER_M
+        most = steer * np.where(walked, np.maximum(way, CREEP_M), way)
         slope = m.slope + np.clip(wanted - m.slope, -most, most)
-        s, d = m.s + way, m.d + slope * np.maximum(way, CREEP_M)
+        s, d = m.s + way, m.d + slope * np.where(walked, np.maximum(way, CREEP_M), way)
         now = (m.x, m.y, m.cos, m.sin)
         wished = m.poses(s, d, slope)
         held, sides = self._held(now, wished)

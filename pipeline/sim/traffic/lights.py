@@ -72,13 +72,18 @@ def _line(
     return max(line - mover.shy_m, front)
 
 
-def clears(m: Movers, row: int, mover: Mover, signals: Signals, time_s: float) -> bool:
-    """Whether it waits in the junction for a gap that came no more while it had green."""
+def committed(m: Movers, row: int, mover: Mover, signals: Signals, time_s: float) -> bool:
+    """Whether it has begun to cross the way of others, or waits in the junction for a gap that came no more
+    while it had green.
+    """
     route = mover.route
-    if not isinstance(route, Route) or mover.waits_at is None or mover.runs_red:
+    if not isinstance(route, Route) or not mover.yields or route.movement == "right":
         return False
+    front = m.s[row] + m.length[row] / 2
+    if front > mover.yields[0] + 0.4:
+        return True
     group = group_of(route)
-    if group is None or m.s[row] + m.length[row] / 2 < route.stop_m + 2.0:
+    if group is None or mover.runs_red or mover.waits_at is None or front < route.stop_m + 2.0:
         return False
     return signals.shown(group, time_s).color is LampColor.RED
 

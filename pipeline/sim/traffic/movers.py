@@ -15,8 +15,8 @@ from pipeline.sim.types import ActKind, Ground, Plate, Rider
 from pipeline.types import RoadUserKind
 
 Kind = RoadUserKind | Literal["object"]
-Sample = tuple[float, float, float, float, float, float]
-"""Time, x, y, cos and sin of the heading, speed."""
+Sample = tuple[float, float, float, float, float, float, bool]
+"""Time, x, y, cos and sin of the heading, speed, and whether it stands in a queue."""
 
 
 @dataclass(slots=True, eq=False)
@@ -61,6 +61,8 @@ class Mover:
     """Offset it keeps whatever its lane."""
     waits_at: float | None = None
     """Where it gives way at present."""
+    queued: bool = False
+    """Right behind somebody who stands or crawls."""
     crossing: bool = False
     """A pedestrian who has started over the road."""
     trail: list[Sample] = field(default_factory=list)
