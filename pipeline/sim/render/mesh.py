@@ -47,7 +47,7 @@ HEAD = 1
 """Part of a model that is somebody's head; 0: everything else."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Mesh:
     """Vertices (N, 8) float32: position, normal, material, part; and triangles (T, 3) int32 into them."""
 

@@ -151,3 +151,21 @@ def bicycle(detail: float) -> Mesh:
     b.box((-0.55, 0, 0.70), (0.36, 0.14, 0.025), M.METAL)
     b.ball((-0.75, 0, 0.62), (0.03, 0.04, 0.03), M.BRAKE, n=5)
     return b.build((1.72, 0.58, 1.05))
+
+
+def luggage(style: str, detail: float) -> Mesh:
+    """Something left behind: "suitcase", "carton" or "backpack"."""
+    b = Builder(detail)
+    if style == "carton":
+        b.box((0, 0, 0.25), (0.5, 0.4, 0.5), M.CARGO)
+        b.box((0, 0, 0.501), (0.5, 0.06, 0.005), M.SIGN)
+    elif style == "backpack":
+        b.ball((0, 0, 0.25), (0.23, 0.19, 0.26), M.CARGO, n=10)
+        b.ball((0.16, 0, 0.18), (0.12, 0.14, 0.15), M.DARK, n=8)
+    else:
+        b.box((0, 0, 0.25), (0.46, 0.24, 0.42), M.CARGO, top=0.96)
+        b.box((0, 0, 0.25), (0.475, 0.05, 0.43), M.DARK)
+        for x in (0.14, -0.14):
+            b.limb((x, 0, 0.44), (x, 0, 0.50), 0.012, 0.012, M.METAL, n=4)
+        b.limb((-0.14, 0, 0.50), (0.14, 0, 0.50), 0.015, 0.015, M.DARK, n=4)
+    return b.build((0.5, 0.4, 0.5))
