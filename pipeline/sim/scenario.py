@@ -146,8 +146,8 @@ def _junction(name: str, conditions: Conditions) -> Scenario:
         0,
         180.0,
         "junction",
-        ("south", "opposite", "corner", "north"),
-        ("S", "E", "N", "W"),
+        ("south", "opposite", "corner", "west"),
+        ("S", "E", "W"),
         conditions,
         _JUNCTION_ACTS,
     )

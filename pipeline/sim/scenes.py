@@ -27,6 +27,7 @@ LAMP_PX = 9.0
 LAMP_ANGLE_DEG = 65.0
 LANE_PX = 30.0
 """A lane that looks narrower on average is left out: a road user's foot could not be told to be in it."""
+LANE_LENGTH_PX = 150.0
 LINE_FAR_M = 60.0
 """A stop line farther away is left to another camera."""
 LINE_SHARE = 0.75
@@ -80,9 +81,7 @@ def write_scenes(scenario: Scenario, folder: Path) -> list[Path]:
     paths = []
     for camera in scenario.poses():
         path = folder / f"{camera.id}.yaml"
-        head = (
-            f"# Camera {camera.id} of the synthetic city (scenario {scenario.name}), from its ground plan.\n"
-        )
+        head = f"# Camera {camera.id} of the synthetic city ({scenario.name}), from its ground plan.\n"
         body = yaml.safe_dump(scene(site, camera), sort_keys=False, default_flow_style=None, width=110)
         path.write_text(head + body, encoding="utf-8")
         paths.append(path)
@@ -141,7 +140,10 @@ def _lane(camera: CameraPose, lane: Lane) -> dict[str, Any] | None:
     if polygon is None or direction is None:
         return None
     length_px = math.dist(*((x * camera.width_px, y * camera.height_px) for x, y in direction))
-    if _area(polygon) * camera.width_px * camera.height_px < LANE_PX * length_px:
+    if (
+        length_px < LANE_LENGTH_PX
+        or _area(polygon) * camera.width_px * camera.height_px < LANE_PX * length_px
+    ):
         return None
     out: dict[str, Any] = {"id": lane.id, "polygon": polygon, "direction": [_round(p) for p in direction]}
     if lane.classes:

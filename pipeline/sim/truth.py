@@ -5,7 +5,8 @@ Frames, one line each, times in seconds since the scenario's start:
     {"time_s": 1.04, "frame": 26,
      "actors": [{"id": 7, "kind": "motorbike", "box": [l, t, r, b], "visible": 0.93,
                  "position_m": [x, y], "heading_rad": 1.57, "speed_kmh": 31.2,
-                 "plate": {"text": "70A112345", "lines": 2, "color": "white", "box": [...], "char_px": 9.5},
+                 "plate": {"text": "70A112345", "lines": 2, "color": "white", "box": [...],
+                           "char_px": 9.5},
                  "helmets": [true, false], "heads": [[l, t, r, b, true], ...]}],
      "lamps": [{"id": "S.ball", "color": "red", "lit": true}]}
 

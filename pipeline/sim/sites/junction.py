@@ -410,8 +410,9 @@ def _parked(arm: int) -> list[Parked]:
 
 def _cameras() -> tuple[CameraPose, ...]:
     return (
-        CameraPose("south", (13.4, -56.0, 8.0), (-0.5, -10.0, 0.0), 58.0),
-        CameraPose("opposite", (-13.5, 22.0, 9.0), (2.0, -20.0, 0.0), 62.0),
-        CameraPose("corner", (50.0, 14.5, 7.0), (8.0, 0.5, 0.0), 60.0),
-        CameraPose("north", (-13.4, 54.0, 7.0), (-1.0, 8.0, 0.0), 58.0),
+        CameraPose("south", (0.5, -66.0, 8.0), (1.5, -15.0, 0.0), 50.0),
+        CameraPose("opposite", (-13.5, 22.0, 9.0), (1.0, -20.0, 0.0), 58.0),
+        CameraPose("corner", (60.0, -14.5, 7.5), (14.0, 0.5, 0.0), 52.0),
+        CameraPose("north", (-0.5, 66.0, 8.0), (-1.5, 15.0, 0.0), 50.0),
+        CameraPose("west", (-60.0, 14.5, 7.5), (-14.0, -0.5, 0.0), 52.0),
     )

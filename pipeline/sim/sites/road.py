@@ -63,8 +63,8 @@ def road(seed: int) -> Site:
         Zone("road.no_trucks", rectangle(-REACH, -KERB, REACH, KERB), "restricted_hours"),
     )
     cameras = (
-        CameraPose("road-east", (-64.0, -11.5, 7.0), (0.0, -2.0, 0.0), 56.0),
-        CameraPose("road-west", (66.0, 11.5, 7.5), (6.0, 2.5, 0.0), 56.0),
+        CameraPose("road-east", (-64.0, -11.5, 7.0), (0.0, -2.0, 0.0), 52.0),
+        CameraPose("road-west", (66.0, 11.5, 7.5), (6.0, 2.5, 0.0), 52.0),
     )
     return Site(
         layout=Layout(
