@@ -169,6 +169,7 @@ class Connection:
                     return "down", f"{spec.public_url} ended the stream"
                 if self._last is None:
                     return "down", f"{spec.public_url} holds no picture"
+                self._report("up", self._clock.complaint)  # It was, if only for a blink.
                 if self._ring is not None and not spec.loop:
                     self._ring.finish()
                 self.ended = not spec.loop

@@ -139,7 +139,7 @@ def test_live_with_b_frames_stills_and_clip_match_the_frames_analysed(
     shown = [number for number, _ in read_clip(made[0].path)]
     assert shown == list(range(shown[0], shown[0] + len(shown)))
     assert shown[-1] >= asked[-1][0] >= shown[0] + 20
-    assert 4 <= stats.ring_seconds <= 6
+    assert 4 - 4 / 25 <= stats.ring_seconds <= 6, "B-frames still to come are counted out"
     gaps = [b - a for a, b in itertools.pairwise(watched.came_s[before - 1 :])]
     assert max(gaps) < 0.6, f"the live picture stood still while evidence was taken: {gaps}"
 

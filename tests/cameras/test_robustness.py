@@ -46,6 +46,7 @@ def undisturbed(bystander: Watched, what: str) -> Iterator[None]:
     began_s = time.time()
     before_hz = bystander.rate_hz(began_s - 2, began_s)
     yield
+    time.sleep(max(0.0, began_s + 3 - time.time()))
     ended_s = time.time()
     rate_hz = bystander.rate_hz(began_s, ended_s)
     came = [came_s for came_s in bystander.came_s if began_s <= came_s <= ended_s]
