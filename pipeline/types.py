@@ -200,7 +200,7 @@ class Clip:
     start_s: float
     end_s: float
     codec: str
-    """"h264" or "h265"."""
+    """"h264", "h265" or "mpeg4" (part 2, which browsers do not play)."""
     frames: int
 
 
