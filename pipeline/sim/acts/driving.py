@@ -19,6 +19,8 @@ BRAKING = 2.4
 """What a scripted stop may ask, m/s²."""
 CLEAR_ROAD_M = 110.0
 MEET_M = 3.5
+ARRIVAL_S = 13.0
+"""From the entry to a stop line."""
 
 
 def _spawn(
@@ -150,8 +152,8 @@ def _overtakes(stage: Stage, time_s: float) -> Mover | None:
     if not routes:
         return None
     route = stage.rng.choice(routes)
-    slow = stage.arrivals.send(route, MOTORBIKE, want=5.5, d=-0.3, aim=-0.3)
-    fast = stage.arrivals.send(route, MOTORBIKE, want=11.5, d=1.3, aim=1.3)
+    slow = stage.arrivals.send(route, MOTORBIKE, want=5.5, d=0.0, aim=0.0)
+    fast = stage.arrivals.send(route, MOTORBIKE, want=11.5, d=0.0, aim=0.0)
     if slow is None or fast is None:
         return None
     slow.passed, fast.partner_id, fast.act = True, slow.id, ActKind.OVERTAKES_IN_LANE
@@ -166,6 +168,15 @@ def _right_on_arrow(stage: Stage, time_s: float) -> Mover | None:
             and route.line.groups["right"] != route.line.groups["straight"]
         )
 
+    routes = stage.routes(arrow)
+    line = routes[0].line
+    if line is None:
+        return None
+    for after_s in (ARRIVAL_S - 2.0, ARRIVAL_S + 2.0):
+        ball = stage.signals.shown(line.groups["straight"], time_s + after_s)
+        right = stage.signals.shown(line.groups["right"], time_s + after_s)
+        if ball.color is not LampColor.RED or right.color is not LampColor.GREEN:
+            return None
     return _spawn(stage, ActKind.RIGHT_ON_ARROW, arrow, MOTORBIKE)
 
 
@@ -265,10 +276,10 @@ def _has_arrow(site: Site) -> bool:
 
 
 DIRECTIONS = (
-    Direction(ActKind.RED_LIGHT, _red_light, _has_lines),
-    Direction(ActKind.STOP_LINE, _stop_line, _has_lines),
-    Direction(ActKind.WAITS_PAST_LINE, _waits_past, _has_lines),
-    Direction(ActKind.SOLID_LINE, _solid_line, _has_tag("solid_line")),
+    Direction(ActKind.RED_LIGHT, _red_light, _has_lines, at_once=True),
+    Direction(ActKind.STOP_LINE, _stop_line, _has_lines, at_once=True),
+    Direction(ActKind.WAITS_PAST_LINE, _waits_past, _has_lines, at_once=True),
+    Direction(ActKind.SOLID_LINE, _solid_line, _has_tag("solid_line"), at_once=True),
     Direction(ActKind.RIGHT_ON_ARROW, _right_on_arrow, _has_arrow),
     Direction(ActKind.WRONG_WAY, _wrong_way, _has_tag("wrong_way")),
     *(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+from pipeline.scene.geometry import inside
 from pipeline.sim.acts.stage import Direction, Stage
-from pipeline.sim.layout import Site, Walk, Zone, along, rounded
+from pipeline.sim.layout import Site, Walk, Zone, along, length, place_at, rounded
 from pipeline.sim.traffic.movers import Mover
 from pipeline.sim.types import ActKind, Ground
 
 CROWD = 8
+TRIES = 20
 
 
 def _zone(site: Site, purpose: str) -> Zone | None:
@@ -22,6 +24,11 @@ def _within(zone: Zone, right: float, up: float) -> Ground:
     return min(xs) + right * (max(xs) - min(xs)), min(ys) + up * (max(ys) - min(ys))
 
 
+def _enters(points: tuple[Ground, ...], zone: Zone) -> bool:
+    steps = int(length(points) / 0.5)
+    return any(inside(place_at(points, 0.5 * k), zone.polygon) for k in range(steps + 1))
+
+
 def _visit(
     stage: Stage, kind: ActKind, places: list[Ground], *, halt: int | None = None, halt_s: float = 0.0
 ) -> Mover | None:
@@ -30,9 +37,15 @@ def _visit(
     `halt` numbers the place to stay at.
     """
     rng = stage.rng
-    base = rng.choice([walk for walk in stage.site.walks if math.isinf(walk.wait_m)])
-    start, end = base.points[0], base.points[-1]
-    points = rounded((start, *places, end), 0.8)
+    lawful = [walk for walk in stage.site.walks if math.isinf(walk.wait_m)]
+    closed = _zone(stage.site, "restricted")
+    for _ in range(TRIES):
+        base = rng.choice(lawful)
+        points = rounded((base.points[0], *places, base.points[-1]), 0.8)
+        if kind is ActKind.INTRUSION or closed is None or not _enters(points, closed):
+            break
+    else:
+        return None
     walk = Walk(f"{kind.value}.{rng.getrandbits(40):x}", points)
     mover = stage.arrivals.walk(walk, d=0.0, aim=0.0)
     if mover is None:

@@ -38,7 +38,8 @@ class Script:
             count = max(1, round(acts[kind] * duration_s / 60)) if acts[kind] > 0 else 0
             for k in range(count):
                 share = (k + stage.rng.uniform(0.0, 0.7)) / count
-                self._due.append((share * span_s - LEAD_S, kind))
+                due_s = share * span_s - LEAD_S
+                self._due.append((max(due_s, 0.0) if DIRECTIONS[kind].at_once else due_s, kind))
 
     def step(self, time_s: float) -> None:
         """Begin what is due."""

@@ -79,3 +79,5 @@ class Direction:
     kind: ActKind
     start: Start
     possible: Callable[[Site], bool]
+    at_once: bool = False
+    """Done by somebody who is there already."""

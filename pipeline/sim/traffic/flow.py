@@ -31,6 +31,9 @@ PATIENCE_S = 0.8
 """Held back by a touch for longer, one steers away from it."""
 CREEP_M = 0.01
 """A rider who stands still turns and shifts by walking the motorbike, as if it rolled this far a step."""
+WALKED_M = 0.025
+"""The same on foot."""
+SIDESTEP_M, SIDESTEP_S = 0.7, 1.2
 WANDER_M = 0.1
 COMMITTED = 4
 """Priority of those who have begun to cross the way of others: before all that drive."""
@@ -105,7 +108,13 @@ class Flow:
         due = (self._step // THINK_EVERY + mover.id) % (SETTLE_EVERY // THINK_EVERY) == 0
         to_line = max(float(m.stop[row]) - front, 0.0)
         if isinstance(route, Walk):
-            if due:
+            idle = m.v[row] < 0.1 and m.stop[row] - front > 0.6
+            mover.idle_s = mover.idle_s + THINK_EVERY * DT_S if idle else 0.0
+            if mover.idle_s > PATIENCE_S:
+                # Two who stand in each other's way step aside, this way or that.
+                turn = (mover.id * 7919 + int(mover.idle_s / SIDESTEP_S) * 104729) % 31 % 2
+                m.aim[row] = m.d[row] + (SIDESTEP_M if turn else -SIDESTEP_M)
+            elif due:
                 lateral.settle(m, row, WALKERS_ROOM, mover.prefers_m, to_line)
             return
         room = lateral.room_at(route, float(m.s[row]) + 8.0)
@@ -133,14 +142,22 @@ class Flow:
         moving = m.path >= 0
         v = np.where(moving, np.maximum(m.v + m.acc * DT_S, 0.0), 0.0)
         way = (m.v + v) / 2 * DT_S
-        wanted = np.clip((m.aim - m.d) / m.ease, -STEEPEST, STEEPEST)
-        free = np.array([mover.id in self._stuck or mover.id in self._facing for mover in m.who]) | (v > 0.1)
+        on_foot = np.array([mover.kind is RoadUserKind.PERSON for mover in m.who])
+        steepest = np.where(on_foot, 1.0, STEEPEST)
+        wanted = np.clip((m.aim - m.d) / m.ease, -steepest, steepest)
+        free = v > 0.1
+        free |= np.array(
+            [
+                mover.id in self._stuck or mover.id in self._facing or mover.idle_s > PATIENCE_S
+                for mover in m.who
+            ]
+        )
         wanted = np.where(free, wanted, 0.0)
         steer = np.array([STEER_PER_M.get(mover.kind, STEER_WIDE_PER_M) for mover in m.who])
-        walked = steer > STEER_WIDE_PER_M
-        most = steer * np.where(walked, np.maximum(way, CREEP_M), way)
+        creep = np.where(on_foot, WALKED_M, np.where(steer > STEER_WIDE_PER_M, CREEP_M, 0.0))
+        most = steer * np.maximum(way, creep)
         slope = m.slope + np.clip(wanted - m.slope, -most, most)
-        s, d = m.s + way, m.d + slope * np.where(walked, np.maximum(way, CREEP_M), way)
+        s, d = m.s + way, m.d + slope * np.maximum(way, np.where(free, creep, 0.0))
         now = (m.x, m.y, m.cos, m.sin)
         wished = m.poses(s, d, slope)
         held, sides = self._held(now, wished)

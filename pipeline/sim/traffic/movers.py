@@ -61,6 +61,8 @@ class Mover:
     """Offset it keeps whatever its lane."""
     waits_at: float | None = None
     """Where it gives way at present."""
+    idle_s: float = 0.0
+    """How long it has stood without a reason of its own."""
     queued: bool = False
     """Right behind somebody who stands or crawls."""
     crossing: bool = False
