@@ -23,6 +23,9 @@ from pipeline.types import Frame
 from tests.cameras.clips import make_clip, number_of
 from tests.cameras.support import Relay, Watched, settings, wait_for
 
+# Frame rates are measured here: nothing else may run beside them.
+pytestmark = pytest.mark.serial
+
 BYSTANDER_HZ = 10
 
 
