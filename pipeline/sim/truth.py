@@ -17,7 +17,8 @@ are those that can be seen.
 
 Acts, one line each, in order of their decisive moments:
 
-    {"kind": "red_light", "actor_id": 7, "start_s": 12.1, "decisive_s": 12.1, "end_s": 13.0, "place": "S.line"}
+    {"kind": "red_light", "actor_id": 7, "start_s": 12.1, "decisive_s": 12.1, "end_s": 13.0,
+     "place": "S.line"}
 
 Kinds are those of pipeline.sim.types.ActKind; those that begin with "legal." are no violations.
 """

@@ -259,11 +259,12 @@ def _routes(arm: int, line: StopLine) -> list[Route]:
         points = ((x, -REACH), (x, -STOP), *way)
         stop_m = REACH - STOP
         sides = (-(EDGES[lane + 1] - x), x - EDGES[lane])
-        rooms = [Room(0, *sides)]
         if lane == 2 and classes == NARROW:
-            rooms.append(Room(stop_m - 65, sides[0] + TURNING_WIDTH, sides[1]))
+            rooms = [Room(0, sides[0] + TURNING_WIDTH, sides[1])]
         elif movement == "right":
-            rooms.append(Room(stop_m - 65, sides[0], sides[0] + TURNING_WIDTH))
+            rooms = [Room(0, sides[0], sides[0] + TURNING_WIDTH)]
+        else:
+            rooms = [Room(0, *sides)]
         gone_m = length(points) - REACH + 24
         away = CENTRES[leaves_by] - RIGHT_SHIFT_M * (movement == "right")
         rooms.append(

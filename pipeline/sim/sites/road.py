@@ -129,6 +129,7 @@ def _routes() -> list[Route]:
         sides: tuple[float, float],
         *tags: str,
         halt_m: float = 0.0,
+        aside_m: float = 0.0,
     ) -> None:
         direction, lane = id_.split(".")[0], id_.split(".")[1][0]
         sign = 1 if direction == "east" else -1
@@ -141,6 +142,7 @@ def _routes() -> list[Route]:
                 classes,
                 (Room(0, *sides),),
                 share,
+                aside_m=aside_m,
                 tags=frozenset(tags),
                 halt_m=halt_m,
             )
@@ -161,7 +163,7 @@ def _routes() -> list[Route]:
     add("west.1", WIDE, 6, inner, "speeding")
     add("west.1bike", NARROW[:1], 0, inner, "wrong_lane")
     add("west.2", NARROW, 8, outer, "overtakes")
-    add("west.2car", WIDE[:1], 0, outer, "wrong_lane")
+    add("west.2car", WIDE[:1], 0, outer, "wrong_lane", aside_m=0.6)
     first, second, third = ALLEYS
     for side, a, b in (("south", third, second), ("north", first, second)):
         s = -1.0 if side == "south" else 1.0

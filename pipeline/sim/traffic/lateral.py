@@ -85,7 +85,9 @@ def settle(m: Movers, row: int, room: Room, preferred: float, to_line_m: float) 
     score = np.where(barred, -np.inf, score)
     best = int(score.argmax())
     current = score[int(np.abs(candidates - now).argmin())]
-    if score[best] > current + WORTH_MPS * (abs(candidates[best] - now) > 0.5):
+    outside = not low - 0.01 <= now <= high + 0.01
+    worth = 0.0 if outside else WORTH_MPS * (abs(candidates[best] - now) > 0.5)
+    if np.isfinite(score[best]) and (outside or score[best] > current + worth):
         m.aim[row] = candidates[best]
     elif not np.isfinite(current):
         m.aim[row] = min(max(d, low), high)
