@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import moderngl
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from pipeline.sim.render.view import matrix, rays
 from pipeline.sim.types import CameraPose, Conditions, Layout
 
 Floats = npt.NDArray[np.float64]
+Pixels = npt.NDArray[np.uint8]
 _REACH_M = 170.0
 _SHADOW_PX = 2048
 _LAMPS = 16
@@ -26,18 +28,20 @@ _LAMPS = 16
 
 @dataclass(slots=True)
 class Backdrop:
-    """Textures in the device, rows from the bottom; colours are square roots of linear ones."""
+    """Pictures (H, W, 3) uint8 BGR, square roots of linear light."""
 
-    lit: Any
-    """(W, H) what can be seen in the sun."""
-    shaded: Any
-    """The same where something moving keeps the sun off."""
-    albedo: Any
-    """Colour of the surfaces; alpha: how much they mirror when wet."""
+    lit: Pixels
+    """What can be seen."""
+    sun: Pixels
+    """How much darker it is where something moving keeps the sun off."""
+    albedo: Pixels
+    """Colour of the surfaces."""
+    wet: Pixels
+    """How much they mirror, the same in each channel; 0 where dry."""
     depth: Any
-    """(2W, 2H) depth, as the actors are drawn."""
+    """(2W, 2H) depth in the device, as the actors are drawn."""
     lamps: list[tuple[float, float, float]]
-    """Street lamps near the camera's view, nearest first."""
+    """Street lamps, those near the camera's view first."""
     ground: GroundMap
     shade: npt.NDArray[np.float32]
     """(h, w) share of the sun that reaches the ground, a metre a pixel from the map's corner."""
@@ -84,11 +88,7 @@ def bake(device: Device, layout: Layout, camera: CameraPose, conditions: Conditi
     ground = ground_map(layout, corner, size)
     scene = street(layout, ground, camera)
     vertices = scene.vertices()
-    noise = device.texture(clouds(), repeat=True)
-    walls = gl.texture_array((256, 256, len(facades())), 4, facades().tobytes())
-    walls.build_mipmaps()
-    walls.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
-    walls.anisotropy = 8.0
+    noise, walls = _shared(device)
     stock = gl.buffer(vertices.tobytes()) if len(vertices) else None
 
     sun_camera, shadows = _sun_shadows(device, stock, light, camera, noise)
@@ -106,9 +106,10 @@ def bake(device: Device, layout: Layout, camera: CameraPose, conditions: Conditi
     shadows.use(0)
     noise.use(1)
     walls.use(2)
-    device.texture(ground.surfaces).use(3)
-    details = device.texture(ground.details)
-    details.use(4)
+    # Held until the pictures are read: the device drops what nobody refers to.
+    maps = device.texture(ground.surfaces), device.texture(ground.details)
+    for unit, texture in enumerate(maps, start=3):
+        texture.use(unit)
     for name in ("street", "ground", "sky"):
         device.programs[name].set(**common)
     plane = gl.buffer(_plane(camera).tobytes())
@@ -120,35 +121,51 @@ def bake(device: Device, layout: Layout, camera: CameraPose, conditions: Conditi
     if stock is not None:
         things = gl.vertex_array(device.programs["street"].raw, [(stock, layout_, *names)])
     wide, high = camera.width_px, camera.height_px
-    big = (2 * wide, 2 * high)
-    depth = gl.depth_texture(big)
+    depth = gl.depth_texture((2 * wide, 2 * high))
     depth.compare_func = ""
     depth.filter = (moderngl.NEAREST, moderngl.NEAREST)
     depth.repeat_x = depth.repeat_y = False
-    target = gl.framebuffer([gl.texture(big, 4) for _ in range(3)], depth)
-    target.use()
-    target.clear(depth=1.0)
-    gl.disable(moderngl.CULL_FACE | moderngl.BLEND)
-    gl.disable(moderngl.DEPTH_TEST)
-    sky.render(moderngl.TRIANGLE_STRIP)
-    gl.enable(moderngl.DEPTH_TEST)
-    floor.render(moderngl.TRIANGLE_STRIP)
-    if things is not None:
-        things.render()
-    textures = []
-    for texture in target.color_attachments:
-        small = _halved(np.frombuffer(texture.read(), np.uint8).reshape(2 * high, 2 * wide, 4))
-        made = device.texture(small, mipmaps=False)
-        made.filter = (moderngl.NEAREST, moderngl.NEAREST)
-        textures.append(made)
-    return Backdrop(textures[0], textures[1], textures[2], depth, near, ground, shade)
+    target = gl.framebuffer([gl.texture((2 * wide, 2 * high), 4) for _ in range(3)], depth)
+
+    def shoot(to: Any, *, with_floor: bool) -> list[Pixels]:
+        to.use()
+        to.clear(depth=1.0)
+        gl.disable(moderngl.CULL_FACE | moderngl.BLEND | moderngl.DEPTH_TEST)
+        sky.render(moderngl.TRIANGLE_STRIP)
+        gl.enable(moderngl.DEPTH_TEST)
+        if with_floor:
+            floor.render(moderngl.TRIANGLE_STRIP)
+        if things is not None:
+            things.render()
+        x, y = to.size
+        return [np.frombuffer(t.read(), np.uint8).reshape(y, x, 4) for t in to.color_attachments]
+
+    lit, shaded, albedo = (
+        cv2.resize(p, (wide, high), interpolation=cv2.INTER_AREA) for p in shoot(target, with_floor=True)
+    )
+    wet = cv2.merge([np.ascontiguousarray(albedo[..., 3])] * 3)
+    lit, shaded, albedo = (cv2.cvtColor(p, cv2.COLOR_RGBA2BGR) for p in (lit, shaded, albedo))
+    if conditions.rain > 0:
+        half = (wide // 2, high // 2)
+        device.programs["street"].set(flip=-1.0)
+        device.programs["sky"].set(rays=(rays(camera) * [[1], [1], [-1], [1]]).T)
+        small = gl.framebuffer([gl.texture(half, 4) for _ in range(3)], gl.depth_renderbuffer(half))
+        image = cv2.cvtColor(shoot(small, with_floor=False)[0], cv2.COLOR_RGBA2BGR)
+        image = cv2.resize(cv2.blur(image, (3, max(3, high // 60))), (wide, high))
+        keep = cv2.multiply(wet, image, scale=1 / 255)
+        lit = cv2.add(cv2.multiply(lit, 255 - wet, scale=1 / 255), keep)
+        shaded = cv2.add(cv2.multiply(shaded, 255 - wet, scale=1 / 255), keep)
+    return Backdrop(lit, cv2.subtract(lit, shaded), albedo, wet, depth, near, ground, shade)
 
 
-def _halved(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    high, wide, channels = pixels.shape
-    quads = pixels.reshape(high // 2, 2, wide // 2, 2, channels)
-    total = quads[:, 0, :, 0].astype(np.uint16) + quads[:, 0, :, 1] + quads[:, 1, :, 0] + quads[:, 1, :, 1]
-    return ((total + 2) // 4).astype(np.uint8)
+def _shared(device: Device) -> tuple[Any, Any]:
+    if not device.shared:
+        walls = device.gl.texture_array((256, 256, len(facades())), 4, facades().tobytes())
+        walls.build_mipmaps()
+        walls.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
+        walls.anisotropy = 8.0
+        device.shared = {"noise": device.texture(clouds(), repeat=True), "walls": walls}
+    return device.shared["noise"], device.shared["walls"]
 
 
 def _plane(camera: CameraPose) -> npt.NDArray[np.float32]:

@@ -157,7 +157,7 @@ def _cell(number: int, rect: tuple[float, float, float, float], camera: CameraPo
     """Scale and shift from the camera's normalized coordinates to those of the sheet of cells."""
     x0, y0, x1, y1 = rect
     nx0, nx1 = x0 / camera.width_px * 2 - 1, x1 / camera.width_px * 2 - 1
-    ny0, ny1 = 1 - y1 / camera.height_px * 2, 1 - y0 / camera.height_px * 2
+    ny0, ny1 = y0 / camera.height_px * 2 - 1, y1 / camera.height_px * 2 - 1
     column, row = cell_rect(number)
     size = 2.0 / CELLS
     sx, sy = size / max(nx1 - nx0, 1e-6), size / max(ny1 - ny0, 1e-6)

@@ -22,7 +22,6 @@ _PROGRAMS = {
     "patch": (("patch.vert",), ("patch.frag",)),
     "sprite": (("sprite.vert",), ("sprite.frag",)),
     "plate": (("plate.vert",), ("plate.frag",)),
-    "composite": (("screen.vert",), ("composite.frag",)),
     "street": (("street.vert",), ("light.glsl", "backdrop_common.glsl", "street.frag")),
     "ground": (("street.vert",), ("light.glsl", "backdrop_common.glsl", "ground.frag")),
     "sky": (("sky.vert",), ("light.glsl", "backdrop_common.glsl", "sky.frag")),
@@ -69,7 +68,10 @@ class Device:
         self._meshes: dict[int, tuple[Any, Any]] = {}
         self.batches: dict[int, Any] = {}
         """Instances of each model, by its identity."""
-        self.screen = self.gl.vertex_array(self.programs["composite"].raw, [(self.square, "2f", "corner")])
+        self.targets: dict[tuple[int, int], Any] = {}
+        """What frames of a size are drawn into."""
+        self.shared: dict[str, Any] = {}
+        """Textures that every backdrop uses."""
 
     def _compile(self, vertex: tuple[str, ...], fragment: tuple[str, ...]) -> Any:
         def source(names: tuple[str, ...]) -> str:

@@ -88,12 +88,14 @@ class Builder:
         normals: Floats | None = None,
     ) -> None:
         """Triangles (T, 3, 3); without normals, faces meet smoothly where the cosine between them is over
-        `crease`."""
+        `crease`, which is never where that is over 1."""
         area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         size = np.linalg.norm(area, axis=1)
         keep = size > 1e-9
         corners, area, size = corners[keep], area[keep], size[keep]
-        if normals is None:
+        if crease > 1.0:
+            normals = np.repeat((area / size[:, None])[:, None], 3, axis=1)
+        elif normals is None:
             normals = _smooth(corners, area / size[:, None], crease)
         else:
             normals = normals[keep]
@@ -151,7 +153,7 @@ class Builder:
         points = np.stack([low, high])
         if turned is not None:
             points = points @ turned.T
-        self.grid(points + np.asarray(centre), material, closed=True, part=part, caps=(material, material))
+        self.grid(points + np.asarray(centre), material, closed=True, part=part, crease=2.0, caps=(material, material))
 
     def ball(
         self,
@@ -218,7 +220,7 @@ class Builder:
     ) -> None:
         """A tyre about the y axis: outer radius, thickness inwards, width across."""
         around = self._round(n, 8)
-        angle = -np.arange(around + 1) * 2 * np.pi / around
+        angle = np.arange(around + 1) * 2 * np.pi / around
         profile = np.array(
             [
                 [0, -width / 2],
@@ -266,6 +268,11 @@ class Builder:
         """Four corners, counter-clockwise from outside."""
         a, b, c, d = np.asarray(corners, float)
         self.add(np.array([[a, b, c], [a, c, d]]), material)
+
+    def loose(self) -> npt.NDArray[np.float32]:
+        """Vertices (3 T, 6) of the triangles so far, one after the other: position and normal."""
+        corners, normals = np.concatenate(self._corners), np.concatenate(self._normals)
+        return np.concatenate([corners, normals], axis=2).reshape(-1, 6).astype(np.float32)
 
     def build(self, size: tuple[float, float, float]) -> Mesh:
         """The model so far, with vertices that faces share stored once."""

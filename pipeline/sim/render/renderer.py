@@ -14,21 +14,19 @@ import numpy.typing as npt
 from pipeline.sim.camera import axes
 from pipeline.sim.errors import SimError
 from pipeline.sim.render import plates
-from pipeline.sim.render.backdrop import Backdrop, bake, lamp_uniforms, uniforms
+from pipeline.sim.render.backdrop import bake, lamp_uniforms, uniforms
 from pipeline.sim.render.cast import CELL_PX, CELLS, Cast, Player, cast, palette_rows, placed
+from pipeline.sim.render.compose import Composer
 from pipeline.sim.render.device import Device, device
 from pipeline.sim.render.light import Light, light_of
-from pipeline.sim.render.mesh import MATERIALS, Mesh
+from pipeline.sim.render.mesh import MATERIALS
 from pipeline.sim.render.signals import Lens, lens_pictures, lenses_of
-from pipeline.sim.render.textures import clouds, grain, streaks
+from pipeline.sim.render.targets import PALETTES, Targets, patches
 from pipeline.sim.render.truth import PLATE, seen
 from pipeline.sim.render.view import matrix
 from pipeline.sim.types import CameraPose, Conditions, Layout, Moment, Seen
 from pipeline.types import Picture
 
-_INSTANCE = "3f 3f 4f 4f"
-_NAMES = ("origin", "size", "pose", "extra")
-_PALETTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,12 @@ class Renderer:
         self._heads = {head.id: head for head in layout.heads}
         self._layout = layout
         self._backdrop = bake(self._device, layout, camera, self.conditions, self._light)
-        self._targets = _Targets(self._device, camera)
+        self._composer = Composer(self._backdrop, camera, self.conditions, self._light)
+        size = (camera.width_px, camera.height_px)
+        if size not in self._device.targets:
+            self._device.targets[size] = Targets(self._device, size)
+        self._targets: Targets = self._device.targets[size]
+        self._blank = self._targets.blank(self._device, self._backdrop.depth)
         self._seed = zlib.crc32(f"{layout.seed} {camera.id}".encode())
 
     def draw(self, moment: Moment) -> Rendered:
@@ -74,21 +77,24 @@ class Renderer:
         for lens in lenses:
             if lens.glow is not None:
                 team.sprites.append(lens.glow)
-        if len(team.palettes) > _PALETTES:
+        if len(team.palettes) > PALETTES:
             raise SimError(f"{len(team.players)} actors in one picture: more than can be drawn at once")
         if team.palettes:
             t.palette.write(palette_rows(team.palettes).tobytes(), viewport=(0, 0, MATERIALS, len(team.palettes)))
-        self._backdrop.depth.use(5)
         self._ground_effects(team)
         wet = self.conditions.rain > 0
         if wet:
             self._actors(team, t.mirror, flip=-1.0, lenses=[])
         self._actors(team, t.actors, flip=1.0, lenses=lenses)
-        owners = np.frombuffer(t.actors.read(components=1, attachment=1, dtype="u2"), np.uint16)
-        alone = self._alone(team)
-        picture = self._compose(moment, wet)
         wide, high = self.camera.width_px, self.camera.height_px
-        return Rendered(picture, seen(team.players, owners.reshape(2 * high, 2 * wide)[::-1], alone, self.camera))
+        owners = np.frombuffer(t.actors.read(components=1, attachment=1, dtype="u2"), np.uint16)
+        rng = np.random.default_rng([self._seed, round(moment.time_s * 1000) & 0xFFFFFFFF])
+        picture = self._composer.compose(
+            _pixels(t.actors), _pixels(t.mask), _pixels(t.beams) if team.beams else None,
+            _pixels(t.mirror) if wet else None, rng,
+        )
+        found = seen(team.players, owners.reshape(2 * high, 2 * wide), self._alone(team), self.camera)
+        return Rendered(picture, found)
 
     def _uniforms(self) -> dict[str, Any]:
         return {
@@ -102,11 +108,12 @@ class Renderer:
         gl.disable(moderngl.CULL_FACE | moderngl.DEPTH_TEST)
         gl.enable(moderngl.BLEND)
         gl.blend_equation = moderngl.MAX
+        self._backdrop.depth.use(5)
         t.mask.use()
         t.mask.clear()
         values = {**self._uniforms(), "viewport": t.mask.size}
         d.programs["patch"].set(**values)
-        _patches(d, "patch", team.contacts)
+        patches(d, "patch", team.contacts)
         if self._light.shadow:
             d.programs["shadow"].set(**values)
             for mesh, rows in team.coarse.values():
@@ -116,23 +123,24 @@ class Renderer:
             gl.blend_func = moderngl.ONE, moderngl.ONE
             t.beams.use()
             t.beams.clear()
-            _patches(d, "patch", team.beams)
+            patches(d, "patch", team.beams)
         gl.blend_equation = moderngl.FUNC_ADD
         gl.disable(moderngl.BLEND)
 
     def _actors(self, team: Cast, target: Any, *, flip: float, lenses: list[Lens]) -> None:
         d, t, gl = self._device, self._targets, self._device.gl
-        target.use()
-        target.clear(depth=1.0)
-        gl.enable(moderngl.DEPTH_TEST)
-        t.palette.use(6)
-        if flip < 0:
-            t.far.use(5)
+        if flip > 0:
+            gl.copy_framebuffer(target, self._blank)
         else:
-            self._backdrop.depth.use(5)
+            target.clear(depth=1.0)
+        target.use()
+        gl.enable(moderngl.DEPTH_TEST | moderngl.CULL_FACE)
+        gl.front_face = "cw" if flip > 0 else "ccw"
+        t.palette.use(6)
         d.programs["actor"].set(**self._uniforms(), flip=flip)
         for mesh, rows in (team.coarse if flip < 0 else team.rows).values():
             t.batch(mesh, rows).actor.render(instances=len(rows))
+        gl.disable(moderngl.CULL_FACE)
         if flip > 0:
             self._plates(team)
             self._lenses(lenses)
@@ -143,10 +151,10 @@ class Renderer:
             aspect = matrix(self.camera)
             x, y = (float(np.linalg.norm(aspect[k, :3])) for k in (0, 1))
             d.programs["sprite"].set(
-                camera=aspect.T, aspect=(x, y), flip=flip, backdrop_depth=5
+                camera=aspect.T, aspect=(x, y), flip=flip
             )
             target.depth_mask = False
-            _patches(d, "sprite", team.sprites)
+            patches(d, "sprite", team.sprites)
             target.depth_mask = True
             target.color_mask = ((True,) * 4, (True,) * 4) if flip > 0 else (True,) * 4
             gl.disable(moderngl.BLEND)
@@ -154,7 +162,7 @@ class Renderer:
     def _plates(self, team: Cast) -> None:
         light = self._light
         program = self._device.programs["plate"]
-        program.set(camera=matrix(self.camera).T, backdrop_depth=5, picture=7)
+        program.set(camera=matrix(self.camera).T, picture=7)
         sky, sun = np.asarray(light.sky_color), np.asarray(light.sun_color)
         lamp = np.asarray(light.lamp_color) * 0.16
         for number, player in enumerate(team.players):
@@ -182,7 +190,7 @@ class Renderer:
 
     def _lenses(self, lenses: list[Lens]) -> None:
         program = self._device.programs["plate"]
-        program.set(camera=matrix(self.camera).T, backdrop_depth=5, picture=7, identity=0)
+        program.set(camera=matrix(self.camera).T, picture=7, identity=0)
         for lens in lenses:
             self._targets.lenses[lens.picture].use(7)
             far = float(np.linalg.norm(np.subtract(lens.middle, self.camera.position)))
@@ -211,29 +219,6 @@ class Renderer:
             counts.append((pixels > 0).sum(axis=(1, 3)).reshape(-1))
         return np.concatenate(counts) if counts else np.zeros(0, np.int64)
 
-    def _compose(self, moment: Moment, wet: bool) -> Picture:
-        d, t, b = self._device, self._targets, self._backdrop
-        rng = np.random.default_rng([self._seed, round(moment.time_s * 1000) & 0xFFFFFFFF])
-        wide, high = self.camera.width_px, self.camera.height_px
-        for unit, texture in enumerate(
-            (b.lit, b.shaded, b.albedo, t.mask.color_attachments[0], t.beams.color_attachments[0],
-             t.mirror.color_attachments[0], t.actors.color_attachments[0], t.grain, t.streaks)
-        ):
-            texture.use(unit)
-        c, light = self.conditions, self._light
-        fall = moment.time_s * 3.1
-        d.programs["composite"].set(
-            backdrop_lit=0, backdrop_shaded=1, backdrop_albedo=2, mask=3, beams=4, mirror=5, actors=6, grain=7,
-            streaks=8, texel=(2 / wide, 2 / high), pixels=(wide, high), shift=tuple(rng.random(2)),
-            rain_shift=(*rng.random(2) * 0.05, float(rng.random()), -fall % 1.0), noise=0.14 * c.noise * (1 + 1.1 * light.dark),
-            rain=c.rain * 0.32, contact=0.62, beamed=int(light.dark > 0.2), wet=int(wet), vignette=0.22,
-            rain_color=tuple(np.sqrt(np.clip(np.asarray(light.haze_color) * 1.1, 0, 1))),
-        )
-        d.gl.disable(moderngl.DEPTH_TEST)
-        t.out.use()
-        d.screen.render(moderngl.TRIANGLE_STRIP)
-        return np.frombuffer(t.out.read(components=3), np.uint8).reshape(high, wide, 3)
-
 
 def plate_frames(player: Player) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
     """Middle, and unit vectors to the right and up as its reader sees them, of each plate in the world."""
@@ -244,93 +229,6 @@ def plate_frames(player: Player) -> list[tuple[npt.NDArray[np.float64], npt.NDAr
     return out
 
 
-class _Batch:
-    """Instances of one model, and how each program reads them."""
-
-    def __init__(self, d: Device, mesh: Mesh) -> None:
-        self.size = 16
-        self._device, self._mesh = d, mesh
-        self._make()
-
-    def _make(self) -> None:
-        d = self._device
-        vertices, triangles = d.buffers(self._mesh)
-        self.buffer = d.gl.buffer(reserve=self.size * 18 * 4, dynamic=True)
-
-        def array(program: str, model: str, model_names: tuple[str, ...], row: str, names: tuple[str, ...]) -> Any:
-            return d.gl.vertex_array(
-                d.programs[program].raw,
-                [(vertices, model, *model_names), (self.buffer, row + "/i", *names)], triangles,
-            )
-
-        self.actor = array(
-            "actor", "3f 3f 2f", ("position", "normal", "tag"), _INSTANCE + " 16x", _NAMES
-        )
-        where = ("origin", "size", "pose")
-        self.shadow = array("shadow", "3f 20x", ("position",), "3f 3f 4f 32x", where)
-        self.own = array("own", "3f 20x", ("position",), "3f 3f 4f 16x 4f", (*where, "cell"))
-
-    def write(self, rows: list[list[float]]) -> None:
-        if len(rows) > self.size:
-            self.size = 2 * len(rows)
-            self._make()
-        self.buffer.write(np.asarray(rows, np.float32).tobytes())
-
-
-class _Targets:
-    """Framebuffers of one camera's size, and textures that change with the frame."""
-
-    def __init__(self, d: Device, camera: CameraPose) -> None:
-        gl = d.gl
-        wide, high = camera.width_px, camera.height_px
-        self._device = d
-        actors = gl.texture((2 * wide, 2 * high), 4)
-        owners = gl.texture((2 * wide, 2 * high), 1, dtype="u2")
-        owners.filter = (moderngl.NEAREST, moderngl.NEAREST)
-        self.actors = gl.framebuffer([actors, owners], gl.depth_renderbuffer((2 * wide, 2 * high)))
-        half = (wide // 2, high // 2)
-        self.mask = gl.framebuffer([gl.texture(half, 4)])
-        self.beams = gl.framebuffer([gl.texture(half, 4)])
-        mirrored = gl.texture(half, 4)
-        self.mirror = gl.framebuffer([mirrored], gl.depth_renderbuffer(half))
-        for texture in (actors, mirrored, *self.mask.color_attachments, *self.beams.color_attachments):
-            texture.repeat_x = texture.repeat_y = False
-        self.cells = gl.framebuffer([gl.texture((CELLS * CELL_PX,) * 2, 1)])
-        self.out = gl.framebuffer([gl.texture((wide, high), 4)])
-        self.far = gl.depth_texture(half, np.ones((high // 2, wide // 2), np.float32).tobytes())
-        self.far.compare_func = ""
-        self.palette = gl.texture((MATERIALS, _PALETTES), 4)
-        self.palette.filter = (moderngl.NEAREST, moderngl.NEAREST)
-        self.grain = d.texture(grain(), mipmaps=False, repeat=True)
-        self.streaks = d.texture(streaks(), repeat=True)
-        self.lenses = {name: d.texture(p) for name, p in lens_pictures().items()}
-        corners = np.array(
-            [[-1, -1, 0, 1], [1, -1, 1, 1], [-1, 1, 0, 0], [1, 1, 1, 0]], np.float32
-        )
-        sheet = gl.buffer(corners.tobytes())
-        self.sheet = gl.vertex_array(d.programs["plate"].raw, [(sheet, "2f 2f", "corner", "spot")])
-        self._plates: dict[tuple[Any, bool], Any] = {}
-
-    def batch(self, mesh: Mesh, rows: list[list[float]]) -> _Batch:
-        found = self._device.batches.setdefault(id(mesh), None) or _Batch(self._device, mesh)
-        self._device.batches[id(mesh)] = found
-        found.write(rows)
-        return found
-
-    def plate(self, d: Device, plate: Any, motorbike: bool) -> Any:
-        key = (plate, motorbike)
-        if key not in self._plates:
-            if len(self._plates) > 256:
-                self._plates.clear()
-            self._plates[key] = d.texture(plates.picture(plate, motorbike))
-        return self._plates[key]
-
-
-def _patches(d: Device, program: str, rows: list[list[float]]) -> None:
-    if not rows:
-        return
-    stock = d.gl.buffer(np.asarray(rows, np.float32).tobytes())
-    d.gl.vertex_array(
-        d.programs[program].raw,
-        [(d.square, "2f", "corner"), (stock, "3f 4f 4f/i", "centre", "shape", "tint")],
-    ).render(moderngl.TRIANGLE_STRIP, instances=len(rows))
+def _pixels(target: Any) -> npt.NDArray[np.uint8]:
+    wide, high = target.size
+    return np.frombuffer(target.read(components=4), np.uint8).reshape(high, wide, 4)

@@ -18,6 +18,8 @@ from pipeline.sim.types import CameraPose, Layout, SignalHead, Surface
 Floats = npt.NDArray[np.float64]
 Color = tuple[float, float, float]
 _STOREY_M = 3.4
+_SPOTS = 4000
+"""Most places tried for trees and posts."""
 _FACADES: tuple[Color, ...] = (
     (0.95, 0.87, 0.62), (0.90, 0.88, 0.80), (0.70, 0.82, 0.86), (0.93, 0.74, 0.60), (0.76, 0.86, 0.70),
     (0.97, 0.95, 0.90), (0.86, 0.66, 0.55), (0.66, 0.74, 0.88), (0.94, 0.80, 0.82), (0.80, 0.78, 0.74),
@@ -36,10 +38,9 @@ class Street:
 
     def add(self, builder: Builder, color: Color, *, glow: float = 0.0, layer: float = -1.0) -> None:
         """Takes a builder's triangles in one colour."""
-        mesh = builder.build((1, 1, 1))
-        v = mesh.vertices[mesh.triangles.reshape(-1)]
+        v = builder.loose()
         rest = np.broadcast_to(np.float32([*color, glow, 0, 0, layer]), (len(v), 7))
-        self.parts.append(np.hstack([v[:, :6], rest]).astype(np.float32))
+        self.parts.append(np.hstack([v, rest]))
 
     def panel(self, corners: Floats, color: Color, layer: float, *, spot: tuple[float, float] = (1, 1)) -> None:
         """A quad, counter-clockwise from its lower left; the texture is laid `spot` times over it."""
@@ -112,7 +113,7 @@ def _houses(
                 centre = middle - outward * deep / 2
                 if any(np.linalg.norm(centre - c) < (wide + w) * 0.42 for c, w in taken):
                     continue
-                if _hides(camera, layout, centre, max(wide, deep) / 2, storeys * _STOREY_M):
+                if _hides(camera, layout, centre, max(wide, deep) / 2 + 5.0, storeys * _STOREY_M):
                     continue
                 taken.append((centre, wide))
                 _house(out, middle, along, outward, wide - 0.06, deep, storeys, np.random.default_rng(look))
@@ -181,28 +182,28 @@ def _roadside(
 ) -> None:
     """Trees, lamps and poles on the pavement, a metre or so from the kerb."""
     band = (ground.kinds == 1) & (ground.distance > 0.7) & (ground.distance < 1.3)
-    spots = np.argwhere(band)
-    rng.shuffle(spots)
+    spots = rng.permutation(np.argwhere(band))[:_SPOTS]
     grad_y, grad_x = np.gradient(ground.distance)
-    kept: list[tuple[Floats, str]] = []
+    kept: dict[str, list[Floats]] = {"lamp": [], "pole": [], "tree": []}
+    heads = np.array([h.position[:2] for h in layout.heads]).reshape(-1, 2)
     poles: list[Floats] = []
     spacing = {"lamp": 24.0, "pole": 32.0, "tree": 9.5}
     for what in ("lamp", "pole", "tree"):
         for row, column in spots:
             place = np.array([column, row]) / 4 + ground.corner
-            if any(np.hypot(*(place - k)) < (spacing[what] if w == what else 3.0) for k, w in kept):
-                continue
-            if any(np.hypot(place[0] - h.position[0], place[1] - h.position[1]) < 6 for h in layout.heads):
+            if _near(place, heads, 6.0) or any(
+                _near(place, others, spacing[what] if w == what else 3.0) for w, others in kept.items()
+            ):
                 continue
             to_road = -np.array([grad_x[row, column], grad_y[row, column]])
             to_road = to_road / max(np.hypot(*to_road), 1e-9)
             radius, top = {"lamp": (0.3, 8.5), "pole": (0.4, 8.5), "tree": (2.4, 7.5)}[what]
-            if _hides(camera, layout, place, radius, top):
+            if _hides(camera, layout, place, radius, top) or _before(camera, place):
                 continue
             if what == "tree" and (rng.random() < 0.25 or _over_road(camera, ground, place)):
-                kept.append((place, what))
+                kept[what].append(place)
                 continue
-            kept.append((place, what))
+            kept[what].append(place)
             if what == "lamp":
                 _lamp(out, place, to_road)
             elif what == "pole":
@@ -213,8 +214,22 @@ def _roadside(
     for k, a in enumerate(poles):
         near = sorted(poles[:k] + poles[k + 1 :], key=lambda b: float(np.hypot(*(a - b))))[:2]
         for b in near:
-            if 15 < np.hypot(*(a - b)) < 60:
+            middle = (a + b) / 2
+            over_road = ground.at(*middle) is Surface.ROAD
+            if 15 < np.hypot(*(a - b)) < 60 and not over_road and not _hides(camera, layout, middle, 6.0, 0.0):
                 _wires(out, a, b, rng)
+
+
+def _near(place: Floats, others: Floats | list[Floats], reach: float) -> bool:
+    if not len(others):
+        return False
+    return bool((np.hypot(*(np.asarray(others) - place).T) < reach).any())
+
+
+def _before(camera: CameraPose, place: Floats) -> bool:
+    """Whether a post there would stand in the middle of the view, near the camera."""
+    pixels, depth = project(camera, [[*place, 3.0]])
+    return bool(0 < depth[0] < 45 and 0.16 < pixels[0, 0] / camera.width_px < 0.84)
 
 
 def _over_road(camera: CameraPose, ground: GroundMap, place: Floats) -> bool:
@@ -265,7 +280,7 @@ def _wires(out: Street, a: Floats, b: Floats, rng: np.random.Generator) -> None:
             points.append([flat[0], flat[1], height - sag * 4 * t * (1 - t)])
         builder = Builder(0.5)
         for p, q in zip(points, points[1:], strict=False):
-            builder.limb(p, q, 0.018, 0.018, 0, n=4)
+            builder.limb(p, q, 0.014, 0.014, 0, n=4)
         out.add(builder, _DARK)
 
 

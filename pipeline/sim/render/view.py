@@ -16,11 +16,12 @@ HEAD_SIZE = (0.34, 1.02)
 
 
 def matrix(camera: CameraPose) -> Floats:
-    """(4, 4) from the world to clip coordinates, to be multiplied from the left."""
+    """(4, 4) from the world to clip coordinates whose y grows downwards, to be multiplied from the left: what is
+    drawn with it has its first row at the top, as pictures have."""
     right, down, forward = axes(camera)
     f = focal_px(camera)
     view = np.eye(4)
-    view[:3, :3] = [right, -down, -forward]
+    view[:3, :3] = [right, down, -forward]
     view[:3, 3] = -view[:3, :3] @ np.asarray(camera.position, float)
     lens = np.zeros((4, 4))
     lens[0, 0] = 2 * f / camera.width_px
@@ -32,12 +33,12 @@ def matrix(camera: CameraPose) -> Floats:
 
 
 def rays(camera: CameraPose) -> Floats:
-    """(4, 4) from normalized device coordinates (x, y, 1, 1) to directions in the world."""
+    """(4, 4) from the clip coordinates of `matrix` (x, y, 1, 1) to directions in the world."""
     right, down, forward = axes(camera)
     f = focal_px(camera)
     out = np.zeros((4, 4))
     out[:3, 0] = right * camera.width_px / 2 / f
-    out[:3, 1] = -down * camera.height_px / 2 / f
+    out[:3, 1] = down * camera.height_px / 2 / f
     out[:3, 2] = forward
     return out
 

@@ -74,7 +74,7 @@ class Look:
 def _draw(rng: np.random.Generator, choices: tuple[tuple[Rgb, float], ...], spread: float = 14) -> Rgb:
     weights = np.array([w for _, w in choices])
     color = np.array(choices[rng.choice(len(choices), p=weights / weights.sum())][0])
-    r, g, b = (int(v) for v in np.clip(color + rng.normal(0, spread, 3), 6, 250))
+    r, g, b = (int(v) for v in np.clip(color + rng.normal(0, spread) + rng.normal(0, spread * 0.25, 3), 6, 250))
     return (r, g, b)
 
 

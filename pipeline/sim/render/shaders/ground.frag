@@ -21,7 +21,7 @@ void main() {
     float dust = smoothstep(-0.9, -0.1, edge) * (0.35 + 0.65 * mid.b);
     road = mix(road, vec3(0.27, 0.24, 0.19) * (0.7 + 0.5 * fine.g), dust * 0.55);
     float worn = smoothstep(0.22, 0.5, mid.r * 0.55 + fine.g * 0.45 + 0.10);
-    vec3 white = vec3(0.66, 0.66, 0.63) * (0.85 + 0.25 * fine.r);
+    vec3 white = vec3(0.50, 0.50, 0.48) * (0.85 + 0.25 * fine.r);
     road = mix(road, white, more.r * (0.45 + 0.55 * worn));
 
     vec2 tile = p / 0.40;

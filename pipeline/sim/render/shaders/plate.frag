@@ -1,4 +1,3 @@
-uniform sampler2D backdrop_depth;
 uniform sampler2D picture;
 uniform vec3 light;
 uniform vec3 veil;           // haze's colour in this place, already weighted
@@ -8,7 +7,6 @@ in vec2 uv;
 layout(location = 0) out vec4 color;
 layout(location = 1) out uint owner;
 void main() {
-    if (gl_FragCoord.z > texelFetch(backdrop_depth, ivec2(gl_FragCoord.xy), 0).r + 1e-6) discard;
     vec3 c = texture(picture, uv).rgb;
     owner = identity;
     color = vec4(sqrt(clamp(c * c * light * clear + veil, 0.0, 1.0)), 1.0);

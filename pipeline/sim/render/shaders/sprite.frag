@@ -1,10 +1,8 @@
-uniform sampler2D backdrop_depth;
 in vec2 place;
 flat in vec4 paint;
 flat in float hard;
 layout(location = 0) out vec4 color;
 void main() {
-    if (gl_FragCoord.z > texelFetch(backdrop_depth, ivec2(gl_FragCoord.xy), 0).r + 1e-5) discard;
     float r = length(place);
     if (r > 1.0) discard;
     float core = smoothstep(hard, hard * 0.6, r);
