@@ -14,7 +14,7 @@ def test_it_says_what_a_camera_is(server: ReplayServer) -> None:
     info = probe(StreamSettings(url=server.urls["h265"]))
     assert (info.codec, info.width, info.height, info.time_source) == ("h265", 640, 360, "rtcp")
     assert info.fps == pytest.approx(25, rel=0.15)  # its clock is still settling
-    assert abs(info.offset_ms) < 200
+    assert abs(info.offset_ms) < 1000
 
 
 @pytest.mark.parametrize("pace", ["own", "fast"])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -147,10 +148,13 @@ def topics(folder: Path) -> dict[str, str]:
 
 
 def monitor(process: Process, path: str) -> str:
-    """GET of the worker's monitor server."""
-    process.wait_for(lambda: _address(process) is not None, 30, "monitor address")
-    with urllib.request.urlopen(f"{_address(process)}{path}", timeout=5) as answer:
-        return str(answer.read().decode())
+    """Body of a GET of the worker's monitor server, whatever its status."""
+    process.wait_for(lambda: _address(process) is not None, 60, "monitor address")
+    try:
+        with urllib.request.urlopen(f"{_address(process)}{path}", timeout=10) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        return error.read().decode()
 
 
 def _address(process: Process) -> str | None:

@@ -124,7 +124,9 @@ def test_wrong_password_is_a_state_and_no_secret_is_told(
         assert not locked["ok"]
         assert "password" in locked["detail"] or "log" in locked["detail"]
         with worker.running({"CAM_PASSWORD": secret}) as process:
-            time.sleep(6)
+            said = lambda words: words in "".join(process.err)  # noqa: E731
+            process.wait_for(lambda: said('"camera": "bars", "state": "up"'), 30, "healthy camera")
+            process.wait_for(lambda: said('"camera": "locked", "state": "down"'), 30, "refused camera")
             metrics = monitor(process, "/metrics")
             ready = json.loads(monitor(process, "/readyz"))
             process.terminate()
@@ -161,7 +163,8 @@ def test_unreachable_broker_keeps_everything(
     kafka = next(f for f in json.loads(found.stdout) if f["what"] == "kafka")
     assert address in kafka["detail"]
     with worker.running() as process:
-        time.sleep(5)
+        process.wait_for(lambda: '"state": "up"' in "".join(process.err), 30, "camera")
+        process.wait_for(lambda: "sink_unavailable" in "".join(process.err), 30, "word of the broker")
         ready = json.loads(monitor(process, "/readyz"))
         assert process.terminate() < 10
     assert process.popen.returncode == 0
