@@ -21,7 +21,7 @@ from pipeline.sim.traffic.paths import Paths
 from pipeline.sim.types import Act, ActKind, Actor, Moment
 from pipeline.types import RoadUserKind
 
-WARM_UP_S = 60.0
+WARM_UP_S = 45.0
 """Traffic has run for this long when the first picture is taken."""
 INDICATE_M = 35.0
 STEP_M = 1.5

@@ -229,17 +229,9 @@ def _waits_past(stage: Stage, time_s: float) -> Mover | None:
         shown = stage.signals.shown(route.line.groups["straight"], time_s)
         left_s = shown.until_s - time_s
         v = float(m.v[row])
-        if (
-            shown.color is not LampColor.GREEN
-            or not 0.3 < left_s < 5.0
-            or not v**2 / (2 * BRAKING) < to_line_m + 2
-        ):
+        if shown.color is not LampColor.GREEN or left_s > 8.0 or not v**2 / (2 * BRAKING) < to_line_m + 2:
             continue
-        if (
-            to_line_m / v > left_s
-            or to_line_m + 5 < left_s * 1.5
-            or not stage.free(row, to_line_m + 5, 0.6, 0.6)
-        ):
+        if not -1.8 < left_s - to_line_m / v < 3.0 or not stage.free(row, to_line_m + 5, 0.6, 0.6):
             continue
         mover.past_m, mover.act = 2.6, ActKind.WAITS_PAST_LINE
         return mover

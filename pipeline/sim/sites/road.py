@@ -158,6 +158,7 @@ def _routes() -> list[Route]:
         (-2.1 + KERB_STRIP_M, 5.7),
         "slow_in_jam",
         halt_m=REACH + (NO_STOPPING[0] + NO_STOPPING[1]) / 2,
+        aside_m=0.6,
     )
     add("east.2bike", NARROW, 6, outer, "overtakes", halt_m=REACH + NO_STOPPING[1] - 9)
     add("west.1", WIDE, 6, inner, "speeding")

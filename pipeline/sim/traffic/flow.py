@@ -33,6 +33,8 @@ CREEP_M = 0.01
 """A rider who stands still turns and shifts by walking the motorbike, as if it rolled this far a step."""
 WALKED_M = 0.025
 """The same on foot."""
+BACK_AFTER_S, BACK_S, BACK_WAIT_S, BACK_MPS = 3.0, 2.2, 3.0, 0.7
+"""Rolling back: after how long, for how long, standing for how long then, and how fast."""
 SIDESTEP_M, SIDESTEP_S = 0.7, 1.2
 WANDER_M = 0.1
 COMMITTED = 4
@@ -83,6 +85,7 @@ class Flow:
         m.acc = drive.follow(m, seen)
         queued = (seen.gap < 4.0) & (m.v[seen.j] < 1.5) & (seen.turn > 0.5) & (m.path[seen.j] >= 0)
         behind = set(seen.i[queued].tolist())
+        opposed = set(seen.i[(seen.gap < 2.0) & (seen.turn < 0.8)].tolist())
         facing = (seen.turn < -0.7) & (seen.gap < 1.5) & (m.v[seen.i] < 0.1)
         self._facing = {m.who[row].id for row in seen.i[facing].tolist()}
         held = np.array([mover.halt_m is not None or mover.crawl is not None for mover in m.who])
@@ -90,6 +93,7 @@ class Flow:
         slow_leader[seen.i[blocking]] = True
         for row, mover in enumerate(m.who):
             mover.queued = row in behind
+            self._yield_ground(row, mover, row in opposed)
             held_s, side = self._stuck.get(mover.id, (0.0, 0.0))
             if held_s > PATIENCE_S:
                 m.aim[row] = m.d[row] - math.copysign(0.4, side)
@@ -108,8 +112,6 @@ class Flow:
         due = (self._step // THINK_EVERY + mover.id) % (SETTLE_EVERY // THINK_EVERY) == 0
         to_line = max(float(m.stop[row]) - front, 0.0)
         if isinstance(route, Walk):
-            idle = m.v[row] < 0.1 and m.stop[row] - front > 0.6
-            mover.idle_s = mover.idle_s + THINK_EVERY * DT_S if idle else 0.0
             if mover.idle_s > PATIENCE_S:
                 # Two who stand in each other's way step aside, this way or that.
                 turn = (mover.id * 7919 + int(mover.idle_s / SIDESTEP_S) * 104729) % 31 % 2
@@ -127,6 +129,20 @@ class Flow:
         else:
             m.aim[row] = route.aside_m + WANDER_M * math.sin(m.s[row] / 19.0 + m.phase[row])
 
+    def _yield_ground(self, row: int, mover: Mover, opposed: bool) -> None:
+        """Count how long one stands for nothing but somebody in the way. Vehicles that stand nose to nose or
+        nose to side roll back a little after a while, one sooner than the other, and let the other go.
+        """
+        m = self.movers
+        if mover.backs_s > 0 or mover.waits_s > 0:
+            return
+        on_foot = mover.kind is RoadUserKind.PERSON
+        front = m.s[row] + m.length[row] / 2
+        idle = m.v[row] < 0.1 and m.stop[row] - front > 0.6 and (opposed or on_foot)
+        mover.idle_s = mover.idle_s + THINK_EVERY * DT_S if idle else 0.0
+        if not on_foot and mover.idle_s > BACK_AFTER_S + mover.id % 4 * 1.5:
+            mover.idle_s, mover.backs_s, mover.waits_s = 0.0, BACK_S, BACK_WAIT_S
+
     def _preferred(self, row: int, route: Route) -> float:
         """Each motorbike has a part of the lane it likes; those who turn left keep to its right."""
         m = self.movers
@@ -142,6 +158,13 @@ class Flow:
         moving = m.path >= 0
         v = np.where(moving, np.maximum(m.v + m.acc * DT_S, 0.0), 0.0)
         way = (m.v + v) / 2 * DT_S
+        for row, mover in enumerate(m.who):
+            if mover.backs_s > 0:
+                way[row], v[row] = -BACK_MPS * DT_S, 0.0
+                mover.backs_s -= DT_S
+            elif mover.waits_s > 0:
+                way[row], v[row] = 0.0, 0.0
+                mover.waits_s -= DT_S
         on_foot = np.array([mover.kind is RoadUserKind.PERSON for mover in m.who])
         steepest = np.where(on_foot, 1.0, STEEPEST)
         wanted = np.clip((m.aim - m.d) / m.ease, -steepest, steepest)
@@ -157,7 +180,8 @@ class Flow:
         creep = np.where(on_foot, WALKED_M, np.where(steer > STEER_WIDE_PER_M, CREEP_M, 0.0))
         most = steer * np.maximum(way, creep)
         slope = m.slope + np.clip(wanted - m.slope, -most, most)
-        s, d = m.s + way, m.d + slope * np.maximum(way, np.where(free, creep, 0.0))
+        shift = np.where(way < 0, way, np.maximum(way, np.where(free, creep, 0.0)))
+        s, d = m.s + way, m.d + slope * shift
         now = (m.x, m.y, m.cos, m.sin)
         wished = m.poses(s, d, slope)
         held, sides = self._held(now, wished)

@@ -63,6 +63,10 @@ class Mover:
     """Where it gives way at present."""
     idle_s: float = 0.0
     """How long it has stood without a reason of its own."""
+    backs_s: float = 0.0
+    """How much longer it rolls back, to let somebody pass."""
+    waits_s: float = 0.0
+    """... and then stands."""
     queued: bool = False
     """Right behind somebody who stands or crawls."""
     crossing: bool = False
