@@ -1,0 +1,45 @@
+"""What the commands share: results to standard output, all else to standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+ConfigFile = Annotated[Path, typer.Argument(help="The worker's configuration (YAML).", metavar="CONFIG")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def fail(*sentences: str) -> NoReturn:
+    """End with exit code 1, each sentence on a line of its own."""
+    for sentence in sentences:
+        err.print(f"ngatu: {sentence}", markup=False)
+    raise typer.Exit(1)
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def load(path: Path) -> tuple[Any, dict[str, Any]]:
+    """Configuration, and the scene settings of every camera; ends with every problem told."""
+    from pipeline.config.load import ConfigError, load_config, load_scene
+    from pipeline.scene import SceneSettings
+
+    try:
+        config = load_config(path)
+        scenes = {
+            camera.id: load_scene(camera.scene) if camera.scene else SceneSettings()
+            for camera in config.cameras
+        }
+    except ConfigError as error:
+        fail(*error.problems)
+    return config, scenes

@@ -1,0 +1,115 @@
+"""`ngatu sim`: film the synthetic city, and serve it as cameras."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from pipeline.cli.common import err, fail
+
+if TYPE_CHECKING:
+    from pipeline.sim.film import Film
+
+sim_app = typer.Typer(
+    help="A synthetic city with known truth: cameras for those who have none.", no_args_is_help=True
+)
+
+Name = Annotated[str, typer.Argument(help="A scenario; `ngatu sim list` names them.", metavar="SCENARIO")]
+Family = Annotated[str, typer.Option(help="train, dev or heldout: cities that share no seed.")]
+Seed = Annotated[int, typer.Option(help="Which city of the family.", min=0)]
+Duration = Annotated[
+    float | None, typer.Option("--duration", help="Seconds; the scenario's own unless given.")
+]
+Width = Annotated[int, typer.Option(help="Width of the main stream in pixels, 16:9.", min=320, max=3840)]
+Rate = Annotated[float, typer.Option("--rate", help="Pictures a second.", min=1, max=60)]
+Folder = Annotated[
+    Path | None, typer.Option("--out", help="Folder for films; the user's cache unless given.")
+]
+
+
+@sim_app.command("list")
+def list_scenarios() -> None:
+    """Name the scenarios, with their cameras and how long they are."""
+    from pipeline.sim.scenario import CATALOGUE
+
+    for one in CATALOGUE.values():
+        sys.stdout.write(f"{one.name:<16} {one.duration_s:5.0f} s  {', '.join(one.cameras)}\n")
+
+
+@sim_app.command()
+def render(
+    name: Name,
+    family: Family = "dev",
+    seed: Seed = 0,
+    duration_s: Duration = None,
+    width: Width = 1920,
+    rate_hz: Rate = 25.0,
+    out: Folder = None,
+) -> None:
+    """Film a scenario: main and sub stream, truth and scene file of every camera. Done once, then kept."""
+    film = _film(name, family, seed, duration_s, width, rate_hz, out)
+    sys.stdout.write(f"{film.folder}\n")
+
+
+@sim_app.command()
+def serve(
+    name: Name,
+    family: Family = "dev",
+    seed: Seed = 0,
+    duration_s: Duration = None,
+    width: Width = 1920,
+    rate_hz: Rate = 25.0,
+    out: Folder = None,
+    port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.", min=0, max=65535)] = 8554,
+) -> None:
+    """Serve every camera of a scenario as RTSP, main and sub stream; films it first if need be."""
+    from pipeline.cameras.replay import ReplayError, serve_forever
+
+    film = _film(name, family, seed, duration_s, width, rate_hz, out)
+    files = [path for camera in film.cameras for path in (camera.main, camera.sub)]
+
+    def ready(urls: dict[str, str]) -> None:
+        sys.stdout.write("".join(f"{url}\n" for url in urls.values()))
+        sys.stdout.flush()
+        err.print(f"scene files and truth: {film.folder}", markup=False)
+
+    try:
+        serve_forever(files, "127.0.0.1", port, ready)
+    except ReplayError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        pass
+
+
+def _film(
+    name: str,
+    family: str,
+    seed: int,
+    duration_s: float | None,
+    width: int,
+    rate_hz: float,
+    out: Path | None,
+) -> Film:
+    from pipeline.sim.errors import SimError
+    from pipeline.sim.film import cache_folder, film
+    from pipeline.sim.scenario import scenario
+
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    try:
+        # An unknown family is refused by `scenario` itself, with the ones there are.
+        chosen = scenario(name, family, seed, duration_s)  # type: ignore[arg-type]
+        with Progress(*columns, console=err, transient=True) as bars:
+            task = bars.add_task(f"filming {name}", total=None)
+            return film(
+                chosen,
+                out or cache_folder(),
+                size=(width // 2 * 2, width * 9 // 32 * 2),
+                rate_hz=rate_hz,
+                progress=lambda done, total: bars.update(task, completed=done, total=total),
+            )
+    except SimError as error:
+        fail(str(error))
