@@ -67,8 +67,13 @@ def visible_ground(camera: CameraPose) -> tuple[tuple[float, float], tuple[float
 def uniforms(light: Light, camera: CameraPose) -> dict[str, Any]:
     """Light of the hour as the shaders name it."""
     return {
-        "eye": camera.position, "sun": light.sun, "sun_color": light.sun_color, "sky_color": light.sky_color,
-        "bounce_color": light.bounce_color, "haze_color": light.haze_color, "haze": light.haze,
+        "eye": camera.position,
+        "sun": light.sun,
+        "sun_color": light.sun_color,
+        "sky_color": light.sky_color,
+        "bounce_color": light.bounce_color,
+        "haze_color": light.haze_color,
+        "haze": light.haze,
     }
 
 
@@ -76,12 +81,14 @@ def lamp_uniforms(lamps: list[tuple[float, float, float]], light: Light) -> dict
     """Street lamps as the shaders name them; none by day."""
     table = np.zeros((_LAMPS, 4), np.float32)
     for k, lamp in enumerate(lamps[:_LAMPS]):
-        table[k] = (*lamp, 17.0)
+        table[k] = (*lamp, 62.0)
     count = min(len(lamps), _LAMPS) if light.dark else 0
     return {"lamps": count, "lamp": table, "lamp_color": light.lamp_color}
 
 
-def bake(device: Device, layout: Layout, camera: CameraPose, conditions: Conditions, light: Light) -> Backdrop:
+def bake(
+    device: Device, layout: Layout, camera: CameraPose, conditions: Conditions, light: Light
+) -> Backdrop:
     """Draws houses, trees and ground. Takes seconds, once a camera."""
     gl = device.gl
     corner, size = visible_ground(camera)
@@ -92,16 +99,31 @@ def bake(device: Device, layout: Layout, camera: CameraPose, conditions: Conditi
     stock = gl.buffer(vertices.tobytes()) if len(vertices) else None
 
     sun_camera, shadows = _sun_shadows(device, stock, light, camera, noise)
-    shade = _shade_of_ground(shadows, sun_camera, corner, size) if light.shadow else np.ones((1, 1), np.float32)
+    shade = (
+        _shade_of_ground(shadows, sun_camera, corner, size) if light.shadow else np.ones((1, 1), np.float32)
+    )
     eye = np.asarray(camera.position[:2])
     aim = np.asarray(camera.look_at[:2])
     near = sorted(scene.lamps, key=lambda p: float(np.hypot(*(0.5 * (eye + aim) - p[:2]))))
 
     common = {
-        **uniforms(light, camera), **lamp_uniforms(near, light), "sun_camera": sun_camera.T, "zenith": light.zenith,
-        "overcast": light.overcast, "lit_windows": 0.55 * light.dark, "rays": rays(camera).T, "flip": 1.0,
-        "shadow_map": 0, "clouds": 1, "cloths": 2, "surfaces": 3, "details": 4, "wetness": min(1.0, conditions.rain * 2.5),
-        "extent": (*corner, 1 / size[0], 1 / size[1]), "jitter": (0.0, 0.0), "camera": matrix(camera).T,
+        **uniforms(light, camera),
+        **lamp_uniforms(near, light),
+        "sun_camera": sun_camera.T,
+        "zenith": light.zenith,
+        "overcast": light.overcast,
+        "lit_windows": 0.55 * light.dark,
+        "rays": rays(camera).T,
+        "flip": 1.0,
+        "shadow_map": 0,
+        "clouds": 1,
+        "cloths": 2,
+        "surfaces": 3,
+        "details": 4,
+        "wetness": min(1.0, conditions.rain * 2.5),
+        "extent": (*corner, 1 / size[0], 1 / size[1]),
+        "jitter": (0.0, 0.0),
+        "camera": matrix(camera).T,
     }
     shadows.use(0)
     noise.use(1)
@@ -140,10 +162,13 @@ def bake(device: Device, layout: Layout, camera: CameraPose, conditions: Conditi
         x, y = to.size
         return [np.frombuffer(t.read(), np.uint8).reshape(y, x, 4) for t in to.color_attachments]
 
+    lit: Any
+    shaded: Any
+    albedo: Any
     lit, shaded, albedo = (
         cv2.resize(p, (wide, high), interpolation=cv2.INTER_AREA) for p in shoot(target, with_floor=True)
     )
-    wet = cv2.merge([np.ascontiguousarray(albedo[..., 3])] * 3)
+    wet: Any = cv2.merge([np.ascontiguousarray(albedo[..., 3])] * 3)
     lit, shaded, albedo = (cv2.cvtColor(p, cv2.COLOR_RGBA2BGR) for p in (lit, shaded, albedo))
     if conditions.rain > 0:
         half = (wide // 2, high // 2)
@@ -164,7 +189,7 @@ def _shared(device: Device) -> tuple[Any, Any]:
         walls.build_mipmaps()
         walls.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
         walls.anisotropy = 8.0
-        device.shared = {"noise": device.texture(clouds(), repeat=True), "walls": walls}
+        device.shared = {"noise": device.texture(clouds(), repeat=True, sharp=1.0), "walls": walls}
     return device.shared["noise"], device.shared["walls"]
 
 
@@ -205,9 +230,7 @@ def _sun_shadows(
         noise.use(1)
         device.programs["depth"].set(camera=out.T, clouds=1)
         gl.enable(moderngl.DEPTH_TEST)
-        gl.vertex_array(
-            device.programs["depth"].raw, [(stock, "3f 28x 3f", "position", "spot")]
-        ).render()
+        gl.vertex_array(device.programs["depth"].raw, [(stock, "3f 28x 3f", "position", "spot")]).render()
     return out, depth
 
 
@@ -218,7 +241,7 @@ def _shade_of_ground(
     stored = np.frombuffer(shadows.read(), np.float32).reshape(_SHADOW_PX, _SHADOW_PX)
     x, y = np.meshgrid(np.arange(int(size[0])) + corner[0] + 0.5, np.arange(int(size[1])) + corner[1] + 0.5)
     points = np.stack([x, y, np.full_like(x, 1.0), np.ones_like(x)], -1) @ sun_camera.T
-    place = (points[..., :3] * 0.5 + 0.5)
+    place = points[..., :3] * 0.5 + 0.5
     column, row = ((place[..., k] * _SHADOW_PX).astype(int) for k in (0, 1))
     ok = (column >= 0) & (column < _SHADOW_PX) & (row >= 0) & (row < _SHADOW_PX)
     out = np.ones(x.shape, np.float32)

@@ -100,16 +100,21 @@ def loft(b: Builder, stations: tuple[Station, ...], size: tuple[float, float, fl
         shoulder = max(zt - 0.05 * height, zb + 0.3 * (zt - zb))
         r5 = r + 0.22 * (w - r) * (1 if zt - zb > 0.2 * height else 0)
         half = [
-            (0.0, zu), (w * 0.86, zu), (w * 0.965, low), (w, mid), (w * 0.955, zb), (r5, shoulder),
-            (r * 0.86, zt), (0.0, zt + 0.012 * height),
+            (0.0, zu),
+            (w * 0.86, zu),
+            (w * 0.965, low),
+            (w, mid),
+            (w * 0.955, zb),
+            (r5, shoulder),
+            (r * 0.86, zt),
+            (0.0, zt + 0.012 * height),
         ]
         ring = half + [(-y, z) for y, z in half[-2:0:-1]]
         rings.append([((x - 0.5) * length, y, z) for y, z in ring])
         glass, wind = (M.GLASS if side else M.PAINT), (M.GLASS if up else M.PAINT)
         row = [M.DARK, lower, M.PAINT, M.PAINT, glass, wind, wind]
         kinds.append(row + row[::-1])
-    # Where only one of two neighbours has a roof, the side strip between belt and roof is a pillar.
-    b.grid(np.array(rings), np.array(kinds[:-1]), closed=True, crease=0.86, caps=(M.DARK, M.DARK))
+    b.grid(np.array(rings), np.array(kinds[:-1]), closed=True, crease=0.86, caps=(M.PAINT, M.PAINT))
 
 
 def car(body: str, taxi: bool, detail: float) -> Mesh:
@@ -119,7 +124,7 @@ def car(body: str, taxi: bool, detail: float) -> Mesh:
     b = Builder(detail)
     suv = body in ("suv", "pickup")
     loft(b, stations, size, M.DARK if suv else M.PAINT)
-    radius = 0.225 * height if not suv else 0.225 * height
+    radius = 0.225 * height
     half = width / 2
     for side in (1.0, -1.0):
         for axle in axles:
@@ -145,6 +150,7 @@ def _side(
     length, width, height = size
     glass = [s[0] for s in stations if s[6]]
     first, last = glass[0], glass[-1]
+
     # Pillars over the glass, door seams under it.
     def point(x: float, share: float, out: float) -> Floats:
         w, r = _at(stations, x, 4) * width / 2, _at(stations, x, 5) * width / 2
@@ -152,13 +158,19 @@ def _side(
         r5 = r + 0.22 * (w - r)
         shoulder = max(zt - 0.05 * height, zb + 0.3 * (zt - zb))
         return np.array(
-            [(x - 0.5) * length, side * (w * 0.955 + share * (r5 - w * 0.955) + out), zb + share * (shoulder - zb)]
+            [
+                (x - 0.5) * length,
+                side * (w * 0.955 + share * (r5 - w * 0.955) + out),
+                zb + share * (shoulder - zb),
+            ]
         )
 
     def strip(x: float, across: float, low: float, high: float, material: int) -> None:
         corners = [
-            point(x - across, low, 0.012), point(x + across, low, 0.012),
-            point(x + across, high, 0.012), point(x - across, high, 0.012),
+            point(x - across, low, 0.012),
+            point(x + across, low, 0.012),
+            point(x + across, high, 0.012),
+            point(x - across, high, 0.012),
         ]
         b.quad(corners if side < 0 else corners[::-1], material)
 
@@ -170,18 +182,26 @@ def _side(
     for x in (middle, last + 0.07, first + 0.04):
         w = _at(stations, x, 4) * width / 2
         zu, zb = _at(stations, x, 1) * height, _at(stations, x, 2) * height
-        b.box(((x - 0.5) * length, side * (w - 0.012), zu * 0.35 + zb * 0.65), (0.018, 0.03, (zb - zu) * 0.62), M.DARK)
+        b.box(
+            ((x - 0.5) * length, side * (w - 0.012), zu * 0.35 + zb * 0.65),
+            (0.018, 0.03, (zb - zu) * 0.62),
+            M.DARK,
+        )
     for x in (middle - 0.06, last - 0.06):
         w, zb = _at(stations, x, 4) * width / 2, _at(stations, x, 2) * height
         b.box(((x - 0.5) * length, side * (w * 0.985), zb - 0.10 * height), (0.17, 0.04, 0.03), M.TRIM)
     zb = _at(stations, last + 0.09, 2) * height
     b.box(
-        ((last + 0.075 - 0.5) * length, side * (width / 2 + 0.07), zb + 0.07), (0.12, 0.2, 0.13), M.TRIM, top=0.85
+        ((last + 0.075 - 0.5) * length, side * (width / 2 + 0.07), zb + 0.07),
+        (0.12, 0.2, 0.13),
+        M.TRIM,
+        top=0.85,
     )
     if body == "suv":
         b.box(
             ((0.34 - 0.5) * length, side * _at(stations, 0.34, 5) * width / 2 * 0.86, height + 0.02),
-            (length * 0.36, 0.04, 0.04), M.METAL,
+            (length * 0.36, 0.04, 0.04),
+            M.METAL,
         )
 
 
@@ -205,9 +225,7 @@ def _lights(b: Builder, body: str, size: tuple[float, float, float], side: float
         b.box((-front + 0.09, side * half * 0.90, z), (0.16, half * 0.10, 0.075 * height), light)
 
 
-def _ends(
-    b: Builder, body: str, size: tuple[float, float, float], stations: tuple[Station, ...]
-) -> None:
+def _ends(b: Builder, body: str, size: tuple[float, float, float], stations: tuple[Station, ...]) -> None:
     length, width, height = size
     front = length / 2
     b.box((front - 0.03, 0, 0.37 * height), (0.08, width * 0.50, 0.10 * height), M.DARK)

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from pipeline.sim.camera import project
 from pipeline.sim.render.light import Light
 from pipeline.sim.render.mesh import MATERIALS, Material, Mesh
-from pipeline.sim.render.wardrobe import Look, Palette, Piece, look
+from pipeline.sim.render.paints import Palette
+from pipeline.sim.render.wardrobe import Look, Piece, look
 from pipeline.sim.types import Actor, CameraPose, Conditions
 
 Floats = npt.NDArray[np.float64]
@@ -37,6 +38,14 @@ class Player:
     depth: float
     dark: bool
     """Small in the picture: drawn with the coarse models."""
+
+    def plates(self) -> list[tuple[Floats, Floats, Floats]]:
+        """Of each plate in the world: middle, and unit vectors to its reader's right and up."""
+        out = []
+        for (x, y, z), facing in self.look.plates:
+            points = placed(self.actor, [(x, y, z), (x, y + facing, z), (x, y, z + 1.0)])
+            out.append((points[0], points[1] - points[0], points[2] - points[0]))
+        return out
 
 
 @dataclass(slots=True)
@@ -92,19 +101,29 @@ def placed(actor: Actor, points: npt.ArrayLike) -> Floats:
     cl, sl = math.cos(-actor.lean), math.sin(-actor.lean)
     y, z = cl * p[:, 1] - sl * p[:, 2], sl * p[:, 1] + cl * p[:, 2]
     c, s = math.cos(actor.heading), math.sin(actor.heading)
-    return np.column_stack([actor.position[0] + c * p[:, 0] - s * y, actor.position[1] + s * p[:, 0] + c * y, z])
+    return np.column_stack(
+        [actor.position[0] + c * p[:, 0] - s * y, actor.position[1] + s * p[:, 0] + c * y, z]
+    )
 
 
 def cast(
-    actors: tuple[Actor, ...], camera: CameraPose, light: Light, conditions: Conditions, time_s: float,
-    shade: npt.NDArray[np.float32], corner: tuple[float, float],
+    actors: tuple[Actor, ...],
+    camera: CameraPose,
+    light: Light,
+    conditions: Conditions,
+    time_s: float,
+    shade: npt.NDArray[np.float32],
+    corner: tuple[float, float],
+    lamps: list[tuple[float, float, float]],
 ) -> Cast:
     """Finds who is in front of the camera and writes their instances."""
     out = Cast()
     for actor in actors:
         found = look(actor)
         low, high = bounds(found)
-        box = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
+        box = np.array(
+            [[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]
+        )
         pixels, depth = project(camera, placed(actor, box))
         if depth.min() < 1.0 or depth.min() > 260:
             continue
@@ -125,8 +144,17 @@ def cast(
         origins = placed(actor, [piece.offset for piece in player.look.pieces])
         for piece, origin in zip(player.look.pieces, origins, strict=True):
             row = [
-                *origin, *piece.scale, c, s, cl, sl,
-                float(number + 1), float(len(out.palettes)), sun, float(piece.head), *cell,
+                *origin,
+                *piece.scale,
+                c,
+                s,
+                cl,
+                sl,
+                float(number + 1),
+                float(len(out.palettes)),
+                sun,
+                float(piece.head),
+                *cell,
             ]
             out.palettes.append(_lit(piece.colors, actor, lamps_on, time_s))
             mesh = piece.coarse if player.dark else piece.mesh
@@ -135,6 +163,11 @@ def cast(
             coarse[id(piece.coarse)].append(row)
         _contact(out, actor)
         _glow(out, player, player.look.pieces[0], camera, lamps_on, light, time_s)
+    if light.dark > 0.2:
+        for place in lamps:
+            out.sprites.append(
+                [*place[:2], place[2] - 0.1, 0.9, 0.01, 0.0, 0.0, *(0.8 * v for v in light.lamp_color), 0.8]
+            )
     out.rows = {k: (meshes[k], r) for k, r in rows.items()}
     out.coarse = {k: (meshes[k], r) for k, r in coarse.items()}
     return out
@@ -191,9 +224,19 @@ def _contact(out: Cast, actor: Actor) -> None:
         half, strong = (actor.length_m * 0.5 + 0.15, 0.42), 0.85
     else:
         half, strong = (actor.length_m * 0.5 + 0.35, actor.width_m * 0.5 + 0.38), 1.0
-    out.contacts.append([
-        *actor.position, 0.0, *half, math.cos(actor.heading), math.sin(actor.heading), strong, 0.0, 0.0, 0.0,
-    ])
+    out.contacts.append(
+        [
+            *actor.position,
+            0.0,
+            *half,
+            math.cos(actor.heading),
+            math.sin(actor.heading),
+            strong,
+            0.0,
+            0.0,
+            0.0,
+        ]
+    )
 
 
 def _glow(
@@ -210,16 +253,31 @@ def _glow(
         ahead = actor.length_m / 2 + reach * 0.96
         strength = (0.55 if small else 0.85) * light.dark
         warm = 0.82 + 0.18 * (actor.seed % 5) / 4
-        out.beams.append([
-            actor.position[0] + c * ahead, actor.position[1] + s * ahead, 0.0, reach, wide, c, s,
-            strength, strength * (0.85 + 0.15 * warm), strength * (0.60 + 0.4 * warm), 1.0,
-        ])
-    way = np.array([camera.position[0] - actor.position[0], camera.position[1] - actor.position[1], camera.position[2]])
+        out.beams.append(
+            [
+                actor.position[0] + c * ahead,
+                actor.position[1] + s * ahead,
+                0.0,
+                reach,
+                wide,
+                c,
+                s,
+                strength,
+                strength * (0.85 + 0.15 * warm),
+                strength * (0.60 + 0.4 * warm),
+                1.0,
+            ]
+        )
+    way = np.array(
+        [camera.position[0] - actor.position[0], camera.position[1] - actor.position[1], camera.position[2]]
+    )
     facing = float((way[0] * c + way[1] * s) / max(np.linalg.norm(way), 1e-9))
     lamps: list[tuple[Material, tuple[float, float, float], float, float]] = []
     gain = 0.25 + 0.75 * light.dark
     if lamps_on and facing > 0.05:
-        lamps.append((M.HEADLAMP, (1.0, 0.95, 0.82), (0.55 if small else 0.75) * (0.4 + 0.6 * facing), gain * facing))
+        lamps.append(
+            (M.HEADLAMP, (1.0, 0.95, 0.82), (0.55 if small else 0.75) * (0.4 + 0.6 * facing), gain * facing)
+        )
     if facing < -0.05 and (actor.braking or (lamps_on and light.dark > 0.2)):
         strong = 1.0 if actor.braking else 0.45
         lamps.append((M.BRAKE, (1.0, 0.12, 0.06), 0.32 * (0.6 + strong), strong * gain * 0.8))

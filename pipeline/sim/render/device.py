@@ -8,10 +8,12 @@ from typing import Any
 
 import moderngl
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.sim.errors import SimError
 from pipeline.sim.render.mesh import Mesh
 
+Pixels = npt.NDArray[np.uint8]
 _local = threading.local()
 _FILES = resources.files("pipeline.sim.render") / "shaders"
 # Shader name to the files that it is made of.
@@ -53,9 +55,8 @@ class Device:
     def __init__(self) -> None:
         try:
             # Without version numbers these names exist only where development packages are installed.
-            self.gl: Any = moderngl.create_context(
-                standalone=True, backend="egl", require=330, libgl="libGL.so.1", libegl="libEGL.so.1"
-            )
+            names: dict[str, Any] = {"backend": "egl", "libgl": "libGL.so.1", "libegl": "libEGL.so.1"}
+            self.gl: Any = moderngl.create_context(require=330, standalone=True, **names)
         except Exception as error:
             raise SimError(
                 f"no OpenGL 3.3 context through EGL ({error}): install libegl1, libgl1 and libgl1-mesa-dri "
@@ -84,21 +85,22 @@ class Device:
         key = id(mesh)
         if key not in self._meshes:
             self._meshes[key] = (
-                self.gl.buffer(mesh.vertices.tobytes()), self.gl.buffer(mesh.triangles.tobytes())
+                self.gl.buffer(mesh.vertices.tobytes()),
+                self.gl.buffer(mesh.triangles.tobytes()),
             )
         return self._meshes[key]
 
     def texture(
-        self, pixels: np.ndarray[Any, np.dtype[np.uint8]], *, mipmaps: bool = True, repeat: bool = False
+        self, pixels: Pixels, *, mipmaps: bool = True, repeat: bool = False, sharp: float = 8.0
     ) -> Any:
-        """A texture from (H, W, C) uint8, first row at v = 0."""
+        """A texture from (H, W, C) uint8, first row at v = 0; `sharp` is the anisotropy."""
         height, width, channels = pixels.shape
         out = self.gl.texture((width, height), channels, np.ascontiguousarray(pixels).tobytes())
         out.repeat_x = out.repeat_y = repeat
         if mipmaps:
             out.build_mipmaps()
             out.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
-            out.anisotropy = 8.0
+            out.anisotropy = sharp
         return out
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -102,7 +103,7 @@ def _painted(marking: Marking) -> list[npt.NDArray[np.float64]]:
     if marking.paint in (Paint.ARROW_STRAIGHT, Paint.ARROW_LEFT, Paint.ARROW_RIGHT):
         return _arrow(marking)
     walked = 0.0
-    for a, b in zip(line, line[1:], strict=False):
+    for a, b in pairwise(line):
         long = float(np.linalg.norm(b - a))
         if long < 1e-6:
             continue
@@ -118,8 +119,16 @@ def _painted(marking: Marking) -> list[npt.NDArray[np.float64]]:
         for s, e in pieces:
             if e > s:
                 ends = (a + along * s, a + along * e)
-                out.append(np.array([ends[0] - across * half, ends[1] - across * half,
-                                     ends[1] + across * half, ends[0] + across * half]))
+                out.append(
+                    np.array(
+                        [
+                            ends[0] - across * half,
+                            ends[1] - across * half,
+                            ends[1] + across * half,
+                            ends[0] + across * half,
+                        ]
+                    )
+                )
         walked += long
     return out
 
@@ -137,13 +146,27 @@ def _arrow(marking: Marking) -> list[npt.NDArray[np.float64]]:
     if marking.paint is Paint.ARROW_STRAIGHT:
         return [place([(0, -0.08), (0.6, -0.08), (0.6, -0.35), (1, 0), (0.6, 0.35), (0.6, 0.08), (0, 0.08)])]
     side = 1.0 if marking.paint is Paint.ARROW_LEFT else -1.0
-    shaft = [(0, -0.08), (0.72, -0.08), (0.86, 0.10), (0.86, 0.40), (0.78, 0.40), (0.78, 0.15), (0.66, 0.08), (0, 0.08)]
+    shaft = [
+        (0, -0.08),
+        (0.72, -0.08),
+        (0.86, 0.10),
+        (0.86, 0.40),
+        (0.78, 0.40),
+        (0.78, 0.15),
+        (0.66, 0.08),
+        (0, 0.08),
+    ]
     head = [(0.82, 0.95), (0.64, 0.38), (1.0, 0.38)]
     return [place([(x, y * side) for x, y in part]) for part in (shaft, head)]
 
 
 def _wear(
-    layout: Layout, corner: Ground, size: tuple[float, float], scale: float, shape: tuple[int, int], kinds: Pixels
+    layout: Layout,
+    corner: Ground,
+    size: tuple[float, float],
+    scale: float,
+    shape: tuple[int, int],
+    kinds: Pixels,
 ) -> tuple[Pixels, Pixels]:
     """Repaired patches with cracks, and stains of oil and tyres, both on the road."""
     rng = np.random.default_rng([layout.seed, 41])
@@ -156,8 +179,11 @@ def _wear(
     for _ in range(int(size[0] * size[1] / 420)):
         row, column = on_road[rng.integers(len(on_road))]
         centre = np.array([column, row]) / 4 * scale
-        box = (tuple(map(float, centre)), (float(rng.uniform(0.6, 4) * scale), float(rng.uniform(0.5, 2) * scale)),
-               float(rng.choice([0, 90]) + rng.normal(0, 4)))
+        box = (
+            tuple(map(float, centre)),
+            (float(rng.uniform(0.6, 4) * scale), float(rng.uniform(0.5, 2) * scale)),
+            float(rng.choice([0, 90]) + rng.normal(0, 4)),
+        )
         corners = np.round(cv2.boxPoints(box)).astype(np.int32)
         cv2.fillPoly(patches, [corners], float(rng.integers(40, 150)), cv2.LINE_AA)
         cv2.polylines(patches, [corners], True, 235.0, max(1, round(0.06 * scale)), cv2.LINE_AA)
@@ -173,7 +199,10 @@ def _wear(
     for _ in range(int(size[0] * size[1] / 60)):
         row, column = on_road[rng.integers(len(on_road))]
         at = (int(column / 4 * scale / 2), int(row / 4 * scale / 2))
-        axes = (max(1, int(rng.uniform(0.1, 0.7) * scale / 2)), max(1, int(rng.uniform(0.08, 0.35) * scale / 2)))
+        axes = (
+            max(1, int(rng.uniform(0.1, 0.7) * scale / 2)),
+            max(1, int(rng.uniform(0.08, 0.35) * scale / 2)),
+        )
         cv2.ellipse(soft, at, axes, float(rng.uniform(0, 180)), 0, 360, float(rng.integers(60, 190)), -1)
     for marking in layout.markings:
         if marking.paint is not Paint.STOP_LINE:
@@ -184,8 +213,13 @@ def _wear(
             for sign in (1, -1):
                 start = (a + (b - a) * share - corner) * scale / 2
                 end = start + across * sign * rng.uniform(5, 16) * scale / 2
-                cv2.line(soft, tuple(int(v) for v in start), tuple(int(v) for v in end),
-                         float(rng.integers(40, 95)), max(1, int(0.28 * scale / 2)))
-    soft = cv2.GaussianBlur(soft, (0, 0), max(0.5, 0.10 * scale / 2))
-    stains[:] = cv2.resize(soft, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+                cv2.line(
+                    soft,
+                    tuple(int(v) for v in start),
+                    tuple(int(v) for v in end),
+                    float(rng.integers(40, 95)),
+                    max(1, int(0.28 * scale / 2)),
+                )
+    blurred = cv2.GaussianBlur(soft, (0, 0), max(0.5, 0.10 * scale / 2))
+    stains[:] = cv2.resize(blurred, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
     return patches, stains

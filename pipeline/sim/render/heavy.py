@@ -9,17 +9,27 @@ from pipeline.sim.render.mesh import Builder, Material, Mesh
 M = Material
 
 
-def _shell(b: Builder, x0: float, x1: float, half: float, z0: float, z1: float, round_: float, kinds: list[int]) -> None:
+def _shell(
+    b: Builder, x0: float, x1: float, half: float, z0: float, z1: float, round_: float, kinds: list[int]
+) -> None:
     """A box with bevelled upright edges and roof: rings along z; `kinds` from bottom to top."""
     levels = np.linspace(z0, z1 - round_, len(kinds) - 1)
     rings = []
     for z, inset in [*((z, 0.0) for z in levels), (z1, round_)]:
         r = 0.18
         a, c, h = x0 + inset * 0.6, x1 - inset * 0.6, half - inset * 0.6
-        rings.append([
-            (c, -h + r, z), (c, h - r, z), (c - r, h, z), (a + r * 0.6, h, z),
-            (a, h - r * 0.6, z), (a, -h + r * 0.6, z), (a + r * 0.6, -h, z), (c - r, -h, z),
-        ])
+        rings.append(
+            [
+                (c, -h + r, z),
+                (c, h - r, z),
+                (c - r, h, z),
+                (a + r * 0.6, h, z),
+                (a, h - r * 0.6, z),
+                (a, -h + r * 0.6, z),
+                (a + r * 0.6, -h, z),
+                (c - r, -h, z),
+            ]
+        )
     b.grid(np.array(rings), np.array(kinds[:-1])[:, None], closed=True, crease=0.75, caps=(M.DARK, kinds[-1]))
 
 
@@ -75,11 +85,24 @@ def truck(style: str, detail: float) -> Mesh:
     b = Builder(detail)
     cab0, cab1 = front - 1.75, front
     rings = []
-    for z, lean, inset in ((0.45, 0.0, 0.02), (0.95, 0.0, 0.0), (1.35, 0.02, 0.0), (2.12, 0.34, 0.12), (2.28, 0.5, 0.22)):
+    for z, lean, inset in (
+        (0.45, 0.0, 0.02),
+        (0.95, 0.0, 0.0),
+        (1.35, 0.02, 0.0),
+        (2.12, 0.34, 0.12),
+        (2.28, 0.5, 0.22),
+    ):
         c, h = cab1 - lean, half * 0.96 - inset
-        rings.append([
-            (c, -h + 0.15, z), (c, h - 0.15, z), (c - 0.14, h, z), (cab0, h, z), (cab0, -h, z), (c - 0.14, -h, z),
-        ])
+        rings.append(
+            [
+                (c, -h + 0.15, z),
+                (c, h - 0.15, z),
+                (c - 0.14, h, z),
+                (cab0, h, z),
+                (cab0, -h, z),
+                (c - 0.14, -h, z),
+            ]
+        )
     kinds = np.full((4, 6), int(M.PAINT))
     kinds[2, 0] = M.GLASS
     b.grid(np.array(rings), kinds, closed=True, crease=0.8, caps=(M.DARK, M.PAINT))
@@ -135,8 +158,10 @@ def truck(style: str, detail: float) -> Mesh:
                     tall = rng.uniform(0.7, 1.5)
                     b.box(
                         (bed0 + 0.35 + k * (long - 0.6) / 6.2, (j - 1) * 0.66, 1.0 + tall / 2),
-                        (0.5, 0.6, tall), M.CARGO if (k + j) % 3 else M.SIGN,
-                        turned=None, top=rng.uniform(0.8, 1.0),
+                        (0.5, 0.6, tall),
+                        M.CARGO if (k + j) % 3 else M.SIGN,
+                        turned=None,
+                        top=rng.uniform(0.8, 1.0),
                     )
         else:
             b.ball((mid, 0, 1.5), (long * 0.5, half * 0.95, 0.75), M.CARGO, n=12)

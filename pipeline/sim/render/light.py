@@ -47,22 +47,28 @@ def light_of(conditions: Conditions) -> Light:
         haze_color, zenith, dark = np.array([0.66, 0.72, 0.78]), np.array([0.16, 0.32, 0.62]), 0.0
     elif conditions.light == "dusk":
         sun_color = np.array([0.42, 0.21, 0.09]) * (1 - cloud) ** 1.5
-        sky = np.array([0.150, 0.150, 0.200])
+        sky = np.array([0.185, 0.180, 0.225])
         haze_color, zenith, dark = np.array([0.34, 0.22, 0.18]), np.array([0.055, 0.075, 0.16]), 0.45
     else:
         sun_color = np.zeros(3)
-        sky = np.array([0.020, 0.022, 0.030])
-        haze_color, zenith, dark = np.array([0.034, 0.030, 0.030]), np.array([0.008, 0.010, 0.020]), 1.0
+        sky = np.array([0.034, 0.036, 0.046])
+        haze_color, zenith, dark = np.array([0.046, 0.040, 0.040]), np.array([0.010, 0.013, 0.026]), 1.0
     grey = float(haze_color.mean())
     haze_color = haze_color * (1 - 0.6 * cloud) + grey * 0.92 * 0.6 * cloud
     zenith = zenith * (1 - 0.85 * cloud) + haze_color * 0.85 * cloud
     bounce = sky * np.array([0.52, 0.47, 0.40]) + sun_color * 0.10
     share = float(sun_color.mean() / (sun_color.mean() + sky.mean()))
     return Light(
-        sun=sun, sun_color=_rgb(sun_color), sky_color=_rgb(sky), bounce_color=_rgb(bounce),
-        haze_color=_rgb(haze_color), zenith=_rgb(zenith),
-        haze=0.0011 + 0.020 * conditions.haze**1.5 + 0.0035 * conditions.rain,
-        dark=dark, lamp_color=_rgb(np.array([1.0, 0.72, 0.42]) * dark), overcast=cloud,
+        sun=sun,
+        sun_color=_rgb(sun_color),
+        sky_color=_rgb(sky),
+        bounce_color=_rgb(bounce),
+        haze_color=_rgb(haze_color),
+        zenith=_rgb(zenith),
+        haze=0.0011 + 0.014 * conditions.haze**1.5 + 0.0035 * conditions.rain,
+        dark=dark,
+        lamp_color=_rgb(np.array([1.0, 0.72, 0.42]) * dark),
+        overcast=cloud,
         shadow=share if share > 0.06 else 0.0,
     )
 

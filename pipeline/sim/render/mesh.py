@@ -153,7 +153,14 @@ class Builder:
         points = np.stack([low, high])
         if turned is not None:
             points = points @ turned.T
-        self.grid(points + np.asarray(centre), material, closed=True, part=part, crease=2.0, caps=(material, material))
+        self.grid(
+            points + np.asarray(centre),
+            material,
+            closed=True,
+            part=part,
+            crease=2.0,
+            caps=(material, material),
+        )
 
     def ball(
         self,
@@ -250,7 +257,7 @@ class Builder:
         around = self._round(16, 8)
         angle = -np.arange(around) * 2 * np.pi / around
         ring = np.stack([np.cos(angle) * radius, 0 * angle, np.sin(angle) * radius], 1)
-        ends = [ring + [x, y - width / 2, z], ring + [x, y + width / 2, z]]
+        ends = [np.add(ring, (x, y + k * width / 2, z)) for k in (-1, 1)]
         self.grid(np.stack(ends), Material.RUBBER, closed=True, caps=(Material.RUBBER, Material.RUBBER))
         face = y + side * (width / 2 + 0.006)
         self.disc((x, face, z), radius * 0.64, side, Material.METAL)
@@ -264,7 +271,7 @@ class Builder:
                 n=6,
             )
 
-    def quad(self, corners: Vector, material: int) -> None:
+    def quad(self, corners: npt.ArrayLike, material: int) -> None:
         """Four corners, counter-clockwise from outside."""
         a, b, c, d = np.asarray(corners, float)
         self.add(np.array([[a, b, c], [a, c, d]]), material)

@@ -43,24 +43,39 @@ def _head(b: Builder, at: Floats, wear: Wear, mask: bool) -> None:
         b.grid(np.stack([rim, tip]), M.HAT, closed=True, part=HEAD, crease=0.3)
         b.grid(np.stack([tip - [0, 0, 0.03], rim]), M.HAT, closed=True, part=HEAD, crease=0.3)
     else:
-        b.ball((x - 0.020, y, z + 0.020), (0.100, 0.092, 0.112), M.HAT, n=9, part=HEAD,
-               turned=turn(1, -0.35), low=-0.12)
+        b.ball(
+            (x - 0.020, y, z + 0.020),
+            (0.100, 0.092, 0.112),
+            M.HAT,
+            n=9,
+            part=HEAD,
+            turned=turn(1, -0.35),
+            low=-0.12,
+        )
         if wear == "long":
             b.ball((x - 0.085, y, z - 0.09), (0.045, 0.085, 0.18), M.HAT, n=8, part=HEAD)
         elif wear == "cap":
             b.box((x + 0.10, y, z + 0.06), (0.13, 0.15, 0.02), M.HAT, part=HEAD)
 
 
-def _reach(b: Builder, a: Floats, hand: Floats, bend: Floats, upper: float, lower: float, radii: tuple[float, ...],
-           kinds: tuple[int, int]) -> None:
+def _reach(
+    b: Builder,
+    a: Floats,
+    hand: Floats,
+    bend: Floats,
+    upper: float,
+    lower: float,
+    radii: tuple[float, ...],
+    kinds: tuple[int, int],
+) -> None:
     """Two bones from a to hand with the joint towards `bend`."""
     way = hand - a
     span = min(float(np.linalg.norm(way)), (upper + lower) * 0.995)
-    way = way / max(np.linalg.norm(way), 1e-9)
+    way = way / max(float(np.linalg.norm(way)), 1e-9)
     along = (upper**2 - lower**2 + span**2) / (2 * span)
     off = math.sqrt(max(upper**2 - along**2, 0.0))
     side = bend - way * float(bend @ way)
-    joint = a + way * along + side / max(np.linalg.norm(side), 1e-9) * off
+    joint = a + way * along + side / max(float(np.linalg.norm(side)), 1e-9) * off
     b.limb(a, joint, radii[0], radii[1], kinds[0])
     b.limb(joint, a + way * span, radii[1], radii[2], kinds[1])
 
@@ -70,7 +85,14 @@ def _torso(b: Builder, hip: Floats, neck: Floats, wide: float, deep: float) -> N
     tilt = math.atan2(axis[0], axis[2])
     turned = turn(1, tilt)
     rings = []
-    for share, w, d in ((-0.08, 0.80, 0.95), (0.12, 0.88, 1.0), (0.45, 0.84, 0.92), (0.78, 1.05, 1.0), (0.93, 0.92, 0.8), (1.02, 0.42, 0.5)):
+    for share, w, d in (
+        (-0.08, 0.80, 0.95),
+        (0.12, 0.88, 1.0),
+        (0.45, 0.84, 0.92),
+        (0.78, 1.05, 1.0),
+        (0.93, 0.92, 0.8),
+        (1.02, 0.42, 0.5),
+    ):
         a = np.arange(8 if b.detail >= 1 else 6) * 2 * np.pi / (8 if b.detail >= 1 else 6)
         flat = np.stack([np.cos(a) * d * deep, np.sin(a) * w * wide, 0 * a], 1) @ turned.T
         rings.append(flat + hip + axis * share)
@@ -88,12 +110,28 @@ def pedestrian(step: int, wear: Wear, bag: bool, detail: float) -> Mesh:
         s = swing * side
         up = max(0.0, lift * side) * 0.10
         ankle = np.array([0.34 * s, side * 0.085, 0.07 + up])
-        _reach(b, hip + [0, side * 0.085, 0], ankle, np.array([1.0, 0, 0]), 0.43, 0.43, (0.085, 0.06, 0.045),
-               (M.TROUSERS, M.TROUSERS))
-        b.box(ankle + [0.06, 0, -0.025], (0.25, 0.085, 0.09), M.SHOES, top=0.7)
+        _reach(
+            b,
+            np.add(hip, (0, side * 0.085, 0)),
+            ankle,
+            np.array([1.0, 0, 0]),
+            0.43,
+            0.43,
+            (0.085, 0.06, 0.045),
+            (M.TROUSERS, M.TROUSERS),
+        )
+        b.box(np.add(ankle, (0.06, 0, -0.025)), (0.25, 0.085, 0.09), M.SHOES, top=0.7)
         hand = np.array([0.06 - 0.26 * s, side * 0.25, 0.86 + 0.05 * abs(s)])
-        _reach(b, neck + [0, side * 0.185, -0.06], hand, np.array([-1.0, side * 0.3, 0]), 0.28, 0.27,
-               (0.05, 0.042, 0.035), (M.SHIRT, M.SKIN))
+        _reach(
+            b,
+            np.add(neck, (0, side * 0.185, -0.06)),
+            hand,
+            np.array([-1.0, side * 0.3, 0]),
+            0.28,
+            0.27,
+            (0.05, 0.042, 0.035),
+            (M.SHIRT, M.SKIN),
+        )
         b.ball(hand, (0.04, 0.03, 0.05), M.SKIN, n=5)
     _head(b, np.array([0.03, 0, 1.62]), wear, False)
     if bag:
@@ -122,13 +160,29 @@ def rider(seat: str, wear: Wear, mask: bool, detail: float) -> Mesh:
         mirror = np.array([1.0, side, 1.0])
         foot = np.array(feet) * mirror
         if seat == "cyclist":
-            foot = foot + [0.10 * side, 0, 0.12 * side]
-        _reach(b, hip + [0.02, side * 0.09, 0], foot + [0, 0, 0.06], np.array([1.0, side * knee, 0.6]),
-               0.43, 0.42, (0.092, 0.068, 0.048), (M.TROUSERS, M.TROUSERS))
-        b.box(foot + [0.05, 0, 0.0], (0.25, 0.09, 0.08), M.SHOES, top=0.75)
+            foot = np.add(foot, (0.10 * side, 0, 0.12 * side))
+        _reach(
+            b,
+            np.add(hip, (0.02, side * 0.09, 0)),
+            np.add(foot, (0, 0, 0.06)),
+            np.array([1.0, side * knee, 0.6]),
+            0.43,
+            0.42,
+            (0.092, 0.068, 0.048),
+            (M.TROUSERS, M.TROUSERS),
+        )
+        b.box(np.add(foot, (0.05, 0, 0.0)), (0.25, 0.09, 0.08), M.SHOES, top=0.75)
         hand = np.array(hands) * mirror
-        _reach(b, neck + [-0.01, side * 0.185, -0.06], hand, np.array([-0.5, side * 0.8, -1.0]), 0.30, 0.29,
-               (0.055, 0.045, 0.035), (M.SHIRT, M.SHIRT))
+        _reach(
+            b,
+            np.add(neck, (-0.01, side * 0.185, -0.06)),
+            hand,
+            np.array([-0.5, side * 0.8, -1.0]),
+            0.30,
+            0.29,
+            (0.055, 0.045, 0.035),
+            (M.SHIRT, M.SHIRT),
+        )
         b.ball(hand, (0.05, 0.04, 0.04), M.SKIN, n=5)
     _head(b, head, wear, mask)
     return b.build((1.92, 0.70, 1.75))

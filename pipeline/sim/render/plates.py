@@ -34,7 +34,9 @@ def written(plate: Plate, motorbike: bool) -> tuple[str, ...]:
     found = re.fullmatch(pattern, plate.text)
     if found is None:
         kind = "motorbike" if motorbike else "car"
-        raise SimError(f"plate {plate.text!r} is no {kind}'s: want e.g. {'70AB12345' if motorbike else '70A12345'}")
+        raise SimError(
+            f"plate {plate.text!r} is no {kind}'s: want e.g. {'70AB12345' if motorbike else '70A12345'}"
+        )
     province, series, digits = found.groups()
     number = f"{digits[:3]}.{digits[3:]}" if len(digits) == 5 else digits
     if motorbike:
@@ -66,11 +68,16 @@ def picture(plate: Plate, motorbike: bool) -> npt.NDArray[np.uint8]:
 
 
 def _write(
-    image: Image.Image, text: str, middle: tuple[float, float], tall: float, room: float, ink: tuple[int, int, int]
+    image: Image.Image,
+    text: str,
+    middle: tuple[float, float],
+    tall: float,
+    room: float,
+    ink: tuple[int, int, int],
 ) -> None:
     """Characters of exactly `tall` pixels, squeezed to the room."""
     face = font("DejaVuSansCondensed-Bold", 160)
-    left, top, right, bottom = face.getbbox("0123456789ABCDEFGHKLMNPRSTUVXYZ")
+    _, top, _, bottom = face.getbbox("0123456789ABCDEFGHKLMNPRSTUVXYZ")
     stroke = Image.new("L", (int(face.getlength(text)) + 8, bottom - top), 0)
     ImageDraw.Draw(stroke).text((4, -top), text, font=face, fill=255)
     box = stroke.getbbox()

@@ -15,18 +15,17 @@ from pipeline.sim.camera import axes
 from pipeline.sim.errors import SimError
 from pipeline.sim.render import plates
 from pipeline.sim.render.backdrop import bake, lamp_uniforms, uniforms
-from pipeline.sim.render.cast import CELL_PX, CELLS, Cast, Player, cast, palette_rows, placed
+from pipeline.sim.render.cast import CELL_PX, CELLS, Cast, cast, palette_rows
 from pipeline.sim.render.compose import Composer
-from pipeline.sim.render.device import Device, device
-from pipeline.sim.render.light import Light, light_of
+from pipeline.sim.render.device import device
+from pipeline.sim.render.light import light_of
 from pipeline.sim.render.mesh import MATERIALS
-from pipeline.sim.render.signals import Lens, lens_pictures, lenses_of
+from pipeline.sim.render.signals import Lens, lenses_of
 from pipeline.sim.render.targets import PALETTES, Targets, patches
 from pipeline.sim.render.truth import PLATE, seen
 from pipeline.sim.render.view import matrix
 from pipeline.sim.types import CameraPose, Conditions, Layout, Moment, Seen
 from pipeline.types import Picture
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +65,17 @@ class Renderer:
 
     def draw(self, moment: Moment) -> Rendered:
         """The picture (H, W, 3) of a moment, and who can be seen in it. Raises SimError for a plate's text
-        that is none."""
-        d, t = self._device, self._targets
-        light = self._light
+        that is none, and for a lamp of a head that the layout lacks."""
+        t, light = self._targets, self._light
         team = cast(
-            moment.actors, self.camera, light, self.conditions, moment.time_s, self._backdrop.shade,
+            moment.actors,
+            self.camera,
+            light,
+            self.conditions,
+            moment.time_s,
+            self._backdrop.shade,
             self._backdrop.ground.corner,
+            self._backdrop.lamps,
         )
         lenses = lenses_of(self._layout.heads, moment.lamps, self.camera, light)
         for lens in lenses:
@@ -80,7 +84,9 @@ class Renderer:
         if len(team.palettes) > PALETTES:
             raise SimError(f"{len(team.players)} actors in one picture: more than can be drawn at once")
         if team.palettes:
-            t.palette.write(palette_rows(team.palettes).tobytes(), viewport=(0, 0, MATERIALS, len(team.palettes)))
+            t.palette.write(
+                palette_rows(team.palettes).tobytes(), viewport=(0, 0, MATERIALS, len(team.palettes))
+            )
         self._ground_effects(team)
         wet = self.conditions.rain > 0
         if wet:
@@ -90,16 +96,22 @@ class Renderer:
         owners = np.frombuffer(t.actors.read(components=1, attachment=1, dtype="u2"), np.uint16)
         rng = np.random.default_rng([self._seed, round(moment.time_s * 1000) & 0xFFFFFFFF])
         picture = self._composer.compose(
-            _pixels(t.actors), _pixels(t.mask), _pixels(t.beams) if team.beams else None,
-            _pixels(t.mirror) if wet else None, rng,
+            _pixels(t.actors),
+            _pixels(t.mask),
+            _pixels(t.beams) if team.beams else None,
+            _pixels(t.mirror) if wet else None,
+            rng,
         )
         found = seen(team.players, owners.reshape(2 * high, 2 * wide), self._alone(team), self.camera)
         return Rendered(picture, found)
 
     def _uniforms(self) -> dict[str, Any]:
         return {
-            **uniforms(self._light, self.camera), **lamp_uniforms(self._backdrop.lamps, self._light),
-            "camera": matrix(self.camera).T, "palette": 6, "backdrop_depth": 5,
+            **uniforms(self._light, self.camera),
+            **lamp_uniforms(self._backdrop.lamps, self._light),
+            "camera": matrix(self.camera).T,
+            "palette": 6,
+            "backdrop_depth": 5,
         }
 
     def _ground_effects(self, team: Cast) -> None:
@@ -150,9 +162,7 @@ class Renderer:
             target.color_mask = ((True,) * 4, (False,) * 4) if flip > 0 else (True,) * 4
             aspect = matrix(self.camera)
             x, y = (float(np.linalg.norm(aspect[k, :3])) for k in (0, 1))
-            d.programs["sprite"].set(
-                camera=aspect.T, aspect=(x, y), flip=flip
-            )
+            d.programs["sprite"].set(camera=aspect.T, aspect=(x, y), flip=flip)
             target.depth_mask = False
             patches(d, "sprite", team.sprites)
             target.depth_mask = True
@@ -171,7 +181,7 @@ class Renderer:
                 continue
             motorbike = player.actor.kind == "motorbike"
             wide, high = plates.SIZES_MM[plates.shape(plate, motorbike)]
-            for middle, right, up in plate_frames(player):
+            for middle, right, up in player.plates():
                 normal = np.cross(right, up)
                 if normal @ (np.asarray(self.camera.position) - middle) <= 0:
                     continue
@@ -183,8 +193,13 @@ class Renderer:
                 veil = np.asarray(light.haze_color) * (1 - clear)
                 self._targets.plate(self._device, plate, motorbike).use(7)
                 program.set(
-                    middle=tuple(middle), right=tuple(right * wide / 2000), up=tuple(up * high / 2000),
-                    light=tuple(shine), veil=tuple(veil), clear=clear, identity=(number + 1) * 8 + PLATE,
+                    middle=tuple(middle),
+                    right=tuple(right * wide / 2000),
+                    up=tuple(up * high / 2000),
+                    light=tuple(shine),
+                    veil=tuple(veil),
+                    clear=clear,
+                    identity=(number + 1) * 8 + PLATE,
                 )
                 self._targets.sheet.render(moderngl.TRIANGLE_STRIP)
 
@@ -196,7 +211,11 @@ class Renderer:
             far = float(np.linalg.norm(np.subtract(lens.middle, self.camera.position)))
             clear = math.exp(-self._light.haze * far)
             program.set(
-                middle=lens.middle, right=lens.right, up=lens.up, light=lens.light, clear=clear,
+                middle=lens.middle,
+                right=lens.right,
+                up=lens.up,
+                light=lens.light,
+                clear=clear,
                 veil=tuple(np.asarray(self._light.haze_color) * (1 - clear)),
             )
             self._targets.sheet.render(moderngl.TRIANGLE_STRIP)
@@ -215,18 +234,11 @@ class Renderer:
                 mine = [r for r in rows if sheet <= r[10] - 1 < sheet + per_sheet]
                 if mine:
                     t.batch(mesh, mine).own.render(instances=len(mine))
-            pixels = np.frombuffer(t.cells.read(components=1), np.uint8).reshape(CELLS, CELL_PX, CELLS, CELL_PX)
+            pixels = np.frombuffer(t.cells.read(components=1), np.uint8).reshape(
+                CELLS, CELL_PX, CELLS, CELL_PX
+            )
             counts.append((pixels > 0).sum(axis=(1, 3)).reshape(-1))
         return np.concatenate(counts) if counts else np.zeros(0, np.int64)
-
-
-def plate_frames(player: Player) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
-    """Middle, and unit vectors to the right and up as its reader sees them, of each plate in the world."""
-    out = []
-    for middle, facing in player.look.plates:
-        points = placed(player.actor, [middle, np.add(middle, (0, facing, 0)), np.add(middle, (0, 0, 1.0))])
-        out.append((points[0], points[1] - points[0], points[2] - points[0]))
-    return out
 
 
 def _pixels(target: Any) -> npt.NDArray[np.uint8]:

@@ -10,15 +10,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from pipeline.sim.errors import SimError
 from pipeline.sim.render.light import Light
-from pipeline.sim.render.street import lenses
 from pipeline.sim.types import CameraPose, Lamp, SignalHead
 from pipeline.types import LampColor
 
 _COLORS = {
-    LampColor.RED: (1.0, 0.10, 0.05), LampColor.YELLOW: (1.0, 0.62, 0.06), LampColor.GREEN: (0.08, 0.95, 0.45)
+    LampColor.RED: (1.0, 0.10, 0.05),
+    LampColor.YELLOW: (1.0, 0.62, 0.06),
+    LampColor.GREEN: (0.08, 0.95, 0.45),
 }
 _HALF_M = 0.125
+Floats = npt.NDArray[np.float64]
 Triple = tuple[float, float, float]
 
 
@@ -34,9 +37,14 @@ class Lens:
     glow: list[float] | None
 
 
-def lenses_of(heads: tuple[SignalHead, ...], lamps: tuple[Lamp, ...], camera: CameraPose, light: Light) -> list[Lens]:
-    """Every lens that looks towards the camera."""
+def lenses_of(
+    heads: tuple[SignalHead, ...], lamps: tuple[Lamp, ...], camera: CameraPose, light: Light
+) -> list[Lens]:
+    """Every lens that looks towards the camera. Raises SimError for a lamp of an unknown head."""
     shown = {lamp.head_id: lamp for lamp in lamps}
+    strange = shown.keys() - {head.id for head in heads}
+    if strange:
+        raise SimError(f"lamp {min(strange)!r}: the layout has no such signal head")
     out = []
     eye = np.asarray(camera.position, float)
     for head in heads:
@@ -59,7 +67,15 @@ def lenses_of(heads: tuple[SignalHead, ...], lamps: tuple[Lamp, ...], camera: Ca
             glow = None
             if lit:
                 strength = (0.22 + 0.5 * light.dark) * facing
-                glow = [*(middle + front * 0.06), 0.34 + 0.5 * light.dark, 0.01, 0.0, 0.0, *(v * strength for v in _COLORS[own]), 1.0]
+                glow = [
+                    *(middle + front * 0.06),
+                    0.34 + 0.5 * light.dark,
+                    0.01,
+                    0.0,
+                    0.0,
+                    *(v * strength for v in _COLORS[own]),
+                    1.0,
+                ]
             at, r = middle + front * 0.01, right * _HALF_M
             out.append(Lens(head.shows, _triple(at), _triple(r), (0.0, 0.0, _HALF_M), _triple(shine), glow))
     return out
@@ -92,3 +108,16 @@ def lens_pictures() -> dict[str, npt.NDArray[np.uint8]]:
         dots = 0.86 + 0.14 * np.cos(x * 2 * np.pi / 9) * np.cos(y * 2 * np.pi / 9)
         out[name] = np.repeat((pixels * dots).clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
     return out
+
+
+def lenses(head: SignalHead) -> list[Floats]:
+    """Centres of the lenses: red, yellow, green of a ball head; one of an arrow."""
+    centre = np.asarray(head.position, float)
+    front = np.array([math.cos(head.facing), math.sin(head.facing), 0.0])
+    across = np.array([-front[1], front[0], 0.0])
+    face = centre + front * 0.12
+    if head.layout == "single":
+        return [face]
+    # A viewer's right is +across: red is at the top, or on the left.
+    step = np.array([0, 0, 0.32]) if head.layout == "vertical" else across * -0.32
+    return [face + step * k for k in (1, 0, -1)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from pipeline.sim.camera import project
 from pipeline.sim.render.ground import GroundMap
 from pipeline.sim.render.mesh import Builder
+from pipeline.sim.render.signals import lenses
 from pipeline.sim.render.textures import FLOORS, SHOPS
 from pipeline.sim.render.view import head_size
 from pipeline.sim.types import CameraPose, Layout, SignalHead, Surface
@@ -21,17 +23,23 @@ _STOREY_M = 3.4
 _SPOTS = 4000
 """Most places tried for trees and posts."""
 _FACADES: tuple[Color, ...] = (
-    (0.95, 0.87, 0.62), (0.90, 0.88, 0.80), (0.70, 0.82, 0.86), (0.93, 0.74, 0.60), (0.76, 0.86, 0.70),
-    (0.97, 0.95, 0.90), (0.86, 0.66, 0.55), (0.66, 0.74, 0.88), (0.94, 0.80, 0.82), (0.80, 0.78, 0.74),
+    (0.95, 0.87, 0.62),
+    (0.90, 0.88, 0.80),
+    (0.70, 0.82, 0.86),
+    (0.93, 0.74, 0.60),
+    (0.76, 0.86, 0.70),
+    (0.97, 0.95, 0.90),
+    (0.86, 0.66, 0.55),
+    (0.66, 0.74, 0.88),
+    (0.94, 0.80, 0.82),
+    (0.80, 0.78, 0.74),
 )
-_CONCRETE: Color = (0.62, 0.61, 0.58)
-_STEEL: Color = (0.55, 0.57, 0.59)
-_DARK: Color = (0.10, 0.10, 0.11)
+_CONCRETE, _STEEL, _DARK = (0.62, 0.61, 0.58), (0.55, 0.57, 0.59), (0.10, 0.10, 0.11)
 
 
 @dataclass
 class Street:
-    """Vertices (N, 13) float32: position, normal, colour and glow, texture place and layer; and the lamps."""
+    """Vertices (N, 13): position, normal, colour and glow, texture place and layer; and the lamps."""
 
     parts: list[npt.NDArray[np.float32]] = field(default_factory=list)
     lamps: list[tuple[float, float, float]] = field(default_factory=list)
@@ -39,10 +47,12 @@ class Street:
     def add(self, builder: Builder, color: Color, *, glow: float = 0.0, layer: float = -1.0) -> None:
         """Takes a builder's triangles in one colour."""
         v = builder.loose()
-        rest = np.broadcast_to(np.float32([*color, glow, 0, 0, layer]), (len(v), 7))
+        rest = np.broadcast_to(np.array([*color, glow, 0, 0, layer], np.float32), (len(v), 7))
         self.parts.append(np.hstack([v, rest]))
 
-    def panel(self, corners: Floats, color: Color, layer: float, *, spot: tuple[float, float] = (1, 1)) -> None:
+    def panel(
+        self, corners: Floats, color: Color, layer: float, *, spot: tuple[float, float] = (1, 1)
+    ) -> None:
         """A quad, counter-clockwise from its lower left; the texture is laid `spot` times over it."""
         n = np.cross(corners[1] - corners[0], corners[3] - corners[0])
         n = n / max(np.linalg.norm(n), 1e-9)
@@ -77,7 +87,11 @@ def _hides(camera: CameraPose, layout: Layout, place: Floats, radius: float, top
         way = np.asarray(aim, float) - eye
         flat = float(way[:2] @ way[:2])
         t = float(np.clip((place - eye[:2]) @ way[:2] / max(flat, 1e-9), 0, 1))
-        if t < 0.97 and np.hypot(*(eye[:2] + t * way[:2] - place)) < radius + 0.7 and eye[2] + t * way[2] < top + 0.5:
+        if (
+            t < 0.97
+            and np.hypot(*(eye[:2] + t * way[:2] - place)) < radius + 0.7
+            and eye[2] + t * way[2] < top + 0.5
+        ):
             return True
     return False
 
@@ -120,7 +134,13 @@ def _houses(
 
 
 def _house(
-    out: Street, middle: Floats, along: Floats, outward: Floats, wide: float, deep: float, storeys: int,
+    out: Street,
+    middle: Floats,
+    along: Floats,
+    outward: Floats,
+    wide: float,
+    deep: float,
+    storeys: int,
     rng: np.random.Generator,
 ) -> None:
     color = _FACADES[rng.integers(len(_FACADES))]
@@ -136,7 +156,9 @@ def _house(
     h = wide / 2
     layer = float(rng.integers(SHOPS))
     floor = float(SHOPS + rng.integers(FLOORS))
-    out.panel(np.array([at(-h, 0, 0), at(h, 0, 0), at(h, 0, _STOREY_M), at(-h, 0, _STOREY_M)]), (1, 1, 1), layer)
+    out.panel(
+        np.array([at(-h, 0, 0), at(h, 0, 0), at(h, 0, _STOREY_M), at(-h, 0, _STOREY_M)]), (1, 1, 1), layer
+    )
     for k in range(1, storeys):
         z0, z1 = k * _STOREY_M, (k + 1) * _STOREY_M if k < storeys - 1 else top
         which = floor if rng.random() < 0.8 else float(SHOPS + rng.integers(FLOORS))
@@ -146,10 +168,16 @@ def _house(
         ends = (at(side * h, 0, 0), at(side * h, -deep, 0)) if side > 0 else (at(-h, -deep, 0), at(-h, 0, 0))
         lift = np.array([0, 0, top])
         out.panel(np.array([ends[0], ends[1], ends[1] + lift, ends[0] + lift]), blank, -1.0)
-    out.panel(np.array([at(h, -deep, 0), at(-h, -deep, 0), at(-h, -deep, top), at(h, -deep, top)]), blank, -1.0)
-    out.panel(np.array([at(-h, 0, top), at(h, 0, top), at(h, -deep, top), at(-h, -deep, top)]), _CONCRETE, -1.0)
+    out.panel(
+        np.array([at(h, -deep, 0), at(-h, -deep, 0), at(-h, -deep, top), at(h, -deep, top)]), blank, -1.0
+    )
+    out.panel(
+        np.array([at(-h, 0, top), at(h, 0, top), at(h, -deep, top), at(-h, -deep, top)]), _CONCRETE, -1.0
+    )
 
-    def block(x: float, y: float, z: float, size: tuple[float, float, float], paint: Color, glow: float = 0.0) -> None:
+    def block(
+        x: float, y: float, z: float, size: tuple[float, float, float], paint: Color, glow: float = 0.0
+    ) -> None:
         b = Builder()
         heading = math.atan2(along[1], along[0])
         c, s = math.cos(heading), math.sin(heading)
@@ -159,16 +187,29 @@ def _house(
     block(0, 0.45, _STOREY_M * 0.72, (wide * 0.94, 0.9, 0.05), _FACADES[rng.integers(len(_FACADES))])
     for k in range(1, storeys):
         if rng.random() < 0.75:
-            block(0, 0.40, k * _STOREY_M + 0.08, (wide * 0.96, 0.8, 0.16), (color[0] * 0.9, color[1] * 0.9, color[2] * 0.9))
+            block(
+                0,
+                0.40,
+                k * _STOREY_M + 0.08,
+                (wide * 0.96, 0.8, 0.16),
+                (color[0] * 0.9, color[1] * 0.9, color[2] * 0.9),
+            )
             if rng.random() < 0.6:
                 block(0, 0.78, k * _STOREY_M + 0.9, (wide * 0.94, 0.04, 0.05), _DARK)
                 block(0, 0.78, k * _STOREY_M + 0.5, (wide * 0.94, 0.03, 0.03), _DARK)
         if rng.random() < 0.35:
-            block(float(rng.uniform(-0.3, 0.3)) * wide, 0.95, k * _STOREY_M + 0.45, (0.7, 0.25, 0.35), (0.25, 0.45, 0.2))
+            block(
+                float(rng.uniform(-0.3, 0.3)) * wide,
+                0.95,
+                k * _STOREY_M + 0.45,
+                (0.7, 0.25, 0.35),
+                (0.25, 0.45, 0.2),
+            )
     if rng.random() < 0.45:
         b = Builder()
         tank = at(float(rng.uniform(-0.2, 0.2)) * wide, -deep * 0.4, top + 1.0)
-        b.limb(tank - [*(along * 0.8), 0], tank + [*(along * 0.8), 0], 0.55, 0.55, 0, n=10)
+        half = np.array([*(along * 0.8), 0.0])
+        b.limb(tank - half, tank + half, 0.55, 0.55, 0, n=10)
         out.add(b, (0.78, 0.80, 0.82))
     if rng.random() < 0.5:
         block(0, -2.2, top + 1.2, (wide * 0.6, 3.0, 2.4), color)
@@ -183,7 +224,7 @@ def _roadside(
     """Trees, lamps and poles on the pavement, a metre or so from the kerb."""
     band = (ground.kinds == 1) & (ground.distance > 0.7) & (ground.distance < 1.3)
     spots = rng.permutation(np.argwhere(band))[:_SPOTS]
-    grad_y, grad_x = np.gradient(ground.distance)
+    slope = np.array(np.gradient(ground.distance))
     kept: dict[str, list[Floats]] = {"lamp": [], "pole": [], "tree": []}
     heads = np.array([h.position[:2] for h in layout.heads]).reshape(-1, 2)
     poles: list[Floats] = []
@@ -195,7 +236,7 @@ def _roadside(
                 _near(place, others, spacing[what] if w == what else 3.0) for w, others in kept.items()
             ):
                 continue
-            to_road = -np.array([grad_x[row, column], grad_y[row, column]])
+            to_road = -slope[::-1, row, column].astype(float)
             to_road = to_road / max(np.hypot(*to_road), 1e-9)
             radius, top = {"lamp": (0.3, 8.5), "pole": (0.4, 8.5), "tree": (2.4, 7.5)}[what]
             if _hides(camera, layout, place, radius, top) or _before(camera, place):
@@ -216,7 +257,11 @@ def _roadside(
         for b in near:
             middle = (a + b) / 2
             over_road = ground.at(*middle) is Surface.ROAD
-            if 15 < np.hypot(*(a - b)) < 60 and not over_road and not _hides(camera, layout, middle, 6.0, 0.0):
+            if (
+                15 < np.hypot(*(a - b)) < 60
+                and not over_road
+                and not _hides(camera, layout, middle, 6.0, 0.0)
+            ):
                 _wires(out, a, b, rng)
 
 
@@ -255,7 +300,7 @@ def _lamp(out: Street, place: Floats, to_road: Floats) -> None:
     out.add(b, _STEEL)
     b = Builder()
     b.box([*(arm + to_road * 0.2), 8.3], (0.5, 0.5, 0.12), 0)
-    out.add(b, (0.9, 0.88, 0.8), glow=0.0)
+    out.add(b, (0.9, 0.88, 0.8), layer=-3.0)
     out.lamps.append((float(arm[0] + to_road[0] * 0.2), float(arm[1] + to_road[1] * 0.2), 8.2))
 
 
@@ -279,7 +324,7 @@ def _wires(out: Street, a: Floats, b: Floats, rng: np.random.Generator) -> None:
             flat = a + (b - a) * t + off
             points.append([flat[0], flat[1], height - sag * 4 * t * (1 - t)])
         builder = Builder(0.5)
-        for p, q in zip(points, points[1:], strict=False):
+        for p, q in pairwise(points):
             builder.limb(p, q, 0.014, 0.014, 0, n=4)
         out.add(builder, _DARK)
 
@@ -290,18 +335,33 @@ def _tree(out: Street, place: Floats, rng: np.random.Generator) -> None:
     lean = rng.normal(0, 0.15, 2)
     b.limb([*place, 0.0], [*(place + lean), tall], 0.16, 0.10, 0)
     for _ in range(3):
-        b.limb([*(place + lean), tall - 0.3], [*(place + lean + rng.normal(0, 0.7, 2)), tall + 1.2], 0.07, 0.04, 0, n=5)
+        b.limb(
+            [*(place + lean), tall - 0.3],
+            [*(place + lean + rng.normal(0, 0.7, 2)), tall + 1.2],
+            0.07,
+            0.04,
+            0,
+            n=5,
+        )
     out.add(b, (0.40, 0.33, 0.26))
     b = Builder()
     b.box([*place, 0.06], (1.1, 1.1, 0.12), 0)
     out.add(b, (0.45, 0.36, 0.28))
-    green: Color = (float(rng.uniform(0.22, 0.40)), float(rng.uniform(0.40, 0.52)), float(rng.uniform(0.14, 0.22)))
+    green: Color = (
+        float(rng.uniform(0.22, 0.40)),
+        float(rng.uniform(0.40, 0.52)),
+        float(rng.uniform(0.14, 0.22)),
+    )
     for _ in range(9):
         b = Builder()
         offset = rng.normal(0, 1, 3) * [0.95, 0.95, 0.65]
         size = rng.uniform(0.9, 1.5)
-        b.ball([place[0] + lean[0] + offset[0], place[1] + lean[1] + offset[1], tall + 1.3 + offset[2]],
-               (size, size, size * 0.75), 0, n=12)
+        b.ball(
+            [place[0] + lean[0] + offset[0], place[1] + lean[1] + offset[1], tall + 1.3 + offset[2]],
+            (size, size, size * 0.75),
+            0,
+            n=12,
+        )
         shade = float(rng.uniform(0.8, 1.15))
         out.add(b, (green[0] * shade, green[1] * shade, green[2] * shade), layer=-2.0)
 
@@ -320,7 +380,10 @@ def signal(out: Street, head: SignalHead, layout: Layout) -> None:
         b = Builder()
         angles = np.linspace(0, np.pi, 9)
         rings = [
-            [centre + front * d + across * 0.125 * math.cos(t) + np.array([0, 0, 0.125 * math.sin(t)]) for t in angles]
+            [
+                centre + front * d + across * 0.125 * math.cos(t) + np.array([0, 0, 0.125 * math.sin(t)])
+                for t in angles
+            ]
             for d in (0.0, 0.20)
         ]
         b.grid(np.array(rings), 0, crease=0.3)
@@ -334,16 +397,3 @@ def signal(out: Street, head: SignalHead, layout: Layout) -> None:
             b.limb((px, py, z + 0.3), (x - front[0] * 0.16, y - front[1] * 0.16, z + 0.3), 0.07, 0.05, 0, n=6)
         b.box((px, py, 0.1), (0.45, 0.45, 0.2), 0)
         out.add(b, _STEEL)
-
-
-def lenses(head: SignalHead) -> list[Floats]:
-    """Centres of the lenses: red, yellow, green of a ball head; one of an arrow."""
-    centre = np.asarray(head.position, float)
-    front = np.array([math.cos(head.facing), math.sin(head.facing), 0.0])
-    across = np.array([-front[1], front[0], 0.0])
-    face = centre + front * 0.12
-    if head.layout == "single":
-        return [face]
-    # A viewer's right is +across: red is at the top, or on the left.
-    step = np.array([0, 0, 0.32]) if head.layout == "vertical" else across * -0.32
-    return [face + step * k for k in (1, 0, -1)]

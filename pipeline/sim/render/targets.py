@@ -33,20 +33,22 @@ class Batch:
         vertices, triangles = d.buffers(self._mesh)
         self.buffer = d.gl.buffer(reserve=self.size * 18 * 4, dynamic=True)
 
-        def array(program: str, model: str, model_names: tuple[str, ...], row: str, names: tuple[str, ...]) -> Any:
+        def array(
+            program: str, model: str, model_names: tuple[str, ...], row: str, names: tuple[str, ...]
+        ) -> Any:
             return d.gl.vertex_array(
                 d.programs[program].raw,
-                [(vertices, model, *model_names), (self.buffer, row + "/i", *names)], triangles,
+                [(vertices, model, *model_names), (self.buffer, row + "/i", *names)],
+                triangles,
             )
 
-        self.actor = array(
-            "actor", "3f 3f 2f", ("position", "normal", "tag"), _INSTANCE + " 16x", _NAMES
-        )
+        self.actor = array("actor", "3f 3f 2f", ("position", "normal", "tag"), _INSTANCE + " 16x", _NAMES)
         where = ("origin", "size", "pose")
         self.shadow = array("shadow", "3f 20x", ("position",), "3f 3f 4f 32x", where)
         self.own = array("own", "3f 20x", ("position",), "3f 3f 4f 16x 4f", (*where, "cell"))
 
     def write(self, rows: list[list[float]]) -> None:
+        """Replaces the instances."""
         if len(rows) > self.size:
             self.size = 2 * len(rows)
             self._make()
@@ -77,25 +79,27 @@ class Targets:
         self.palette = gl.texture((MATERIALS, PALETTES), 4)
         self.palette.filter = (moderngl.NEAREST, moderngl.NEAREST)
         self.lenses = {name: d.texture(p) for name, p in lens_pictures().items()}
-        corners = np.array(
-            [[-1, -1, 0, 1], [1, -1, 1, 1], [-1, 1, 0, 0], [1, 1, 1, 0]], np.float32
-        )
+        corners = np.array([[-1, -1, 0, 1], [1, -1, 1, 1], [-1, 1, 0, 0], [1, 1, 1, 0]], np.float32)
         sheet = gl.buffer(corners.tobytes())
         self.sheet = gl.vertex_array(d.programs["plate"].raw, [(sheet, "2f 2f", "corner", "spot")])
         self._plates: dict[tuple[Any, bool], Any] = {}
 
     def blank(self, d: Device, depth: Any) -> Any:
-        """A framebuffer to copy over `actors` in place of clearing it: with the backdrop's depth, what it hides is
-        not drawn at all."""
+        """A framebuffer to copy over `actors` in place of clearing it: with the backdrop's depth, what it
+        hides is not drawn at all."""
         return d.gl.framebuffer(list(self._zeros), depth)
 
     def batch(self, mesh: Mesh, rows: list[list[float]]) -> Batch:
-        found = self._device.batches.setdefault(id(mesh), None) or Batch(self._device, mesh)
-        self._device.batches[id(mesh)] = found
+        """The model's instances, replaced by these."""
+        batches = self._device.batches
+        if id(mesh) not in batches:
+            batches[id(mesh)] = Batch(self._device, mesh)
+        found: Batch = batches[id(mesh)]
         found.write(rows)
         return found
 
     def plate(self, d: Device, plate: Plate, motorbike: bool) -> Any:
+        """The texture of a plate."""
         key = (plate, motorbike)
         if key not in self._plates:
             if len(self._plates) > 256:
@@ -105,6 +109,7 @@ class Targets:
 
 
 def patches(d: Device, program: str, rows: list[list[float]]) -> None:
+    """Draws squares: on the ground, or turned to the camera, as the program does."""
     if not rows:
         return
     stock = d.gl.buffer(np.asarray(rows, np.float32).tobytes())

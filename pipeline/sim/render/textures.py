@@ -17,11 +17,16 @@ _FONTS = "/usr/share/fonts/truetype/dejavu/"
 SHOPS, FLOORS = 10, 8
 """Layers of the facades: shop fronts first, then upper floors."""
 _SIGNS = (
-    ("CÀ PHÊ", (110, 60, 30), (250, 240, 215)), ("PHỞ BÒ", (190, 30, 30), (255, 235, 60)),
-    ("NHÀ THUỐC", (20, 120, 60), (255, 255, 255)), ("SỬA XE", (30, 60, 150), (255, 255, 255)),
-    ("TẠP HÓA", (210, 120, 20), (255, 255, 240)), ("CƠM TẤM", (160, 30, 40), (255, 250, 220)),
-    ("TRÀ SỮA", (225, 130, 160), (255, 255, 255)), ("ĐIỆN THOẠI", (20, 20, 30), (90, 210, 255)),
-    ("VÀNG BẠC", (150, 20, 20), (255, 210, 60)), ("BÁNH MÌ", (235, 200, 50), (170, 30, 20)),
+    ("CÀ PHÊ", (110, 60, 30), (250, 240, 215)),
+    ("PHỞ BÒ", (190, 30, 30), (255, 235, 60)),
+    ("NHÀ THUỐC", (20, 120, 60), (255, 255, 255)),
+    ("SỬA XE", (30, 60, 150), (255, 255, 255)),
+    ("TẠP HÓA", (210, 120, 20), (255, 255, 240)),
+    ("CƠM TẤM", (160, 30, 40), (255, 250, 220)),
+    ("TRÀ SỮA", (225, 130, 160), (255, 255, 255)),
+    ("ĐIỆN THOẠI", (20, 20, 30), (90, 210, 255)),
+    ("VÀNG BẠC", (150, 20, 20), (255, 210, 60)),
+    ("BÁNH MÌ", (235, 200, 50), (170, 30, 20)),
 )
 
 
@@ -44,7 +49,9 @@ def clouds() -> Pixels:
     fx, fy = np.meshgrid(np.fft.fftfreq(n), np.fft.fftfreq(n))
     radius = np.hypot(fx, fy) * n
     out = np.empty((n, n, 4), np.uint8)
-    for channel, (power, low, high) in enumerate(((0.35, 12, 400), (0.9, 6, 256), (1.5, 2, 256), (0.0, 0, 1e9))):
+    for channel, (power, low, high) in enumerate(
+        ((0.35, 12, 400), (0.9, 6, 256), (1.5, 2, 256), (0.0, 0, 1e9))
+    ):
         spectrum = np.fft.fft2(rng.standard_normal((n, n)))
         gain = np.where((radius >= low) & (radius <= high), np.maximum(radius, 1.0) ** -power, 0.0)
         field = np.real(np.fft.ifft2(spectrum * gain))
@@ -59,7 +66,8 @@ def grain() -> Pixels:
     rng = np.random.default_rng(11)
     fine = rng.standard_normal((256, 256, 4)).astype(np.float32)
     soft = cv2.GaussianBlur(np.tile(fine, (3, 3, 1)), (0, 0), 0.7)[256:512, 256:512]
-    return np.clip(soft / soft.std() * 40 + 128, 0, 255).astype(np.uint8)
+    out: Pixels = np.clip(soft / soft.std() * 40 + 128, 0, 255).astype(np.uint8)
+    return out
 
 
 @cache
@@ -116,15 +124,22 @@ def _shop(k: int) -> Pixels:
         draw.ellipse((30, 180, 70, 240), fill=(150, 60, 60, 140))
         draw.rectangle((180, 170, 228, 246), fill=(60, 110, 150, 140))
     for x in range(0, 256, 32):
-        stripe = (190, 40, 40) if (x // 32) % 2 and k % 2 else (40, 110, 70) if (x // 32) % 2 else (235, 232, 222)
+        stripe = (
+            (190, 40, 40) if (x // 32) % 2 and k % 2 else (40, 110, 70) if (x // 32) % 2 else (235, 232, 222)
+        )
         draw.polygon([(x, 74), (x + 32, 74), (x + 32, 92), (x + 16, 98), (x, 92)], fill=(*stripe, 255))
     draw.rectangle((4, 6, 252, 74), fill=(*ground, 110))
     size = 54
     while font("DejaVuSans-Bold", size).getlength(text) > 232:
         size -= 2
     draw.text((128, 36), text, font=font("DejaVuSans-Bold", size), fill=(*ink, 90), anchor="mm")
-    draw.text((128, 66), f"ĐT: 0{int(rng.integers(900, 999))} {int(rng.integers(100, 999))} {int(rng.integers(100, 999))}",
-              font=font("DejaVuSans-Bold", 11), fill=(*ink, 110), anchor="mm")
+    draw.text(
+        (128, 66),
+        f"ĐT: 0{int(rng.integers(900, 999))} {int(rng.integers(100, 999))} {int(rng.integers(100, 999))}",
+        font=font("DejaVuSans-Bold", 11),
+        fill=(*ink, 110),
+        anchor="mm",
+    )
     return np.asarray(image)
 
 

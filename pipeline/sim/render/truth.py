@@ -40,7 +40,7 @@ def seen(
                 actor_id=player.actor.id,
                 kind=str(player.actor.kind),
                 box=_box(mine, (left, top)),
-                visible=min(1.0, count / max(own, 1e-9)),
+                visible=float(min(1.0, count / max(own, 1e-9))),
                 plate_box=plate_box,
                 plate_char_px=char_px,
                 heads=_heads(player, parts, (left, top), camera),
@@ -53,8 +53,10 @@ def _box(mine: npt.NDArray[np.bool_], corner: tuple[int, int]) -> Box:
     rows, columns = np.flatnonzero(mine.any(1)), np.flatnonzero(mine.any(0))
     left, top = corner
     return (
-        (left + int(columns[0])) / 2, (top + int(rows[0])) / 2,
-        (left + int(columns[-1]) + 1) / 2, (top + int(rows[-1]) + 1) / 2,
+        (left + int(columns[0])) / 2,
+        (top + int(rows[0])) / 2,
+        (left + int(columns[-1]) + 1) / 2,
+        (top + int(rows[-1]) + 1) / 2,
     )
 
 
@@ -86,11 +88,10 @@ def _plate(
         return None, 0.0
     kind = plates.shape(plate, player.actor.kind == "motorbike")
     wide, high = (v / 2000 for v in plates.SIZES_MM[kind])
-    for (x, y, z), facing in player.look.plates:
-        corners = [(x, y + facing * wide * a, z + high * b) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
-        world = placed(player.actor, corners)
-        normal = np.cross(world[1] - world[0], world[3] - world[0])
-        if normal @ (np.asarray(camera.position) - world[0]) <= 0:
+    for middle, right, up in player.plates():
+        world = [middle + right * wide * a + up * high * b for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+        normal = np.cross(right, up)
+        if normal @ (np.asarray(camera.position) - middle) <= 0:
             continue
         pixels, _ = project(camera, world)
         area = 0.5 * abs(

@@ -11,7 +11,7 @@ MOTORBIKES = ("underbone", "scooter", "classic")
 
 
 def motorbike(style: str, detail: float) -> Mesh:
-    """"underbone": tall wheels, step-through, leg shield; "scooter": small wheels and a flat floor;
+    """ "underbone": tall wheels, step-through, leg shield; "scooter": small wheels and a flat floor;
     "classic": a tank between seat and bars."""
     b = Builder(detail)
     {"underbone": _underbone, "scooter": _scooter, "classic": _classic}[style](b)
@@ -24,14 +24,25 @@ def _wheels(b: Builder, front: float, rear: float, radius: float, width: float) 
         b.limb((x, -0.06, radius), (x, 0.06, radius), 0.06, 0.06, M.METAL, n=6)
         for k in range(3 if b.detail < 1 else 5):
             a = k * 2 * math.pi / 5
-            b.box((x + 0.42 * radius * math.cos(a), 0, radius * (1 + 0.42 * math.sin(a))),
-                  (radius * 0.72, 0.025, 0.03), M.METAL, turned=turn(1, -a))
+            b.box(
+                (x + 0.42 * radius * math.cos(a), 0, radius * (1 + 0.42 * math.sin(a))),
+                (radius * 0.72, 0.025, 0.03),
+                M.METAL,
+                turned=turn(1, -a),
+            )
 
 
 def _bars(b: Builder, x: float, z: float, wide: float = 0.33) -> None:
     for side in (1.0, -1.0):
         b.limb((x, 0, z - 0.02), (x - 0.10, side * wide, z + 0.02), 0.02, 0.022, M.DARK, n=5)
-        b.limb((x - 0.02, side * wide * 0.6, z), (x - 0.03, side * (wide + 0.04), z + 0.19), 0.009, 0.009, M.DARK, n=4)
+        b.limb(
+            (x - 0.02, side * wide * 0.6, z),
+            (x - 0.03, side * (wide + 0.04), z + 0.19),
+            0.009,
+            0.009,
+            M.DARK,
+            n=4,
+        )
         b.ball((x - 0.03, side * (wide + 0.05), z + 0.22), (0.018, 0.06, 0.04), M.DARK, n=7)
 
 
@@ -138,12 +149,15 @@ def bicycle(detail: float) -> Mesh:
             a = k * math.pi / 4
             b.box((x, 0, 0.33), (0.60, 0.008, 0.008), M.METAL, turned=turn(1, a))
     bars = (
-        ((-0.53, 0, 0.33), (-0.10, 0, 0.30)), ((-0.10, 0, 0.30), (-0.22, 0, 0.82)),
-        ((-0.53, 0, 0.33), (-0.20, 0, 0.72)), ((-0.10, 0, 0.30), (0.38, 0, 0.70)),
-        ((-0.19, 0, 0.66), (0.36, 0, 0.78)), ((0.53, 0, 0.33), (0.33, 0, 0.98)),
+        ((-0.53, 0, 0.33), (-0.10, 0, 0.30)),
+        ((-0.10, 0, 0.30), (-0.22, 0, 0.82)),
+        ((-0.53, 0, 0.33), (-0.20, 0, 0.72)),
+        ((-0.10, 0, 0.30), (0.38, 0, 0.70)),
+        ((-0.19, 0, 0.66), (0.36, 0, 0.78)),
+        ((0.53, 0, 0.33), (0.33, 0, 0.98)),
     )
-    for a, c in bars:
-        b.limb(a, c, 0.02, 0.02, M.PAINT, n=5)
+    for start, end in bars:
+        b.limb(start, end, 0.02, 0.02, M.PAINT, n=5)
     b.ball((-0.24, 0, 0.87), (0.14, 0.09, 0.05), M.DARK, n=7)
     for side in (1.0, -1.0):
         b.limb((0.34, 0, 1.0), (0.24, side * 0.27, 1.02), 0.016, 0.018, M.DARK, n=5)

@@ -16,7 +16,7 @@ HEAD_SIZE = (0.34, 1.02)
 
 
 def matrix(camera: CameraPose) -> Floats:
-    """(4, 4) from the world to clip coordinates whose y grows downwards, to be multiplied from the left: what is
+    """(4, 4) from the world to clip coordinates, multiplied from the left. Their y grows downwards: what is
     drawn with it has its first row at the top, as pictures have."""
     right, down, forward = axes(camera)
     f = focal_px(camera)

@@ -6,43 +6,26 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.sim.render import cars, heavy, people, twowheelers
-from pipeline.sim.render.mesh import MATERIALS, Material, Mesh
+from pipeline.sim.render.mesh import Material, Mesh
+from pipeline.sim.render.paints import (
+    BIKE_PAINT,
+    CAR_PAINT,
+    HAIR,
+    HELMETS,
+    SHIRTS,
+    SKIN,
+    TROUSERS,
+    UNIFORMS,
+    Palette,
+    Rgb,
+    draw,
+    palette,
+)
 from pipeline.sim.types import Actor, Rider
 
-Palette = npt.NDArray[np.uint8]
-"""(MATERIALS, 4): red, green, blue, and gloss (below 128) or glow (from 128 on)."""
 M = Material
-Rgb = tuple[int, int, int]
-
-_CAR_PAINT: tuple[tuple[Rgb, float], ...] = (
-    ((232, 233, 232), 0.30), ((24, 25, 28), 0.19), ((150, 153, 156), 0.15), ((90, 94, 98), 0.09),
-    ((150, 22, 26), 0.09), ((28, 52, 110), 0.06), ((92, 64, 42), 0.04), ((196, 180, 150), 0.03),
-    ((210, 96, 28), 0.03), ((32, 80, 60), 0.02),
-)
-_BIKE_PAINT: tuple[tuple[Rgb, float], ...] = (
-    ((26, 26, 28), 0.32), ((150, 20, 24), 0.19), ((225, 226, 224), 0.16), ((30, 58, 130), 0.12),
-    ((110, 114, 118), 0.09), ((70, 44, 34), 0.05), ((196, 150, 40), 0.03), ((60, 120, 110), 0.04),
-)
-_HELMETS: tuple[tuple[Rgb, float], ...] = (
-    ((24, 24, 26), 0.22), ((228, 228, 226), 0.20), ((170, 28, 30), 0.12), ((34, 66, 140), 0.12),
-    ((120, 124, 128), 0.08), ((214, 170, 60), 0.06), ((214, 110, 150), 0.07), ((40, 120, 70), 0.07),
-    ((120, 70, 40), 0.06),
-)
-_SHIRTS: tuple[tuple[Rgb, float], ...] = (
-    ((40, 44, 52), 0.18), ((222, 222, 218), 0.17), ((52, 74, 116), 0.13), ((150, 40, 44), 0.09),
-    ((112, 120, 128), 0.10), ((196, 150, 160), 0.07), ((72, 104, 76), 0.06), ((206, 160, 60), 0.05),
-    ((104, 70, 110), 0.05), ((222, 110, 40), 0.05), ((130, 170, 200), 0.05),
-)
-_TROUSERS: tuple[tuple[Rgb, float], ...] = (
-    ((30, 32, 38), 0.42), ((50, 62, 88), 0.28), ((120, 108, 90), 0.12), ((84, 86, 90), 0.12), ((200, 196, 186), 0.06),
-)
-_SKIN: tuple[Rgb, ...] = ((196, 150, 118), (180, 132, 100), (160, 114, 84), (208, 166, 136))
-_HAIR: tuple[Rgb, ...] = ((22, 20, 20), (30, 25, 22), (44, 34, 28), (96, 92, 90))
-_UNIFORMS: tuple[Rgb, ...] = ((20, 140, 70), (226, 150, 20), (30, 90, 160))
-"""Jackets and helmets of those who carry people and parcels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,37 +54,18 @@ class Look:
     plates: tuple[tuple[tuple[float, float, float], float], ...] = field(default=())
 
 
-def _draw(rng: np.random.Generator, choices: tuple[tuple[Rgb, float], ...], spread: float = 14) -> Rgb:
-    weights = np.array([w for _, w in choices])
-    color = np.array(choices[rng.choice(len(choices), p=weights / weights.sum())][0])
-    r, g, b = (int(v) for v in np.clip(color + rng.normal(0, spread) + rng.normal(0, spread * 0.25, 3), 6, 250))
-    return (r, g, b)
-
-
-def _palette(**colors: Rgb) -> Palette:
-    out = np.zeros((MATERIALS, 4), np.uint8)
-    fixed: dict[Material, tuple[int, int, int, int]] = {
-        M.PAINT: (128, 128, 128, 105), M.TRIM: (40, 40, 42, 30), M.GLASS: (26, 32, 38, 127),
-        M.RUBBER: (24, 24, 25, 10), M.METAL: (150, 152, 156, 90), M.HEADLAMP: (205, 210, 214, 120),
-        M.BRAKE: (122, 16, 16, 90), M.LEFT: (190, 104, 24, 90), M.RIGHT: (190, 104, 24, 90),
-        M.SKIN: (190, 140, 110, 8), M.SHIRT: (90, 90, 90, 4), M.TROUSERS: (40, 42, 50, 4),
-        M.HAT: (30, 30, 30, 60), M.VISOR: (30, 32, 36, 100), M.DARK: (26, 26, 28, 30),
-        M.CARGO: (160, 120, 80, 12), M.SIGN: (220, 220, 216, 30), M.SHOES: (40, 36, 34, 12),
-        M.MASK: (190, 200, 206, 4), M.TAIL: (122, 16, 16, 90),
-    }
-    for material, color in fixed.items():
-        out[material] = color
-    for name, rgb in colors.items():
-        out[Material[name], :3] = rgb
-    return out
-
-
 @cache
 def _pair(kind: str, *details: object) -> tuple[Mesh, Mesh]:
     build = {
-        "car": cars.car, "bus": heavy.bus, "truck": heavy.truck, "motorbike": twowheelers.motorbike,
-        "load": twowheelers.load, "bicycle": twowheelers.bicycle, "rider": people.rider,
-        "pedestrian": people.pedestrian, "object": twowheelers.luggage,
+        "car": cars.car,
+        "bus": heavy.bus,
+        "truck": heavy.truck,
+        "motorbike": twowheelers.motorbike,
+        "load": twowheelers.load,
+        "bicycle": twowheelers.bicycle,
+        "rider": people.rider,
+        "pedestrian": people.pedestrian,
+        "object": twowheelers.luggage,
     }[kind]
     fine, coarse = (build(*details, detail) for detail in (1.0, 0.5))  # type: ignore[operator]
     return fine, coarse
@@ -134,8 +98,13 @@ def look(actor: Actor) -> Look:
 def _look(body: Body) -> Look:
     rng = np.random.default_rng([body.seed, 47])
     make = {
-        "car": _car, "bus": _bus, "truck": _truck, "motorbike": _motorbike, "bicycle": _bicycle,
-        "person": _person, "object": _object,
+        "car": _car,
+        "bus": _bus,
+        "truck": _truck,
+        "motorbike": _motorbike,
+        "bicycle": _bicycle,
+        "person": _person,
+        "object": _object,
     }[body.kind]
     return make(body, rng)
 
@@ -148,66 +117,84 @@ def _piece(body: Body, colors: Palette, kind: str, *details: object) -> Piece:
 
 def _car(body: Body, rng: np.random.Generator) -> Look:
     length, _, height = body.size
-    draw = rng.random()
+    chance = rng.random()
     if length > 4.9:
-        style = "pickup" if draw < 0.7 else "minivan"
+        style = "pickup" if chance < 0.7 else "minivan"
     elif height > 1.62:
-        style = "suv" if draw < 0.62 else "minivan" if draw < 0.85 else "pickup"
+        style = "suv" if chance < 0.62 else "minivan" if chance < 0.85 else "pickup"
     elif length < 4.2:
         style = "hatchback"
     else:
-        style = "sedan" if draw < 0.62 else "suv" if draw < 0.85 else "hatchback"
+        style = "sedan" if chance < 0.62 else "suv" if chance < 0.85 else "hatchback"
     taxi = body.plate == "yellow" and style in ("sedan", "hatchback", "suv") and rng.random() < 0.7
-    paint = _draw(rng, _CAR_PAINT)
+    paint = draw(rng, CAR_PAINT)
     sign: Rgb = (226, 226, 222)
     if taxi:
         paint = ((228, 230, 228), (16, 122, 70), (236, 190, 30), (120, 190, 196))[rng.integers(4)]
         sign = ((20, 130, 70), (240, 240, 235), (240, 200, 40))[rng.integers(3)]
     trim = paint if style not in ("suv", "pickup", "minivan") or rng.random() < 0.5 else (38, 38, 40)
-    colors = _palette(PAINT=paint, TRIM=trim, SIGN=sign)
+    colors = palette(PAINT=paint, TRIM=trim, SIGN=sign)
     if rng.random() < 0.3:
         colors[M.METAL] = (70, 72, 74, 60)
     piece = _piece(body, colors, "car", style, taxi)
     low = {"sedan": 0.40, "hatchback": 0.36, "suv": 0.42, "minivan": 0.34, "pickup": 0.40}[style] * height
-    return Look((piece,), (((-length / 2 - 0.035, 0.0, low), -1.0), ((length / 2 + 0.045, 0.0, 0.27 * height), 1.0)))
+    return Look(
+        (piece,), (((-length / 2 - 0.035, 0.0, low), -1.0), ((length / 2 + 0.045, 0.0, 0.27 * height), 1.0))
+    )
 
 
 def _bus(body: Body, rng: np.random.Generator) -> Look:
     schemes: tuple[tuple[Rgb, Rgb], ...] = (
-        ((20, 110, 70), (235, 235, 230)), ((225, 225, 220), (200, 60, 40)), ((230, 180, 40), (180, 40, 40)),
-        ((60, 130, 190), (240, 240, 240)), ((200, 60, 50), (240, 220, 90)),
+        ((20, 110, 70), (235, 235, 230)),
+        ((225, 225, 220), (200, 60, 40)),
+        ((230, 180, 40), (180, 40, 40)),
+        ((60, 130, 190), (240, 240, 240)),
+        ((200, 60, 50), (240, 220, 90)),
     )
     paint, trim = schemes[rng.integers(len(schemes))]
-    colors = _palette(PAINT=paint, TRIM=trim, SIGN=(225, 222, 210))
+    colors = palette(PAINT=paint, TRIM=trim, SIGN=(225, 222, 210))
     length, _, height = body.size
     piece = _piece(body, colors, "bus", bool(rng.random() < 0.6))
-    return Look((piece,), (((-length / 2 - 0.05, 0.0, 0.27 * height), -1.0), ((length / 2 + 0.08, 0.0, 0.15 * height), 1.0)))
+    return Look(
+        (piece,),
+        (((-length / 2 - 0.05, 0.0, 0.27 * height), -1.0), ((length / 2 + 0.08, 0.0, 0.15 * height), 1.0)),
+    )
 
 
 def _truck(body: Body, rng: np.random.Generator) -> Look:
     cabs: tuple[tuple[Rgb, float], ...] = (
-        ((225, 226, 224), 0.35), ((40, 90, 160), 0.25), ((40, 120, 80), 0.12), ((170, 36, 30), 0.14), ((220, 170, 40), 0.14),
+        ((225, 226, 224), 0.35),
+        ((40, 90, 160), 0.25),
+        ((40, 120, 80), 0.12),
+        ((170, 36, 30), 0.14),
+        ((220, 170, 40), 0.14),
     )
     style = str(rng.choice(["van", "stake", "tipper", "tank"], p=[0.5, 0.25, 0.15, 0.10]))
-    paint = _draw(rng, cabs)
+    paint = draw(rng, cabs)
     cargo: Rgb = (226, 227, 224)
-    trim: Rgb = _draw(rng, cabs)
+    trim: Rgb = draw(rng, cabs)
     if style in ("stake", "tipper"):
         cargo, trim = ((150, 120, 84), (120, 116, 104), (176, 150, 60))[rng.integers(3)], paint
     elif style == "tank":
         cargo = (176, 180, 182)
-    colors = _palette(PAINT=paint, TRIM=trim, CARGO=cargo, SIGN=_draw(rng, _SHIRTS, 20))
+    colors = palette(PAINT=paint, TRIM=trim, CARGO=cargo, SIGN=draw(rng, SHIRTS, 20))
     length, _, height = body.size
     piece = _piece(body, colors, "truck", style)
-    return Look((piece,), (((-length / 2 - 0.03, 0.0, 0.19 * height), -1.0), ((length / 2 + 0.06, 0.0, 0.26 * height), 1.0)))
+    return Look(
+        (piece,),
+        (((-length / 2 - 0.03, 0.0, 0.19 * height), -1.0), ((length / 2 + 0.06, 0.0, 0.26 * height), 1.0)),
+    )
 
 
 def _clothes(rng: np.random.Generator, helmet: bool, uniform: Rgb | None) -> Palette:
-    colors = _palette(
-        SKIN=_SKIN[rng.integers(len(_SKIN))], SHIRT=uniform or _draw(rng, _SHIRTS), TROUSERS=_draw(rng, _TROUSERS, 8),
-        HAT=(uniform or _draw(rng, _HELMETS)) if helmet else _HAIR[rng.integers(len(_HAIR))],
+    colors = palette(
+        SKIN=SKIN[rng.integers(len(SKIN))],
+        SHIRT=uniform or draw(rng, SHIRTS),
+        TROUSERS=draw(rng, TROUSERS, 8),
+        HAT=(uniform or draw(rng, HELMETS)) if helmet else HAIR[rng.integers(len(HAIR))],
         MASK=((200, 206, 210), (40, 42, 46), (120, 160, 190), (190, 140, 150))[rng.integers(4)],
-        CARGO=_draw(rng, _SHIRTS, 20), SHOES=((36, 34, 34), (196, 192, 186), (110, 80, 60))[rng.integers(3)],
+        CARGO=draw(rng, SHIRTS, 20),
+        SHOES=((36, 34, 34), (196, 192, 186), (110, 80, 60))[rng.integers(3)],
     )
     if not helmet:
         colors[M.HAT, 3] = 22
@@ -215,33 +202,50 @@ def _clothes(rng: np.random.Generator, helmet: bool, uniform: Rgb | None) -> Pal
 
 
 def _seated(
-    body: Body, rider: Rider, place: int, seat: str, offset: tuple[float, float, float], scale: float, pillions: bool
+    body: Body,
+    rider: Rider,
+    place: int,
+    seat: str,
+    offset: tuple[float, float, float],
+    scale: float,
 ) -> Piece:
     rng = np.random.default_rng([rider.seed, 53])
-    uniform = _UNIFORMS[rng.integers(3)] if seat.startswith("driver") and rng.random() < 0.14 else None
+    uniform = UNIFORMS[rng.integers(3)] if seat.startswith("driver") and rng.random() < 0.14 else None
     if rider.helmet:
         wear = str(rng.choice(["helmet", "half", "full"], p=[0.42, 0.45, 0.13]))
     else:
-        wear = str(rng.choice(["hair", "long", "cap"] if seat != "cyclist" else ["hair", "long", "cone"], p=[0.55, 0.3, 0.15]))
+        wear = str(
+            rng.choice(
+                ["hair", "long", "cap"] if seat != "cyclist" else ["hair", "long", "cone"],
+                p=[0.55, 0.3, 0.15],
+            )
+        )
     mask = bool(rng.random() < 0.45)
     fine, coarse = _pair("rider", seat, wear, mask)
     colors = _clothes(rng, rider.helmet, uniform)
     if wear in ("cap", "cone"):
-        colors[M.HAT] = (*((206, 186, 140) if wear == "cone" else _draw(rng, _SHIRTS)), 20)
+        colors[M.HAT] = (*((206, 186, 140) if wear == "cone" else draw(rng, SHIRTS)), 20)
     x, y, z = people.head_centre(seat)
     return Piece(
-        fine, coarse, (scale, scale, scale), offset, colors, place, rider.helmet,
-        (x * scale + offset[0], y * scale + offset[1], z * scale + offset[2]), people.HEAD_RADIUS_M * scale,
+        fine,
+        coarse,
+        (scale, scale, scale),
+        offset,
+        colors,
+        place,
+        rider.helmet,
+        (x * scale + offset[0], y * scale + offset[1], z * scale + offset[2]),
+        people.HEAD_RADIUS_M * scale,
     )
 
 
 def _motorbike(body: Body, rng: np.random.Generator) -> Look:
     style = str(rng.choice(["underbone", "scooter", "classic"], p=[0.46, 0.44, 0.10]))
-    paint = _draw(rng, _BIKE_PAINT)
+    paint = draw(rng, BIKE_PAINT)
     length = body.size[0]
     fine, coarse = _pair("motorbike", style)
     s = length / fine.size[0]
-    bike = _palette(PAINT=paint, TRIM=paint, METAL=(140, 142, 146))
+    bike = palette(PAINT=paint, TRIM=paint, METAL=(140, 142, 146))
     pieces = [Piece(fine, coarse, (s, s, s), (0, 0, 0), bike)]
     count = len(body.riders)
     small = count >= 3
@@ -255,33 +259,35 @@ def _motorbike(body: Body, rng: np.random.Generator) -> Look:
         back = (-0.10, 0.0, 0.0)
         seats += [("pillion", (0.13, 0.0, 0.14), 0.80), ("pillion", back, 0.96)]
         seats += [("pillion", (0.62, 0.0, 0.10), 0.62)] * (count - 3)
-    for place, (rider, (seat, offset, scale)) in enumerate(zip(body.riders[:4], seats, strict=False), start=1):
+    for place, (rider, (seat, offset, scale)) in enumerate(
+        zip(body.riders[:4], seats, strict=False), start=1
+    ):
         at = (offset[0] * s, offset[1], offset[2])
-        pieces.append(_seated(body, rider, place, seat, at, scale, count > 1))
+        pieces.append(_seated(body, rider, place, seat, at, scale))
     if count <= 1 and rng.random() < 0.22:
         pieces.append(_load(str(rng.choice(["box", "sacks", "gas"], p=[0.5, 0.35, 0.15])), s, rng))
     elif rng.random() < 0.15:
         pieces.append(_load("bag", s, rng))
-    at = {"underbone": (-0.862, 0.52), "scooter": (-0.868, 0.46), "classic": (-0.888, 0.55)}[style]
-    return Look(tuple(pieces), (((at[0] * s, 0.0, at[1] * s), -1.0),))
+    x, z = {"underbone": (-0.862, 0.52), "scooter": (-0.868, 0.46), "classic": (-0.888, 0.55)}[style]
+    return Look(tuple(pieces), (((x * s, 0.0, z * s), -1.0),))
 
 
 def _load(style: str, s: float, rng: np.random.Generator) -> Piece:
     fine, coarse = _pair("load", style)
-    cargo: Rgb = _draw(rng, _SHIRTS, 20)
+    cargo: Rgb = draw(rng, SHIRTS, 20)
     if style == "box":
         cargo = ((20, 130, 70), (226, 140, 20), (170, 120, 70), (40, 44, 50), (200, 40, 40))[rng.integers(5)]
     elif style == "gas":
         cargo = ((60, 90, 150), (150, 150, 150), (200, 50, 40))[rng.integers(3)]
-    return Piece(fine, coarse, (s, s, s), (0, 0, 0), _palette(CARGO=cargo, SIGN=_draw(rng, _SHIRTS, 20)))
+    return Piece(fine, coarse, (s, s, s), (0, 0, 0), palette(CARGO=cargo, SIGN=draw(rng, SHIRTS, 20)))
 
 
 def _bicycle(body: Body, rng: np.random.Generator) -> Look:
     fine, coarse = _pair("bicycle")
     s = body.size[0] / fine.size[0]
-    pieces = [Piece(fine, coarse, (s, s, s), (0, 0, 0), _palette(PAINT=_draw(rng, _BIKE_PAINT)))]
+    pieces = [Piece(fine, coarse, (s, s, s), (0, 0, 0), palette(PAINT=draw(rng, BIKE_PAINT)))]
     for place, rider in enumerate(body.riders[:1], start=1):
-        pieces.append(_seated(body, rider, place, "cyclist", (0.0, 0.0, 0.0), 1.0, False))
+        pieces.append(_seated(body, rider, place, "cyclist", (0.0, 0.0, 0.0), 1.0))
     return Look(tuple(pieces))
 
 
@@ -291,15 +297,28 @@ def _person(body: Body, rng: np.random.Generator) -> Look:
     s = body.size[2] / fine.size[2]
     colors = _clothes(rng, False, None)
     if wear in ("cap", "cone"):
-        colors[M.HAT] = (*((206, 186, 140) if wear == "cone" else _draw(rng, _SHIRTS)), 20)
+        colors[M.HAT] = (*((206, 186, 140) if wear == "cone" else draw(rng, SHIRTS)), 20)
     if rng.random() < 0.25:
         colors[M.TROUSERS, :3] = colors[M.SKIN, :3]
     x, y, z = people.head_centre("pedestrian")
-    return Look((Piece(fine, coarse, (s, s, s), (0, 0, 0), colors, 1, False, (x * s, y * s, z * s),
-                       people.HEAD_RADIUS_M * s),))
+    return Look(
+        (
+            Piece(
+                fine,
+                coarse,
+                (s, s, s),
+                (0, 0, 0),
+                colors,
+                1,
+                False,
+                (x * s, y * s, z * s),
+                people.HEAD_RADIUS_M * s,
+            ),
+        )
+    )
 
 
 def _object(body: Body, rng: np.random.Generator) -> Look:
     style = str(rng.choice(["suitcase", "carton", "backpack"]))
-    paint = (170, 130, 84) if style == "carton" else _draw(rng, _SHIRTS, 20)
-    return Look((_piece(body, _palette(CARGO=paint), "object", style),))
+    paint = (170, 130, 84) if style == "carton" else draw(rng, SHIRTS, 20)
+    return Look((_piece(body, palette(CARGO=paint), "object", style),))

@@ -29,7 +29,7 @@ void main() {
         glint *= glint; glint *= glint; glint *= glint;
         glint *= glint; glint *= glint;
         glint *= glint * sunlight;
-        float reach = gloss * (0.05 + 0.55 * edge);
+        float reach = gloss * (0.08 + 0.55 * edge);
         shine = base * light * (1.0 - reach) + world * reach + sun_color * glint * gloss * gloss * 1.4;
     } else {
         shine = base * (kind - 0.5) * 2.0 + base * ambient(n.z) * 0.5;

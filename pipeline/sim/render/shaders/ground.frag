@@ -47,11 +47,11 @@ void main() {
     float mirrors = 0.0;
     if (wetness > 0.0) {
         vec3 way = normalize(at - eye);
-        float puddle = smoothstep(0.50, 0.62, wide.r * 0.45 + mid.b * 0.55);
+        float puddle = smoothstep(0.40, 0.78, wide.b * 0.5 + mid.b * 0.5);
         float open = (what.r + 0.6 * what.g) / sum;
         albedo *= 1.0 - 0.45 * wetness * open;
         float fresnel = 0.04 + 0.96 * pow(1.0 + way.z, 4.0);
-        mirrors = clamp(open * wetness * (0.10 + 0.40 * puddle + 0.20 * fine.g) * (0.25 + 1.6 * fresnel), 0.0, 0.85);
+        mirrors = clamp(open * wetness * (0.14 + 0.42 * puddle + 0.06 * fine.g) * (0.30 + 1.5 * fresnel), 0.0, 0.80);
     }
     show(albedo, vec3(0.0, 0.0, 1.0), at, 0.0, mirrors);
 }

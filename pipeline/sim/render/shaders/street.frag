@@ -15,12 +15,14 @@ void main() {
         glow += (1.0 - t.a) * lit_windows;
         float stain = texture(clouds, vec2(at.x + at.y, at.z * 0.3) * 0.11).b;
         albedo *= 0.80 + 0.35 * stain;
+    } else if (cloth.z < -2.5) {
+        glow += 5.0 * lit_windows;   // a street lamp
     } else if (cloth.z < -1.5) {
         // Leaves: clumps of light and dark, with holes.
-        vec4 leaf = texture(clouds, at.xz * 0.55 + at.y * 0.21);
-        vec4 fine = texture(clouds, at.yz * 1.3 + at.x * 0.4);
+        vec4 leaf = texture(clouds, at.xz * 1.1 + at.yx * 0.83);
+        vec4 fine = texture(clouds, at.yz * 2.3 + at.zx * 1.1);
         float clump = leaf.g * 0.6 + fine.r * 0.4;
-        if (clump < 0.36) discard;
+        if (clump < 0.41) discard;
         albedo *= 0.35 + 1.5 * (clump - 0.3) ;
         n = normalize(n + (vec3(leaf.r, fine.g, leaf.b) - 0.5) * 1.6);
     } else {
