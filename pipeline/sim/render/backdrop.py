@@ -81,7 +81,7 @@ def lamp_uniforms(lamps: list[tuple[float, float, float]], light: Light) -> dict
     """Street lamps as the shaders name them; none by day."""
     table = np.zeros((_LAMPS, 4), np.float32)
     for k, lamp in enumerate(lamps[:_LAMPS]):
-        table[k] = (*lamp, 62.0)
+        table[k] = (*lamp, 85.0)
     count = min(len(lamps), _LAMPS) if light.dark else 0
     return {"lamps": count, "lamp": table, "lamp_color": light.lamp_color}
 

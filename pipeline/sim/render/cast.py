@@ -23,7 +23,7 @@ CELL_PX = 64
 """Side of the cell in which each actor is drawn alone."""
 CELLS = 16
 """Cells along each side of their sheet."""
-_COARSE_PX = 70
+_COARSE_PX = 100
 """Below this height in the picture the coarse models do."""
 
 
@@ -36,7 +36,7 @@ class Player:
     rect: tuple[float, float, float, float]
     """Left, top, right, bottom of its bounding box in pixels; may reach beyond the picture."""
     depth: float
-    dark: bool
+    small: bool
     """Small in the picture: drawn with the coarse models."""
 
     def plates(self) -> list[tuple[Floats, Floats, Floats]]:
@@ -157,7 +157,7 @@ def cast(
                 *cell,
             ]
             out.palettes.append(_lit(piece.colors, actor, lamps_on, time_s))
-            mesh = piece.coarse if player.dark else piece.mesh
+            mesh = piece.coarse if player.small else piece.mesh
             meshes[id(mesh)], meshes[id(piece.coarse)] = mesh, piece.coarse
             rows[id(mesh)].append(row)
             coarse[id(piece.coarse)].append(row)

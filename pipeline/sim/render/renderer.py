@@ -225,6 +225,8 @@ class Renderer:
         d, t, gl = self._device, self._targets, self._device.gl
         counts = []
         gl.disable(moderngl.DEPTH_TEST)
+        gl.enable(moderngl.CULL_FACE)
+        gl.front_face = "cw"
         d.programs["own"].set(camera=matrix(self.camera).T)
         per_sheet = CELLS * CELLS
         for sheet in range(0, len(team.players), per_sheet):
@@ -238,6 +240,7 @@ class Renderer:
                 CELLS, CELL_PX, CELLS, CELL_PX
             )
             counts.append((pixels > 0).sum(axis=(1, 3)).reshape(-1))
+        gl.disable(moderngl.CULL_FACE)
         return np.concatenate(counts) if counts else np.zeros(0, np.int64)
 
 
