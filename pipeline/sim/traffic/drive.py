@@ -16,6 +16,8 @@ from pipeline.sim.traffic.paths import Floats, Ints
 
 SAMPLES = 20
 FORESIGHT_S = 1.3
+EASE_S = 0.5
+"""Moving over takes longer way at speed."""
 HARDEST = -8.0
 """Deceleration of an emergency stop, m/s²."""
 GENTLE = -2.5
@@ -51,7 +53,7 @@ def leaders(m: Movers) -> Leaders:
     np.fill_diagonal(near, False)
     i, j = np.nonzero(near)
     index = paths.index(m.path[:, None], m.s[:, None] + u)
-    lateral = m.aim[:, None] + (m.d - m.aim)[:, None] * np.exp(-u / m.ease[:, None])
+    lateral = m.aim[:, None] + (m.d - m.aim)[:, None] * np.exp(-u / (m.ease + EASE_S * m.v)[:, None])
     cos, sin = paths.cos[index], paths.sin[index]
     px, py = paths.x[index] - sin * lateral, paths.y[index] + cos * lateral
     bulge = np.abs(paths.bend[index]) * (0.6 * m.length[:, None]) ** 2 / 8

@@ -11,7 +11,7 @@ from pipeline.sim.signals import Signals
 from pipeline.sim.traffic import drive, giveway, lateral, lights
 from pipeline.sim.traffic.movers import Kind, Mover, Movers
 from pipeline.sim.traffic.overlap import near_pairs, overlapping
-from pipeline.sim.traffic.paths import Bools, Floats
+from pipeline.sim.traffic.paths import SIDE_ACCELERATION, Bools, Floats
 from pipeline.types import RoadUserKind
 
 DT_S = 0.04
@@ -167,7 +167,7 @@ class Flow:
                 mover.waits_s -= DT_S
         on_foot = np.array([mover.kind is RoadUserKind.PERSON for mover in m.who])
         steepest = np.where(on_foot, 1.0, STEEPEST)
-        wanted = np.clip((m.aim - m.d) / m.ease, -steepest, steepest)
+        wanted = np.clip((m.aim - m.d) / (m.ease + drive.EASE_S * m.v), -steepest, steepest)
         free = v > 0.1
         free |= np.array(
             [
@@ -177,8 +177,9 @@ class Flow:
         )
         wanted = np.where(free, wanted, 0.0)
         steer = np.array([STEER_PER_M.get(mover.kind, STEER_WIDE_PER_M) for mover in m.who])
+        grip = np.minimum(steer, SIDE_ACCELERATION / np.maximum(v, 0.1) ** 2)
         creep = np.where(on_foot, WALKED_M, np.where(steer > STEER_WIDE_PER_M, CREEP_M, 0.0))
-        most = steer * np.maximum(way, creep)
+        most = grip * np.maximum(way, creep)
         slope = m.slope + np.clip(wanted - m.slope, -most, most)
         shift = np.where(way < 0, way, np.maximum(way, np.where(free, creep, 0.0)))
         s, d = m.s + way, m.d + slope * shift

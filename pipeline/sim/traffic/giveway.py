@@ -59,7 +59,7 @@ def _blocked(m: Movers, row: int, at: float, to: float, ahead: tuple[Floats, Flo
     during = np.flatnonzero((front > at) & (s - m.length[row] / 2 < to))
     if not len(during):
         return False
-    s = np.minimum(s[during], to)
+    s = np.minimum(s[during], to - m.length[row] / 2)
     x, y, cos, sin = _at(m, s, np.full(len(s), m.path[row]), np.full(len(s), m.d[row]))
     others = np.flatnonzero(
         (m.priority > m.priority[row])

@@ -53,7 +53,10 @@ def _line(
     red = shown.color is LampColor.RED
     if mover.past_m is not None:
         mover.seen_red |= red
-        if mover.seen_red and shown.color is LampColor.GREEN:
+        if front < line - 1.0 and m.v[row] < 0.05:
+            # Somebody is in the way: another time.
+            mover.past_m, mover.act, mover.seen_red = None, None, False
+        elif mover.seen_red and shown.color is LampColor.GREEN:
             mover.past_m = None
         else:
             return line + mover.past_m
