@@ -14,7 +14,7 @@ from pipeline.sim.sites import PHASES, site
 from pipeline.sim.traffic.movers import Mover
 from pipeline.sim.types import Act, ActKind, Rider
 from pipeline.types import LampColor, RoadUserKind
-from tests.sim.conftest import Run, run
+from tests.sim.runs import Run, run
 
 K = ActKind
 OF_GROUPS = {K.CROWD, K.ABANDONED_OBJECT}

@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.sim.sites.junction import REACH, STOP
 from pipeline.sim.types import Actor
 from pipeline.types import VEHICLES, LampColor
-from tests.sim.conftest import Run, run
+from tests.sim.runs import Run, run
 
 
 def corners(actor: Actor) -> np.ndarray:
@@ -43,7 +43,7 @@ def test_the_picture_rate_changes_nothing_that_happens() -> None:
     assert slow.moments == fast.moments[::25]
 
 
-def test_no_two_footprints_overlap_in_five_minutes(five_minutes: Run) -> None:
+def no_two_footprints_overlap(five_minutes: Run) -> None:
     checked = 0
     for moment in five_minutes.moments:
         shapes = [corners(actor) for actor in moment.actors]
@@ -73,7 +73,7 @@ def test_everybody_moves_smoothly_from_moment_to_moment() -> None:
     assert seen > 20_000
 
 
-def test_traffic_flows_queues_and_discharges(five_minutes: Run) -> None:
+def traffic_flows_queues_and_discharges(five_minutes: Run) -> None:
     first: dict[int, float] = {}
     last: dict[int, float] = {}
     moving_kmh: list[float] = []
@@ -101,7 +101,7 @@ def test_traffic_flows_queues_and_discharges(five_minutes: Run) -> None:
     assert not late
 
 
-def test_vehicles_wait_for_their_lamp(five_minutes: Run) -> None:
+def vehicles_wait_for_their_lamp(five_minutes: Run) -> None:
     """Seen from outside: fronts that pass the southern line do so on green or yellow, or are in the truth."""
     truth = {act.actor_id for act in five_minutes.acts}
     fronts: dict[int, float] = {}
@@ -123,3 +123,10 @@ def test_vehicles_wait_for_their_lamp(five_minutes: Run) -> None:
                     assert lamps["S.ball"] is not LampColor.RED or actor.id in truth
         fronts = now
     assert passed > 20
+
+
+def test_five_minutes_at_the_junction() -> None:
+    five_minutes = run("junction-day", 2, 300.0, 5.0)
+    no_two_footprints_overlap(five_minutes)
+    traffic_flows_queues_and_discharges(five_minutes)
+    vehicles_wait_for_their_lamp(five_minutes)

@@ -13,7 +13,7 @@ from pipeline.sim.traffic import fleet
 from pipeline.sim.truth import TruthError, frame_line, read_acts, read_frames, write_acts
 from pipeline.sim.types import Act, ActKind, Seen
 from pipeline.types import RoadUserKind
-from tests.sim.conftest import run
+from tests.sim.runs import run
 
 
 def test_acts_come_back_as_they_were(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ APPROACH_M = 22.0
 """How far before a place to wait the decision begins."""
 HEADWAY_S = 0.7
 ROOM_M = 0.5
+IDLE_S = 1.0
 _TIMES = np.arange(1, int(HORIZON_S / STEP_S) + 1) * STEP_S
 
 
@@ -61,11 +62,13 @@ def _blocked(m: Movers, row: int, at: float, to: float, ahead: tuple[Floats, Flo
         return False
     s = np.minimum(s[during], to - m.length[row] / 2)
     x, y, cos, sin = _at(m, s, np.full(len(s), m.path[row]), np.full(len(s), m.d[row]))
-    others = np.flatnonzero(
-        (m.priority > m.priority[row])
-        & np.array([w.origin != m.who[row].origin for w in m.who])
-        & (np.hypot(m.x - m.x[row], m.y - m.y[row]) < 90.0)
-        & (m.path >= 0)
+    first = (m.priority > m.priority[row]) & (m.path >= 0)
+    first &= np.hypot(m.x - m.x[row], m.y - m.y[row]) < 90.0
+    # Who stands and is kept from going will not come; drive.leaders sees what of it is in the way.
+    first &= (m.v > 0.2) | (m.acc > 0.3)
+    origin = m.who[row].origin
+    others = np.array(
+        [k for k in np.flatnonzero(first) if m.who[k].origin != origin and m.who[k].idle_s < IDLE_S], np.int64
     )
     if not len(others):
         return False

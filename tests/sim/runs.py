@@ -1,10 +1,8 @@
-"""One long run of the city that several tests look at."""
+"""Running the city."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-
-import pytest
 
 from pipeline.sim.city import City
 from pipeline.sim.scenario import scenario
@@ -22,9 +20,3 @@ def run(name: str, seed: int, duration_s: float, rate_hz: float, **changes: obje
     city = City(replace(scenario(name, "dev", seed, duration_s), **changes))  # type: ignore[arg-type]
     moments = list(city.moments(rate_hz))
     return Run(city, moments, city.acts)
-
-
-@pytest.fixture(scope="session")
-def five_minutes() -> Run:
-    """The junction for five minutes, seen five times a second."""
-    return run("junction-day", 2, 300.0, 5.0)
