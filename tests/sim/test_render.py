@@ -364,7 +364,7 @@ def test_head_that_looks_away_has_no_box() -> None:
 
 def test_night_is_dark_and_lit_by_lamps() -> None:
     day, night = lit("day").draw(moment()).picture, lit("night").draw(moment()).picture
-    assert night.mean() < 0.5 * day.mean()
+    assert night.mean() < 0.6 * day.mean()
     car = make_actor(1, K.CAR, -2.0, 24.0, SOUTH)
     by_car = lit("night").draw(moment(car))
     (seen,) = by_car.seen

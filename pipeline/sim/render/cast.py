@@ -10,10 +10,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.sim.camera import project
 from pipeline.sim.render.light import Light
 from pipeline.sim.render.mesh import MATERIALS, Material, Mesh
 from pipeline.sim.render.paints import Palette
+from pipeline.sim.render.view import pinhole
 from pipeline.sim.render.wardrobe import Look, Piece, look
 from pipeline.sim.types import Actor, CameraPose, Conditions
 
@@ -39,12 +39,13 @@ class Player:
     small: bool
     """Small in the picture: drawn with the coarse models."""
 
-    def plates(self) -> list[tuple[Floats, Floats, Floats]]:
-        """Of each plate in the world: middle, and unit vectors to its reader's right and up."""
+    def plates(self) -> list[tuple[Floats, Floats, Floats, Floats]]:
+        """Of each plate in the world: middle and unit vectors right, up and towards its reader."""
         out = []
         for (x, y, z), facing in self.look.plates:
-            points = placed(self.actor, [(x, y, z), (x, y + facing, z), (x, y, z + 1.0)])
-            out.append((points[0], points[1] - points[0], points[2] - points[0]))
+            ends = [(x, y, z), (x, y + facing, z), (x, y, z + 1.0), (x + facing, y, z)]
+            middle, right, up, front = placed(self.actor, ends)
+            out.append((middle, right - middle, up - middle, front - middle))
         return out
 
 
@@ -124,7 +125,7 @@ def cast(
         box = np.array(
             [[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]
         )
-        pixels, depth = project(camera, placed(actor, box))
+        pixels, depth = pinhole(camera, placed(actor, box))
         if depth.min() < 1.0 or depth.min() > 260:
             continue
         (x0, y0), (x1, y1) = pixels.min(0), pixels.max(0)

@@ -181,8 +181,7 @@ class Renderer:
                 continue
             motorbike = player.actor.kind == "motorbike"
             wide, high = plates.SIZES_MM[plates.shape(plate, motorbike)]
-            for middle, right, up in player.plates():
-                normal = np.cross(right, up)
+            for middle, right, up, normal in player.plates():
                 if normal @ (np.asarray(self.camera.position) - middle) <= 0:
                     continue
                 shine = sky * 0.85 + sun * max(float(normal @ np.asarray(light.sun)), 0.0) + lamp

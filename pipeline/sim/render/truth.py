@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.sim.camera import focal_px, project
+from pipeline.sim.camera import focal_px
 from pipeline.sim.render import plates
 from pipeline.sim.render.cast import CELL_PX, Player, placed
+from pipeline.sim.render.view import pinhole
 from pipeline.sim.types import CameraPose, Seen
 
 PLATE = 7
@@ -69,7 +70,7 @@ def _heads(
             continue
         mine = parts == piece.head
         count = int(np.count_nonzero(mine)) / 4
-        _, depth = project(camera, placed(player.actor, [piece.head_at]))
+        _, depth = pinhole(camera, placed(player.actor, [piece.head_at]))
         radius = focal_px(camera) * piece.head_radius / max(float(depth[0]), 1e-9)
         if count >= max(2.0, _HEAD_SHARE * np.pi * radius**2):
             out.append((*_box(mine, corner), piece.helmet))
@@ -88,12 +89,13 @@ def _plate(
         return None, 0.0
     kind = plates.shape(plate, player.actor.kind == "motorbike")
     wide, high = (v / 2000 for v in plates.SIZES_MM[kind])
-    for middle, right, up in player.plates():
-        world = [middle + right * wide * a + up * high * b for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
-        normal = np.cross(right, up)
-        if normal @ (np.asarray(camera.position) - middle) <= 0:
+    for middle, right, up, front in player.plates():
+        if front @ (np.asarray(camera.position) - middle) <= 0:
             continue
-        pixels, _ = project(camera, world)
+        r, u = right * wide, up * high
+        pixels, _ = pinhole(
+            camera, np.array([middle - r - u, middle + r - u, middle + r + u, middle - r + u])
+        )
         area = 0.5 * abs(
             float(np.sum(pixels[:, 0] * np.roll(pixels[:, 1], -1) - np.roll(pixels[:, 0], -1) * pixels[:, 1]))
         )

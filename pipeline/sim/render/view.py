@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.sim.camera import axes, focal_px, project
+from pipeline.sim.camera import axes, focal_px, homography, project
 from pipeline.sim.types import CameraPose, Layout, SignalHead
 from pipeline.types import Box
 
@@ -15,6 +17,7 @@ HEAD_SIZE = (0.34, 1.02)
 """Width and height of a vertical three-light housing, metres; an arrow's is as high as wide."""
 
 
+@lru_cache(maxsize=64)
 def matrix(camera: CameraPose) -> Floats:
     """(4, 4) from the world to clip coordinates, multiplied from the left. Their y grows downwards: what is
     drawn with it has its first row at the top, as pictures have."""
@@ -30,6 +33,23 @@ def matrix(camera: CameraPose) -> Floats:
     lens[2, 3] = -2 * FAR_M * NEAR_M / (FAR_M - NEAR_M)
     lens[3, 2] = -1.0
     return np.asarray(lens @ view)
+
+
+@lru_cache(maxsize=64)
+def _pinhole(camera: CameraPose) -> Floats:
+    flat = homography(camera)
+    f, rotation = focal_px(camera), axes(camera)
+    intrinsic = np.array([[f, 0, camera.width_px / 2], [0, f, camera.height_px / 2], [0, 0, 1.0]])
+    return np.column_stack([intrinsic @ rotation, flat[:, 2]])
+
+
+def pinhole(camera: CameraPose, points: Floats) -> tuple[Floats, Floats]:
+    """`project` of (N, 3) points with what depends on the camera alone kept: it is asked hundreds of times a
+    frame."""
+    p = _pinhole(camera)
+    image = points @ p[:, :3].T + p[:, 3]
+    depth = image[:, 2]
+    return image[:, :2] / np.where(depth > 1e-6, depth, 1.0)[:, None], depth
 
 
 def rays(camera: CameraPose) -> Floats:
