@@ -35,7 +35,6 @@ class Player:
     look: Look
     rect: tuple[float, float, float, float]
     """Left, top, right, bottom of its bounding box in pixels; may reach beyond the picture."""
-    depth: float
     small: bool
     """Small in the picture: drawn with the coarse models."""
 
@@ -131,7 +130,7 @@ def cast(
         (x0, y0), (x1, y1) = pixels.min(0), pixels.max(0)
         if x1 < -60 or x0 > camera.width_px + 60 or y1 < -60 or y0 > camera.height_px + 60:
             continue
-        out.players.append(Player(actor, found, (x0, y0, x1, y1), float(depth.mean()), y1 - y0 < _COARSE_PX))
+        out.players.append(Player(actor, found, (x0, y0, x1, y1), y1 - y0 < _COARSE_PX))
     lamps_on = light.dark > 0.2 or conditions.rain > 0.35
     rows: dict[int, list[list[float]]] = defaultdict(list)
     coarse: dict[int, list[list[float]]] = defaultdict(list)

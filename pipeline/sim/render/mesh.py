@@ -39,7 +39,6 @@ class Material(IntEnum):
     SIGN = 16
     SHOES = 17
     MASK = 18
-    TAIL = 19
 
 
 MATERIALS = len(Material)

@@ -104,7 +104,6 @@ def palette(**colors: Rgb) -> Palette:
         M.SIGN: (220, 220, 216, 30),
         M.SHOES: (40, 36, 34, 12),
         M.MASK: (190, 200, 206, 4),
-        M.TAIL: (122, 16, 16, 90),
     }
     for material, color in fixed.items():
         out[material] = color
