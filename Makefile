@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format check-imports lock bench clean
+.PHONY: help setup test lint format lock clean
 
 PYTHON := .venv/bin/python
 
@@ -9,15 +9,19 @@ help: ## list the actions
 setup: ## install everything on Debian 12+ or Ubuntu 24.04+ (idempotent)
 	@scripts/setup
 
-test: setup ## run the whole suite: in parallel first, then what measures time
-	$(PYTHON) -m pytest -n 2 --dist worksteal -m "not serial" $(ARGS)
-	$(PYTHON) -m pytest -m serial $(ARGS)
+test: setup ## run the whole suite: in parallel first, then what measures time (ARGS="tests/rules -s": only that)
+ifdef ARGS
+	$(PYTHON) -m pytest $(ARGS)
+else
+	$(PYTHON) -m pytest -n 2 --dist worksteal -m "not serial"
+	$(PYTHON) -m pytest -m serial
+endif
 
 lint: setup ## ruff, mypy --strict on pipeline/, import contracts
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/lint-imports --no-timing 2>/dev/null || .venv/bin/lint-imports
+	.venv/bin/lint-imports
 
 format: setup ## put the code in form
 	.venv/bin/ruff check --fix .
