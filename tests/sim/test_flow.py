@@ -120,7 +120,8 @@ def vehicles_wait_for_their_lamp(five_minutes: Run) -> None:
                 now[actor.id] = y + actor.length_m / 2
                 if fronts.get(actor.id, 0.0) < -STOP <= now[actor.id]:
                     passed += 1
-                    assert lamps["S.ball"] is not LampColor.RED or actor.id in truth
+                    lamp = lamps["S.right" if actor.indicator == "right" else "S.ball"]
+                    assert lamp is not LampColor.RED or actor.id in truth
         fronts = now
     assert passed > 20
 

@@ -93,7 +93,8 @@ class Flow:
         slow_leader[seen.i[blocking]] = True
         for row, mover in enumerate(m.who):
             mover.queued = row in behind
-            self._yield_ground(row, mover, row in opposed)
+            touches = self._stuck.get(mover.id, (0.0, 0.0))[0] > PATIENCE_S
+            self._yield_ground(row, mover, row in opposed or touches)
             held_s, side = self._stuck.get(mover.id, (0.0, 0.0))
             if held_s > PATIENCE_S:
                 m.aim[row] = m.d[row] - math.copysign(0.4, side)
@@ -130,8 +131,8 @@ class Flow:
             m.aim[row] = route.aside_m + WANDER_M * math.sin(m.s[row] / 19.0 + m.phase[row])
 
     def _yield_ground(self, row: int, mover: Mover, opposed: bool) -> None:
-        """Count how long one stands for nothing but somebody in the way. Vehicles that stand nose to nose or
-        nose to side roll back a little after a while, one sooner than the other, and let the other go.
+        """Count how long one stands for nothing but somebody in the way. Those who stand nose to nose or nose
+        to side go back a little after a while, one sooner than the other, and let the other go.
         """
         m = self.movers
         if mover.backs_s > 0 or mover.waits_s > 0:
@@ -140,7 +141,7 @@ class Flow:
         front = m.s[row] + m.length[row] / 2
         idle = m.v[row] < 0.1 and m.stop[row] - front > 0.6 and (opposed or on_foot)
         mover.idle_s = mover.idle_s + THINK_EVERY * DT_S if idle else 0.0
-        if not on_foot and mover.idle_s > BACK_AFTER_S + mover.id % 4 * 1.5:
+        if mover.idle_s > BACK_AFTER_S + mover.id % 4 * 1.5 + 4.0 * on_foot:
             mover.idle_s, mover.backs_s, mover.waits_s = 0.0, BACK_S, BACK_WAIT_S
 
     def _preferred(self, row: int, route: Route) -> float:
@@ -187,8 +188,10 @@ class Flow:
         wished = m.poses(s, d, slope)
         held, sides = self._held(now, wished)
         self._stuck = {
-            m.who[row].id: (self._stuck.get(m.who[row].id, (0.0, 0.0))[0] + DT_S, side)
-            for row, side in sides.items()
+            mover.id: (before[0] + DT_S * (row in sides), sides.get(row, before[1]))
+            for row, mover in enumerate(m.who)
+            if (before := self._stuck.get(mover.id, (0.0, 0.0)))
+            and (row in sides or (before[0] and v[row] < 0.1))
         }
         if held.any():
             # Steering may be what makes them touch: those go straight on instead, where that is free.
