@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from pipeline.sim.sites.junction import REACH, STOP
+from pipeline.sim.sites.measures import REACH, STOP
 from pipeline.sim.types import Actor
 from pipeline.types import VEHICLES, LampColor
 from tests.sim.runs import Run, run

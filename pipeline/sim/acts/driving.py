@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.sim.acts.stage import Direction, Stage, Start
 from pipeline.sim.layout import Route, Site, along, place_at
-from pipeline.sim.sites.junction import CENTRES
+from pipeline.sim.sites.measures import CENTRES
 from pipeline.sim.traffic.movers import Mover
 from pipeline.sim.types import ActKind, Ground, Rider
 from pipeline.types import LampColor, RoadUserKind

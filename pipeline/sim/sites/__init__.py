@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipeline.sim.layout import Site, joined
-from pipeline.sim.sites.junction import PHASES, junction
+from pipeline.sim.sites.junction import junction
+from pipeline.sim.sites.measures import PHASES
 from pipeline.sim.sites.road import road
 from pipeline.sim.sites.yard import yard
 

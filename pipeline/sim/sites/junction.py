@@ -22,7 +22,6 @@ from pipeline.sim.layout import (
     Route,
     Site,
     StopLine,
-    Walk,
     Zone,
     along,
     arc,
@@ -32,10 +31,30 @@ from pipeline.sim.layout import (
     rounded,
     turned,
 )
-from pipeline.sim.signals import Phase
+from pipeline.sim.sites.beside import cameras, parked, walks
+from pipeline.sim.sites.measures import (
+    ALLEY_WIDTH,
+    ALLEYS,
+    ARMS,
+    BACK,
+    CENTRES,
+    CLEAR,
+    CORNER_RADIUS,
+    DEEP,
+    EDGES,
+    KERB,
+    NARROW,
+    REACH,
+    RIGHT_SHIFT_M,
+    SOLID_TO,
+    STOP,
+    TURNING_WIDTH,
+    WIDE,
+    ZEBRA,
+    ZEBRA_WIDTH,
+)
 from pipeline.sim.types import (
     Area,
-    CameraPose,
     Ground,
     Layout,
     Marking,
@@ -43,39 +62,7 @@ from pipeline.sim.types import (
     SignalHead,
     Surface,
 )
-from pipeline.types import LampColor, RoadUserKind
-
-ARMS = ("S", "E", "N", "W")
-REACH = 130.0
-EDGES = (0.25, 3.75, 7.0, 11.5)
-"""Lane borders from the middle of the road outwards; the last is the kerb."""
-CENTRES = tuple((a + b) / 2 for a, b in pairwise(EDGES))
-KERB = EDGES[-1]
-BACK = KERB + 5.0
-"""Where pavements end and plots begin."""
-DEEP = BACK + 18.0
-STOP = 18.5
-ZEBRA, ZEBRA_WIDTH = 15.25, 4.0
-CLEAR = ZEBRA - ZEBRA_WIDTH / 2
-CORNER_RADIUS = 6.0
-SOLID_TO = STOP + 28.0
-ALLEYS = (26.0, 64.0)
-"""Where lanes between houses open on the side that leaves the junction."""
-ALLEY_WIDTH = 4.0
-TURNING_WIDTH = 1.3
-"""At the kerb, left free by motorbikes that go straight for those that turn right."""
-RIGHT_SHIFT_M = 1.4
-"""Right turns end this far from the kerb lane's middle, or motorbikes would come out in its kerb strip."""
-
-PHASES = (
-    Phase(25.0, frozenset({"S.ball", "N.ball", "S.right"})),
-    Phase(14.0, frozenset({"E.ball", "S.right"})),
-    Phase(14.0, frozenset({"W.ball"})),
-)
-"""South and north together, left turns giving way; then east, with a right arrow for the south; then west."""
-
-WIDE = (RoadUserKind.CAR, RoadUserKind.BUS, RoadUserKind.TRUCK)
-NARROW = (RoadUserKind.MOTORBIKE, RoadUserKind.BICYCLE)
+from pipeline.types import RoadUserKind
 
 
 def junction(seed: int) -> Site:
@@ -84,12 +71,12 @@ def junction(seed: int) -> Site:
     markings: list[Marking] = []
     lanes: list[Lane] = []
     zones: list[Zone] = []
-    parked: list[Parked] = []
+    places: list[Parked] = []
     for arm in range(4):
         areas += [Area(a.surface, turned(a.corners, arm)) for a in _ground(arm)]
         markings += [Marking(m.paint, turned(m.line, arm), m.width_m) for m in _paint(arm)]
         lanes += _lanes(arm)
-        parked += _parked(arm)
+        places += parked(arm)
         zones.append(
             Zone(
                 f"{ARMS[arm]}.no_stopping",
@@ -106,9 +93,9 @@ def junction(seed: int) -> Site:
         lines=lines,
         zones=tuple(zones),
         routes=tuple(route for arm in range(4) for route in _routes(arm, lines[arm])),
-        walks=tuple(walk for arm in range(4) for walk in _walks(arm)),
-        parked=tuple(parked),
-        cameras=_cameras(),
+        walks=tuple(walk for arm in range(4) for walk in walks(arm)),
+        parked=tuple(places),
+        cameras=cameras(),
         groups=groups,
     )
 
@@ -363,57 +350,4 @@ def _alley_route(id_: str, arm: int, points: tuple[Ground, ...], wait: Ground, o
         yield_m=(along(points, wait),),
         priority=0,
         tags=frozenset({out.tag}),
-    )
-
-
-def _walks(arm: int) -> list[Walk]:
-    """Over this arm's crossing both ways, and along its pavements."""
-    name = ARMS[arm]
-    middle = KERB + 2.3
-    door = BACK + 1.2
-    color = LampColor.RED if name in ("S", "N") else LampColor.GREEN
-    wait_x = KERB + 1.2
-    out = []
-    for k, (y0, y1) in enumerate(((44.0, 33.0), (34.0, 52.0))):
-        over = rounded(
-            ((door, -y0), (middle, -y0), (middle, -ZEBRA), (-middle, -ZEBRA), (-middle, -y1), (-door, -y1))
-        )
-        for way, points, start in (
-            ("west", over, (wait_x, -ZEBRA)),
-            ("east", over[::-1], (-wait_x, -ZEBRA)),
-        ):
-            out.append(
-                Walk(
-                    f"{name}.cross.{way}{k}",
-                    turned(points, arm),
-                    along(points, start),
-                    2 * wait_x,
-                    "S.ball",
-                    color,
-                )
-            )
-    side = rounded(((door, -92.0), (middle, -92.0), (middle, -38.0), (door, -38.0)))
-    corner = rounded(((door, -70.0), (middle, -70.0), (middle, -middle), (48.0, -middle), (48.0, -door)))
-    for key, points in (("side", side), ("corner", corner)):
-        out.append(Walk(f"{name}.{key}", turned(points, arm)))
-        out.append(Walk(f"{name}.{key}.back", turned(points[::-1], arm)))
-    return out
-
-
-def _parked(arm: int) -> list[Parked]:
-    """Motorbikes in front of shops, at the back of the pavement."""
-    out = []
-    for k in range(5):
-        (at,) = turned(((BACK - 0.85, -49.0 - 1.35 * k - (12 if arm % 2 else 0)),), arm)
-        out.append(Parked(at, (2 + arm) * math.pi / 2 + 0.95, RoadUserKind.MOTORBIKE))
-    return out
-
-
-def _cameras() -> tuple[CameraPose, ...]:
-    return (
-        CameraPose("south", (0.5, -66.0, 8.0), (1.5, -15.0, 0.0), 50.0),
-        CameraPose("opposite", (-13.5, 22.0, 9.0), (1.0, -20.0, 0.0), 58.0),
-        CameraPose("corner", (60.0, -14.5, 7.5), (14.0, 0.5, 0.0), 52.0),
-        CameraPose("north", (-0.5, 66.0, 8.0), (-1.5, 15.0, 0.0), 50.0),
-        CameraPose("west", (-60.0, 14.5, 7.5), (-14.0, -0.5, 0.0), 52.0),
     )
