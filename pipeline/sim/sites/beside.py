@@ -59,6 +59,7 @@ def parked(arm: int) -> list[Parked]:
 
 
 def cameras() -> tuple[CameraPose, ...]:
+    """Behind the approaches, on gantries and corner poles, and one that looks back over the junction."""
     return (
         CameraPose("south", (0.5, -66.0, 8.0), (1.5, -15.0, 0.0), 50.0),
         CameraPose("opposite", (-13.5, 22.0, 9.0), (1.0, -20.0, 0.0), 58.0),
