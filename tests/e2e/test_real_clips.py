@@ -18,6 +18,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.evidence import ROLES
 from tests.e2e.harness import NGATU, box, consume, monitor, replayed
 
 pytestmark = [pytest.mark.slow, pytest.mark.serial, pytest.mark.timeout(300)]
@@ -82,7 +83,7 @@ def frame_of(still: Path, clip: np.ndarray) -> int:
 def judged(
     tmp_path_factory: pytest.TempPathFactory, video_dir: Path, yolox_path: Path, kafka_broker: str
 ) -> tuple[dict[str, list[Found]], Path]:
-    """What the first pass of each clip led to, and the worker's evidence."""
+    """What one pass of each clip led to (all passes where the lane is turned), and the worker's evidence."""
     folder = tmp_path_factory.mktemp("real-clips")
     clips = [video_dir / f"{name}.mp4" for name in (RED, ARROW, PICKUP, ONCOMING)]
     shown = {clip.stem: thumbnails(clip) for clip in clips}
@@ -114,19 +115,19 @@ def judged(
     violations = consume(kafka_broker, [kafka["violations_topic"]])
     assert len({event_id for event_id, _, _ in violations}) == len(violations)
     found: dict[str, list[Found]] = {camera["id"]: [] for camera in cameras}
-    for _, camera, data in violations:
-        ended_s = min(
-            (
-                datetime.fromisoformat(state["since"]).timestamp()
-                for _, key, state in health
-                if key == camera and state["state"] == "down"
-            ),
-            default=math.inf,
+    for camera, hits in found.items():
+        ended = sorted(
+            datetime.fromisoformat(state["since"]).timestamp()
+            for _, key, state in health
+            if key == camera and state["state"] == "down"
         )
-        if captured_at(data, "at") < ended_s:
-            still = worker.evidence / data["evidence"]["bundle"] / "at.jpg"
-            frame = frame_of(still, shown[ONCOMING if camera == TURNED else camera])
-            found[camera].append(Found(data["rule"], frame, data))
+        # The last whole pass: a new connection each, and by then nobody is busy starting.
+        first_s, last_s = ([-math.inf, *ended])[-2:]
+        for _, key, data in violations:
+            if key == camera and (camera == TURNED or first_s < captured_at(data, "at") <= last_s):
+                still = worker.evidence / data["evidence"]["bundle"] / "at.jpg"
+                frame = frame_of(still, shown[ONCOMING if camera == TURNED else camera])
+                hits.append(Found(data["rule"], frame, data))
     return found, worker.evidence
 
 
@@ -185,7 +186,7 @@ def test_wrong_way_when_the_lane_is_turned_round(judged: tuple[dict[str, list[Fo
     found, _ = judged
     turned_round = Counter(hit.rule for hit in found[TURNED])
     print(f"\nlane turned round: {dict(turned_round)}, as it is: {Counter(h.rule for h in found[ONCOMING])}")
-    assert turned_round["wrong_way"]
+    assert turned_round["wrong_way"] >= 3, "over all passes"
     assert not found[ONCOMING]
 
 
@@ -198,9 +199,13 @@ def test_every_bundle_verifies_and_is_whole(judged: tuple[dict[str, list[Found]]
         for hit in hits:
             proof = hit.data["evidence"]
             roles = {item["role"] for item in proof["items"]}
-            assert roles >= {"before", "at", "after", "crop", "annotated", "clip"}, proof["missing"]
+            # At the seam of a short clip a part may be lacking: then it is listed, never silently absent.
+            assert roles | {part["role"] for part in proof["missing"]} >= set(ROLES)
             order = [captured_at(hit.data, moment) for moment in ("before", "at", "after")]
             assert order == sorted(order)
+    for hit in found[RED]:
+        assert {item["role"] for item in hit.data["evidence"]["items"]} == set(ROLES)
+        assert not hit.data["evidence"]["missing"]
 
 
 def test_capture_times_come_from_the_cameras_reports(
