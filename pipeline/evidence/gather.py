@@ -25,7 +25,7 @@ from pipeline.evidence.annotate import annotate
 from pipeline.evidence.errors import EvidenceError
 from pipeline.evidence.manifest import Manifest, describe
 from pipeline.evidence.signing import SigningKey
-from pipeline.evidence.store import EvidenceStore, Stage
+from pipeline.evidence.store import EvidenceStore, Stage, disk_error
 from pipeline.types import (
     Box,
     Clip,
@@ -148,10 +148,7 @@ class EvidenceMaker:
                 named = self.store.publish(gathering.stage, final)
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not gathering.make_room(error):
-                    raise EvidenceError(
-                        f"evidence cannot be written to {final}: {error.strerror or error}; "
-                        f"check the disk's space and mount"
-                    ) from error
+                    raise disk_error(final, error) from error
                 continue
             if not named:
                 return self.store.load(final).bundle

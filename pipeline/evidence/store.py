@@ -147,7 +147,7 @@ class EvidenceStore:
             path = self._own_staging() / f"{event_id}-{os.urandom(4).hex()}"
             path.mkdir(mode=0o750)
         except OSError as error:
-            raise _disk_error(self.root, error) from error
+            raise disk_error(self.root, error) from error
         try:
             yield Stage(path)
         finally:
@@ -263,9 +263,10 @@ class Stage:
         sync(self.path)
 
 
-def _disk_error(root: Path, error: OSError) -> EvidenceError:
+def disk_error(path: Path, error: OSError) -> EvidenceError:
+    """The one sentence for a disk that does not take evidence at `path`."""
     return EvidenceError(
-        f"evidence cannot be written to {root}: {error.strerror or error}; check the disk's space and mount"
+        f"evidence cannot be written to {path}: {error.strerror or error}; check the disk's space and mount"
     )
 
 

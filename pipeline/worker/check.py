@@ -13,6 +13,7 @@ from pipeline.cameras.errors import CameraError
 from pipeline.cameras.probe import probe
 from pipeline.config import CameraSettings, Config, StreamSettings
 from pipeline.events.errors import EventsError
+from pipeline.events.kafka_sink import BrokerReport
 from pipeline.events.kafka_sink import check as check_broker
 from pipeline.evidence import EvidenceError, SigningKey
 from pipeline.perception.detector import Detector
@@ -87,10 +88,9 @@ def _disk(config: Config) -> str:
     return f"{data_dir}: {free_mb / 1000:.1f} GB free"
 
 
-def _broker_detail(report: object) -> str:
-    nodes = ", ".join(getattr(report, "nodes", ()))
-    missing = getattr(report, "missing_topics", ())
-    return f"{nodes}" + (f"; topics that will be created: {', '.join(missing)}" if missing else "")
+def _broker_detail(report: BrokerReport) -> str:
+    nodes, missing = ", ".join(report.nodes), ", ".join(report.missing_topics)
+    return nodes + (f"; topics that will be created: {missing}" if missing else "")
 
 
 def _camera(camera: CameraSettings, scene: SceneSettings) -> Iterable[Finding]:
