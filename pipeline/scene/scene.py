@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.scene.calibration import Calibration
 from pipeline.scene.lines import Lane, StopLine
 from pipeline.scene.settings import SceneSettings
 from pipeline.types import Observation
@@ -21,6 +22,8 @@ class Scene:
 
     def __init__(self, settings: SceneSettings) -> None:
         self.settings = settings
+        self.calibration: Calibration | None = settings.calibration.fitted() if settings.calibration else None
+        """Picture to metres; None where the scene gives no points for it."""
         self._aspect = 0.0
         self._stop_lines: tuple[StopLine, ...] = ()
         self._lanes: tuple[Lane, ...] = ()

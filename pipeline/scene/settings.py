@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -19,6 +20,7 @@ from pydantic import (
 )
 
 from pipeline.scene import geometry
+from pipeline.scene.calibration import GROUND_ERROR_M, PICTURE_ERROR, Calibration
 from pipeline.types import Lamp, LampLayout, Point, RoadUserKind
 
 PARALLEL_DEG = 15.0
@@ -87,6 +89,7 @@ Area = Annotated[
     Field(min_length=3, max_length=64),
     AfterValidator(_polygon),
 ]
+LimitKmh = Annotated[FiniteFloat, Field(ge=5, le=150)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
@@ -212,6 +215,8 @@ class LaneSettings(_Drawn):
     """A line along its middle in the direction of travel."""
     classes: tuple[RoadUserKind, ...] = ()
     """Who may use it; empty: everyone."""
+    limit_kmh: LimitKmh | None = None
+    """Speed limit; needed by speeding."""
 
 
 class ZoneSettings(_Drawn):
@@ -222,6 +227,79 @@ class ZoneSettings(_Drawn):
     """Its corners in order."""
     purpose: Name
     """What it is for, e.g. no_stopping, pavement."""
+    limit_kmh: LimitKmh | None = None
+    """Speed limit in it, lower or higher than the lane's; for speeding."""
+
+
+class SurveyedPointSettings(_Drawn):
+    """A point of the road that is known in the picture and on the ground."""
+
+    picture: PicturePoint
+    """[x, y] in the picture, 0..1."""
+    ground_m: Annotated[tuple[FiniteFloat, FiniteFloat], _tuple_of(2, "a point [x, y] in metres")]
+    """[x, y] in metres from any origin: x to the right and y ahead, or x to the east and y to the north."""
+
+
+class RectangleSettings(_Drawn):
+    """A rectangle on the road whose sides are known, such as the box between lane lines and stop lines."""
+
+    corners: Annotated[
+        tuple[PicturePoint, ...],
+        _tuple_of(4, "four corners, in order around the rectangle"),
+    ]
+    """Four points in order around; the first two are one side of `width_m`."""
+    width_m: Annotated[FiniteFloat, Field(gt=0, le=1000)]
+    """From the first corner to the second."""
+    length_m: Annotated[FiniteFloat, Field(gt=0, le=1000)]
+    """From the second corner to the third."""
+
+    @field_validator("corners")
+    @classmethod
+    def _convex(cls, corners: tuple[Point, ...]) -> tuple[Point, ...]:
+        if geometry.self_crossing(corners, closed=True) is not None:
+            raise ValueError("the rectangle's sides cross: list its corners in order around it")
+        turns = [geometry.signed_area((corners[i - 2], corners[i - 1], corners[i])) for i in range(4)]
+        if not (all(turn > 0 for turn in turns) or all(turn < 0 for turn in turns)):
+            raise ValueError("a rectangle cannot look like this: one corner points inwards")
+        return corners
+
+    def surveyed(self) -> tuple[tuple[Point, ...], tuple[Point, ...]]:
+        """Its corners in the picture and on the ground."""
+        # What runs counter-clockwise in the picture does so from above; with y down its area is negative.
+        length_m = self.length_m if geometry.signed_area(self.corners) < 0 else -self.length_m
+        ground = ((0.0, 0.0), (self.width_m, 0.0), (self.width_m, length_m), (0.0, length_m))
+        return self.corners, ground
+
+
+class CalibrationSettings(_Drawn):
+    """Where the picture's points lie on the road, in metres: `points`, or one `rectangle`."""
+
+    points: Annotated[tuple[SurveyedPointSettings, ...], Field(max_length=32)] = ()
+    """At least four, no three of four on one line, spread over the part of the road that matters."""
+    rectangle: RectangleSettings | None = None
+    """Instead of points."""
+    picture_error: Annotated[FiniteFloat, Field(gt=0, le=0.1)] = PICTURE_ERROR
+    """How far off a point in the picture may be (standard deviation), of the picture's width and height."""
+    ground_error_m: Annotated[FiniteFloat, Field(gt=0, le=10)] = GROUND_ERROR_M
+    """How far off a point's metres may be (standard deviation)."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if bool(self.points) == (self.rectangle is not None):
+            raise ValueError("give either `points` (four or more) or `rectangle`")
+        self.fitted()
+        return self
+
+    def fitted(self) -> Calibration:
+        """The map. Raises CalibrationError (a ValueError) for points that no camera can have seen so."""
+        if self.rectangle is not None:
+            picture, ground_m = self.rectangle.surveyed()
+        else:
+            picture = tuple(point.picture for point in self.points)
+            ground_m = tuple(point.ground_m for point in self.points)
+        return Calibration(
+            picture, ground_m, picture_error=self.picture_error, ground_error_m=self.ground_error_m
+        )
 
 
 def _empty(value: Any) -> Any:
@@ -242,6 +320,8 @@ class SceneSettings(_Drawn):
     """Lanes; needed by wrong_way, and road users are counted per lane."""
     zones: tuple[ZoneSettings, ...] = ()
     """Areas for rules that ask for them."""
+    calibration: CalibrationSettings | None = None
+    """Metres on the road: needed by speeding, and for mean speeds and queues in metres."""
     ignore: tuple[Area, ...] = ()
     """Areas in which nobody is followed: parking, a screen, a recorder's overlay."""
     rules: Annotated[dict[str, dict[str, Any]], BeforeValidator(_empty)] = {}
@@ -278,6 +358,17 @@ class SceneSettings(_Drawn):
                     yield (
                         ("lanes", i, "direction", j),
                         f"point {list(point)} lies outside the polygon of lane {lane.id!r}; draw it inside",
+                    )
+        if self.calibration is not None:
+            calibration = self.calibration.fitted()
+            for i, lane in enumerate(self.lanes):
+                for j, there in enumerate(calibration.to_ground(lane.polygon)):
+                    if math.isfinite(there[0]):
+                        continue
+                    yield (
+                        ("lanes", i, "polygon", j),
+                        f"corner {list(lane.polygon[j])} of lane {lane.id!r} lies beyond the horizon of the "
+                        "calibration; draw the lane nearer or mend the calibration",
                     )
 
 
