@@ -24,7 +24,7 @@ from pipeline.config import ModelSettings
 from pipeline.config.load import load_scene
 from pipeline.perception.camera import CameraPerception
 from pipeline.perception.detector import Detector
-from pipeline.rules import Flow, build_rules
+from pipeline.rules import Flow, Moments, build_rules
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import FlowCount, Frame, FrameTime, Hit, LampColor, Observation, Picture, Point
 
@@ -103,7 +103,7 @@ def main() -> None:
     given = parser.parse_args()
     settings = load_scene(given.scene)
     scene = Scene(settings)
-    rules, flow = build_rules(scene), Flow(scene)
+    moments, rules, flow = Moments(scene), build_rules(scene), Flow(scene)
     detector = Detector(ModelSettings(path=given.model))
     perception = CameraPerception(
         given.clip.stem, settings.lamps_to_read(), settings.ignore, given.rate or 25.0
@@ -119,14 +119,17 @@ def main() -> None:
             if shown.get(lamp_id) != state.color:
                 print(f"frame {number}: lamp {lamp_id} {state.color.value}")
                 shown[lamp_id] = state.color
-        hits += [hit for rule in rules for hit in rule.observe(observation)]
-        counts += flow.observe(observation)
+        for moment in moments.observe(observation):
+            hits += [hit for rule in rules for hit in rule.observe(moment)]
+            counts += flow.observe(moment)
         if given.all and given.out:
             given.out.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(
                 str(given.out / f"frame-{number:05d}.png"), draw(frame.picture, settings, observation)
             )
-    hits += [hit for rule in rules for hit in rule.finish()]
+    for moment in moments.finish():
+        hits += [hit for rule in rules for hit in rule.observe(moment)]
+        counts += flow.observe(moment)
     for i, hit in enumerate(hits):
         moments = {"before": hit.before, "at": hit.at, "after": hit.after}
         numbers = {name: seen[point.time_s][0] for name, point in moments.items()}

@@ -1,4 +1,8 @@
-"""What is forbidden: one file per act. A rule sees observations only and returns hits."""
+"""What is forbidden: one file per act. A rule sees moments only and returns hits.
+
+Moments(scene) makes them of observations, once per camera: smoothed trajectories, lamps over time. All rules
+of a camera, and its counts, get the same.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from pydantic import ValidationError
 
 from pipeline.rules.base import Rule
 from pipeline.rules.flow import Flow
+from pipeline.rules.moments import Moment, Moments
 from pipeline.rules.red_light import RedLight
 from pipeline.rules.stop_line import StopLineRule
 from pipeline.rules.wrong_way import WrongWay
@@ -43,4 +48,4 @@ def build_rules(scene: Scene) -> list[Rule]:
     return rules
 
 
-__all__ = ["RULES", "Flow", "Rule", "RuleError", "build_rules"]
+__all__ = ["RULES", "Flow", "Moment", "Moments", "Rule", "RuleError", "build_rules"]

@@ -7,8 +7,9 @@ from typing import ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.rules.moments import Moment
 from pipeline.scene import SceneSettings
-from pipeline.types import Hit, Observation
+from pipeline.types import Hit
 
 
 class Parameters(BaseModel):
@@ -18,7 +19,7 @@ class Parameters(BaseModel):
 
 
 class Rule(Protocol):
-    """One act. Pure: no clock, no I/O; time and everything else is in the observations."""
+    """One act. Pure: no clock, no I/O; time and everything else is in the moments."""
 
     name: ClassVar[str]
     parameters: ClassVar[type[Parameters]]
@@ -28,15 +29,11 @@ class Rule(Protocol):
         """What the scene would need drawn for this rule to judge anything; None where all is there."""
         ...
 
-    def observe(self, observation: Observation) -> Iterable[Hit]:
+    def observe(self, moment: Moment) -> Iterable[Hit]:
         """Take up the next moment of this camera; the acts that are proven by now.
 
-        Observations come in order of capture time. A track is reported once.
+        Moments come in order of capture time. A track is reported once.
         """
-        ...
-
-    def finish(self) -> Iterable[Hit]:
-        """The video has ended: what the last moments, held back for smoothing, prove."""
         ...
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pipeline.rules.lamps import LampHistory
-from pipeline.rules.trajectory import Step, Track, Tracks, moved_as_a_whole
+from pipeline.rules.moments import Moment
+from pipeline.rules.trajectory import Step, Track, moved_as_a_whole
 from pipeline.scene import Scene, StopLine, geometry
-from pipeline.types import Observation, SignalState
+from pipeline.types import SignalState
 
 BEFORE_HEIGHTS = 0.15
 """A vehicle is before the line only where its ground point is this far (in box heights) before it: a waiting
@@ -90,32 +91,17 @@ class Crossings:
     """Follows every track over every stop line of a scene."""
 
     def __init__(self, scene: Scene) -> None:
-        self.lamps = LampHistory()
-        self.latest: Observation
-        """The newest observation, once there was one."""
         self._scene = scene
-        self._tracks = Tracks()
         self._approaches: dict[tuple[int, str], _Approach] = {}
 
-    def observe(self, observation: Observation) -> Iterator[tuple[Track, Step | None, Passage | None]]:
+    def observe(self, moment: Moment) -> Iterator[tuple[Track, Step | None, Passage | None]]:
         """Each new step of a track with the passage it belongs to, one by one.
 
         Step and passage are None where the track has ended. The passage is None where the track is not beyond
         a line that it was seen to cross.
         """
-        self.lamps.observe(observation)
-        self.latest = observation
-        yield from self._passages(self._tracks.observe(observation))
-
-    def finish(self) -> Iterator[tuple[Track, Step | None, Passage | None]]:
-        """The same for the steps still held back; every track ends."""
-        yield from self._passages(self._tracks.finish())
-
-    def _passages(
-        self, steps: Iterator[tuple[Track, Step | None]]
-    ) -> Iterator[tuple[Track, Step | None, Passage | None]]:
-        for track, step in steps:
-            for line in self._scene.stop_lines(self._tracks.aspect):
+        for track, step in moment.advances:
+            for line in self._scene.stop_lines(moment.aspect):
                 key = (track.id, line.id)
                 if step is None:
                     self._approaches.pop(key, None)
@@ -124,10 +110,11 @@ class Crossings:
                 approach = self._approaches.get(key)
                 if approach is None or approach.segment != track.segment:
                     approach = self._approaches[key] = _Approach(track.segment)
-                self._advance(approach, line, step)
+                self._advance(approach, line, step, moment.lamps)
                 yield track, step, approach.passage
 
-    def _advance(self, approach: _Approach, line: StopLine, step: Step) -> None:
+    @staticmethod
+    def _advance(approach: _Approach, line: StopLine, step: Step, shown: LampHistory) -> None:
         distance = line.distance(step.position)
         last, approach.last = approach.last, step
         if distance <= 0:
@@ -151,7 +138,7 @@ class Crossings:
             approach.before, approach.seen_before = None, 0
             return
         governing = {m.lamp for m in line.movements.values() if m.lamp is not None}
-        states = {lamp: self.lamps.steady(lamp, last.time_s, step.time_s) for lamp in governing}
+        states = {lamp: shown.steady(lamp, last.time_s, step.time_s) for lamp in governing}
         approach.passage = Passage(
             line,
             before=approach.shown_before(step.time_s) or approach.before,

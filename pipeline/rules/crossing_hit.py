@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.rules.crossing import Passage
-from pipeline.rules.lamps import LampHistory
+from pipeline.rules.moments import Moment
 from pipeline.rules.trajectory import Step, Track
 from pipeline.scene import Scene
-from pipeline.types import Hit, LampColor, Observation, SignalState
+from pipeline.types import Hit, LampColor, SignalState
 
 CLEAR_RED_S = 2.0
 """Red for this long leaves no doubt about the moment of change."""
@@ -32,8 +32,7 @@ def red_movements(passage: Passage, grace_s: float) -> dict[str, SignalState]:
 def crossing_hit(
     rule: str,
     scene: Scene,
-    history: LampHistory,
-    observation: Observation,
+    moment: Moment,
     track: Track,
     passage: Passage,
     after: Step,
@@ -65,7 +64,7 @@ def crossing_hit(
         drawn[f"clearance {line.id}"] = line.settings.junction.clearance
     return Hit(
         rule=rule,
-        camera_id=observation.camera_id,
+        camera_id=moment.observation.camera_id,
         track_id=track.id,
         kind=track.kind,
         before=boxes[0],
@@ -77,8 +76,8 @@ def crossing_hit(
             "stop_line": line.id,
             "lamp": lamp.lamp_id,
             "lamp_color": lamp.color.value,
-            "lamp_color_before": history.color(lamp.lamp_id, passage.before.time_s).value,
-            "lamp_color_after": history.color(lamp.lamp_id, after.time_s).value,
+            "lamp_color_before": moment.lamps.color(lamp.lamp_id, passage.before.time_s).value,
+            "lamp_color_after": moment.lamps.color(lamp.lamp_id, after.time_s).value,
             "red_since_s": round(lamp.since_s, 3),
             "red_age_s": round(red_age_s, 3),
             "crossed_s": round(passage.crossed_s, 3),

@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 from pipeline.rules import base
 from pipeline.rules.crossing import Crossings, Passage
 from pipeline.rules.crossing_hit import crossing_hit
+from pipeline.rules.lamps import LampHistory
+from pipeline.rules.moments import Moment
 from pipeline.rules.trajectory import Step, Track
 from pipeline.scene import Scene, SceneSettings
-from pipeline.types import VEHICLES, Hit, LampColor, Observation, SignalState
+from pipeline.types import VEHICLES, Hit, SignalState
 
 Decision = tuple[SignalState, Mapping[str, Any]]
 """The red lamp that was passed, and what the rule has to say of its own."""
@@ -32,35 +34,25 @@ class CrossingRule(ABC):
         """See base.Rule."""
         return base.lacks_signalled_line(scene)
 
-    def observe(self, observation: Observation) -> Iterator[Hit]:
+    def observe(self, moment: Moment) -> Iterator[Hit]:
         """Hits that are decided by now; confidence: see crossing_hit."""
-        for track, step, passage in self._crossings.observe(observation):
-            yield from self._judge(observation, track, step, passage)
-
-    def finish(self) -> Iterator[Hit]:
-        """See base.Rule."""
-        for track, step, passage in self._crossings.finish():
-            yield from self._judge(self._crossings.latest, track, step, passage)
+        for track, step, passage in self._crossings.observe(moment):
+            yield from self._judge(moment, track, step, passage)
 
     @abstractmethod
-    def decide(self, passage: Passage, step: Step) -> Decision | None:
+    def decide(self, passage: Passage, step: Step, lamps: LampHistory) -> Decision | None:
         """Whether the passage of a vehicle, now at `step`, is the act; None while that is open, or if not."""
 
-    def color_at(self, lamp: SignalState, time_s: float) -> LampColor:
-        """What the lamp showed at a moment of the passage."""
-        return self._crossings.lamps.color(lamp.lamp_id, time_s)
-
     def _judge(
-        self, observation: Observation, track: Track, step: Step | None, passage: Passage | None
+        self, moment: Moment, track: Track, step: Step | None, passage: Passage | None
     ) -> Iterator[Hit]:
         if step is None:
             self._reported.discard(track.id)
             return
         if passage is None or track.id in self._reported or track.kind not in VEHICLES:
             return
-        if not passage.is_real(step) or (decision := self.decide(passage, step)) is None:
+        if not passage.is_real(step) or (decision := self.decide(passage, step, moment.lamps)) is None:
             return
         lamp, facts = decision
         self._reported.add(track.id)
-        history = self._crossings.lamps
-        yield crossing_hit(self.name, self._scene, history, observation, track, passage, step, lamp, facts)
+        yield crossing_hit(self.name, self._scene, moment, track, passage, step, lamp, facts)

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.rules.trajectory import HALF_WINDOW_S, MAX_GAP_S, Step, Track, Tracks
-from pipeline.scene import Scene
-from pipeline.types import FlowCount, Observation, RoadUserKind
+from pipeline.rules.moments import Moment
+from pipeline.rules.trajectory import HALF_WINDOW_S, MAX_GAP_S, Step, Track
+from pipeline.scene import Lane, Scene
+from pipeline.types import FlowCount, RoadUserKind
 
 MINUTE_S = 60.0
 
@@ -44,32 +45,28 @@ class Flow:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self._tracks = Tracks()
         self._ways: dict[tuple[int, int], _Way] = {}
         self._counts: dict[float, Counter[tuple[str | None, RoadUserKind]]] = {}
         self._camera_id = ""
 
-    def observe(self, observation: Observation) -> Iterator[FlowCount]:
+    def observe(self, moment: Moment) -> Iterator[FlowCount]:
         """Take up the next moment; the counts of minutes (of capture time) that are over. None are zero."""
-        self._camera_id = observation.camera_id
-        for track, step in self._tracks.observe(observation):
-            self._follow(track, step)
-        now = observation.time.captured_at_s
-        yield from self._close(now - SETTLE_S)
+        self._camera_id = moment.observation.camera_id
+        lanes = self._scene.lanes(moment.aspect)
+        for track, step in moment.advances:
+            self._follow(track, step, lanes)
+        yield from self._close(moment.observation.time.captured_at_s - SETTLE_S)
 
     def finish(self) -> Iterator[FlowCount]:
-        """The video has ended: the counts of the minutes not yet handed out."""
-        for track, step in self._tracks.finish():
-            self._follow(track, step)
+        """The last moment has been: the counts of the minutes not yet handed out."""
         yield from self._close(math.inf)
 
-    def _follow(self, track: Track, step: Step | None) -> None:
+    def _follow(self, track: Track, step: Step | None, lanes: Sequence[Lane]) -> None:
         if step is None:
             for old in [key for key in self._ways if key[0] == track.id]:
                 del self._ways[old]
             return
         way = self._ways.setdefault((track.id, track.segment), _Way(step, {}, {}, set()))
-        lanes = self._scene.lanes(self._tracks.aspect)
         for lane in lanes:
             if not lane.holds(step.position):
                 way.progress.pop(lane.id, None)

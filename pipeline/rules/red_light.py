@@ -13,6 +13,7 @@ from pipeline.rules import base
 from pipeline.rules.crossing import Passage, heading_deg, way_heights
 from pipeline.rules.crossing_hit import red_movements
 from pipeline.rules.crossing_rule import CrossingRule, Decision
+from pipeline.rules.lamps import LampHistory
 from pipeline.rules.trajectory import Step
 from pipeline.scene import Scene
 from pipeline.types import LampColor
@@ -41,7 +42,7 @@ class RedLight(CrossingRule):
         super().__init__(scene)
         self._parameters = parameters
 
-    def decide(self, passage: Passage, step: Step) -> Decision | None:
+    def decide(self, passage: Passage, step: Step, lamps: LampHistory) -> Decision | None:
         """See CrossingRule: it went on into the junction, and its movement was red."""
         if passage.entered is None:
             return None
@@ -54,7 +55,7 @@ class RedLight(CrossingRule):
         elif movement not in red:
             return None
         lamp = next(iter(red.values())) if movement is None else red[movement]
-        if passage.stood_s > 0 and self.color_at(lamp, passage.entered.time_s) is not LampColor.RED:
+        if passage.stood_s > 0 and lamps.color(lamp.lamp_id, passage.entered.time_s) is not LampColor.RED:
             # Crossed on red, stood, and went on when the lamp had changed: that is stop_line.
             return None
         return lamp, {"movement": movement, "movement_decided_by": decided_by}

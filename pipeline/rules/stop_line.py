@@ -13,6 +13,7 @@ from pipeline.rules import base
 from pipeline.rules.crossing import BEFORE_HEIGHTS, Passage
 from pipeline.rules.crossing_hit import red_movements
 from pipeline.rules.crossing_rule import CrossingRule, Decision
+from pipeline.rules.lamps import LampHistory
 from pipeline.rules.trajectory import Step
 from pipeline.scene import Scene
 from pipeline.types import LampColor
@@ -41,7 +42,7 @@ class StopLineRule(CrossingRule):
         super().__init__(scene)
         self._parameters = parameters
 
-    def decide(self, passage: Passage, step: Step) -> Decision | None:
+    def decide(self, passage: Passage, step: Step, lamps: LampHistory) -> Decision | None:
         """See CrossingRule: it has stood beyond the line for long enough, all of it on red."""
         if passage.entered is not None or passage.stood_since_s is None:
             return None
@@ -50,7 +51,7 @@ class StopLineRule(CrossingRule):
         red = red_movements(passage, self._parameters.grace_s)
         if set(red) != set(passage.line.movements):
             return None
-        colors = {self.color_at(lamp, step.time_s) for lamp in red.values()}
+        colors = {lamps.color(lamp.lamp_id, step.time_s) for lamp in red.values()}
         if step.time_s - passage.stood_since_s < self._parameters.stand_s or colors != {LampColor.RED}:
             return None
         return next(iter(red.values())), {}

@@ -4,17 +4,20 @@ A box jumps: by a few per cent in every frame, by half its height when something
 by anything at all when the tracker mistakes one road user for another. So a rule never sees a box's bottom
 centre but a `Step`: the value, at that moment, of a straight line fitted (least squares, triangular weights,
 after a median of three) to the ground points within `HALF_WINDOW_S` on either side. A step is therefore
-handed out `HALF_WINDOW_S` late.
+handed out `HALF_WINDOW_S` late. Where the scene is calibrated the same is done on the ground, in metres: what
+is even and straight there is neither in the picture.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from operator import mul
 from statistics import median
 from typing import NamedTuple
 
+from pipeline.scene import Calibration
 from pipeline.scene.geometry import dot, minus
 from pipeline.scene.scene import aspect_of
 from pipeline.types import FrameTime, Observation, Point, RoadUser, RoadUserKind, TrackPoint
@@ -49,6 +52,10 @@ class Step:
     """Of its box, smoothed."""
     raw: TrackPoint
     """The box as it was seen."""
+    position_m: Point | None = None
+    """Smoothed place on the ground, as Calibration.to_ground has it; None where that knows none."""
+    velocity_mps: Point | None = None
+    """On the ground, in metres a second; None as `position_m`."""
 
     @property
     def time_s(self) -> float:
@@ -61,6 +68,17 @@ class Step:
         return math.hypot(*self.velocity) / self.height
 
 
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Whose steps they are: one road user's trajectory, from its first step or its last break on."""
+
+    id: int
+    kind: RoadUserKind
+    kind_confidence: float
+    segment: int = 0
+    """Rises when the trajectory breaks: what was known of its course no longer holds."""
+
+
 class _Seen(NamedTuple):
     """A box as it was seen; lengths in picture heights."""
 
@@ -70,113 +88,127 @@ class _Seen(NamedTuple):
     height: float
     raw: TrackPoint
     time: FrameTime
+    ground: Point | None
+    """In metres."""
 
 
 @dataclass(slots=True)
-class Track:
-    """One road user's trajectory, from its first step or its last break on."""
-
-    id: int
-    kind: RoadUserKind
-    kind_confidence: float
-    segment: int = 0
-    """Rises when the trajectory breaks: what was known of its course no longer holds."""
-    last_seen_s: float = 0.0
+class _Trail:
+    track: Track
+    last_seen_s: float
     points: list[_Seen] = field(default_factory=list)
     """As far back as smoothing needs, and those not yet handed out."""
     done: int = 0
     """How many of `points` were handed out."""
 
 
-def _fit(times: Sequence[float], values: Sequence[float], weights: Sequence[float]) -> tuple[float, float]:
-    """Weighted least squares line through (t, v): its value at t = 0 and its slope."""
-    total = sum(weights)
-    mean_t = sum(w * t for w, t in zip(weights, times, strict=True)) / total
-    mean_v = sum(w * v for w, v in zip(weights, values, strict=True)) / total
-    spread = sum(w * (t - mean_t) ** 2 for w, t in zip(weights, times, strict=True))
-    if spread <= 0:
-        return mean_v, 0.0
-    slope = (
-        sum(w * (t - mean_t) * (v - mean_v) for w, t, v in zip(weights, times, values, strict=True)) / spread
-    )
-    return mean_v - slope * mean_t, slope
+Advance = tuple[Track, Step | None]
+"""A new step of a track; None instead of it where the track has ended."""
 
 
 class Tracks:
-    """Turns observations of one camera into steps. One per rule; pure: time comes from the observations."""
+    """Turns observations of one camera into steps; pure: time comes from the observations.
 
-    def __init__(self) -> None:
-        self._tracks: dict[int, Track] = {}
+    One for all that judge a camera: see `moments`.
+    """
+
+    def __init__(self, calibration: Calibration | None = None) -> None:
+        self._calibration = calibration
+        self._trails: dict[int, _Trail] = {}
         self._ended: dict[int, float] = {}
         """Last moment of tracks that have ended: one that comes back begins anew from there."""
         self._connection: int | None = None
-        self._from_s = -math.inf
-        self._tracked = False
+        self._after_s = -math.inf
         self.aspect = 1.0
         """Width / height of the picture that the newest steps refer to."""
 
-    def observe(self, observation: Observation) -> Iterator[tuple[Track, Step | None]]:
-        """New steps in order of time per track; None instead of a step where a track has ended."""
-        aspect = aspect_of(observation)
-        if observation.connection != self._connection or aspect != self.aspect:
-            yield from self.finish()
-            self._ended.clear()  # a new connection may use the same ids again
-            self._connection, self.aspect = observation.connection, aspect
-            # Nothing from before is taken over: in between, anything can have happened.
-            self._from_s = observation.time.captured_at_s if self._tracked else -math.inf
-        self._tracked = True
+    def ended_by(self, observation: Observation) -> bool:
+        """Whether all tracks so far end with this observation: of another connection or shape of picture."""
+        return self._connection is not None and (
+            observation.connection != self._connection or aspect_of(observation) != self.aspect
+        )
+
+    def observe(self, observation: Observation) -> Iterator[Advance]:
+        """New steps, in order of time per track.
+
+        `finish` must have been called before where `ended_by` says so.
+        """
         now = observation.time.captured_at_s
-        for user in observation.road_users:
-            yield from self._follow(user, observation.time)
-        for track in [t for t in self._tracks.values() if now - t.last_seen_s > MAX_GAP_S]:
-            yield from self._end(track)
+        if self._connection is None or self.ended_by(observation):
+            self._ended.clear()  # a new connection may use the same ids again
+            # Nothing from before is taken over: in between, anything can have happened.
+            self._after_s = -math.inf if self._connection is None else math.nextafter(now, -math.inf)
+            self._connection, self.aspect = observation.connection, aspect_of(observation)
+        # A track is often confirmed some frames after its first box: the trajectory has those as well.
+        fresh = [
+            (trail, _newer(user.trajectory, max(trail.last_seen_s, self._after_s)))
+            for user in observation.road_users
+            for trail in [self._trail(user)]
+        ]
+        ground = iter(self._metres([point.ground for _, points in fresh for point in points]))
+        for trail, points in fresh:
+            seen = [self._see(point, next(ground), observation.time) for point in points]
+            yield from _follow(trail, seen)
+        for trail in [t for t in self._trails.values() if now - t.last_seen_s > MAX_GAP_S]:
+            yield from self._end(trail)
         self._ended = {key: at for key, at in self._ended.items() if now - at < REMEMBER_S}
 
-    def finish(self) -> Iterator[tuple[Track, Step | None]]:
+    def finish(self) -> Iterator[Advance]:
         """The steps held back for smoothing; every track ends."""
-        for track in list(self._tracks.values()):
-            yield from self._end(track)
+        for trail in list(self._trails.values()):
+            yield from self._end(trail)
 
-    def _end(self, track: Track) -> Iterator[tuple[Track, Step | None]]:
-        yield from self._steps(track, until_s=math.inf)
-        del self._tracks[track.id]
-        self._ended[track.id] = track.last_seen_s
-        yield track, None
+    def _end(self, trail: _Trail) -> Iterator[Advance]:
+        yield from _steps(trail, until_s=math.inf)
+        del self._trails[trail.track.id]
+        self._ended[trail.track.id] = trail.last_seen_s
+        yield trail.track, None
 
-    def _follow(self, user: RoadUser, time: FrameTime) -> Iterator[tuple[Track, Step | None]]:
-        track = self._tracks.get(user.track_id)
-        if track is None:
+    def _trail(self, user: RoadUser) -> _Trail:
+        trail = self._trails.get(user.track_id)
+        if trail is None:
             ended_s = self._ended.pop(user.track_id, -math.inf)
-            track = Track(user.track_id, user.kind, user.kind_confidence, last_seen_s=ended_s)
-            self._tracks[user.track_id] = track
-        track.kind, track.kind_confidence = user.kind, user.kind_confidence
-        # A track is often confirmed some frames after its first box: the trajectory has those as well.
-        for point in _newer(user.trajectory, track.last_seen_s):
-            if point.time_s < self._from_s:
-                continue
-            height = point.box[3] - point.box[1]
-            if height <= 0:
-                continue
-            x, y = point.ground[0] * self.aspect, point.ground[1]
-            seen = _Seen(point.time_s, x, y, height, point, replace(time, captured_at_s=point.time_s))
-            if track.points and _breaks(track.points, seen):
-                yield from self._steps(track, until_s=math.inf)
-                track.points.clear()
-                track.done = 0
-                track.segment += 1
-            track.points.append(seen)
-            track.last_seen_s = point.time_s
-        yield from self._steps(track, until_s=track.last_seen_s - HALF_WINDOW_S)
+            trail = _Trail(Track(user.track_id, user.kind, user.kind_confidence), last_seen_s=ended_s)
+            self._trails[user.track_id] = trail
+        trail.track = replace(trail.track, kind=user.kind, kind_confidence=user.kind_confidence)
+        return trail
 
-    def _steps(self, track: Track, until_s: float) -> Iterator[tuple[Track, Step]]:
-        points = track.points
-        while track.done < len(points) and points[track.done].time_s <= until_s:
-            yield track, _smooth(points, track.done)
-            track.done += 1
-        # The window of the next step, and one more for the median at its edge.
-        while track.done > 1 and points[1].time_s < points[track.done - 1].time_s - HALF_WINDOW_S:
-            del points[0]
-            track.done -= 1
+    def _see(self, point: TrackPoint, ground: Point | None, time: FrameTime) -> _Seen:
+        x, y = point.ground
+        height = point.box[3] - point.box[1]
+        when = replace(time, captured_at_s=point.time_s)
+        return _Seen(point.time_s, x * self.aspect, y, height, point, when, ground)
+
+    def _metres(self, points: Sequence[Point]) -> list[Point | None]:
+        if self._calibration is None or not points:
+            return [None] * len(points)
+        ground = self._calibration.to_ground(points).tolist()
+        return [(x, y) if math.isfinite(x) and math.isfinite(y) else None for x, y in ground]
+
+
+def _follow(trail: _Trail, fresh: Iterable[_Seen]) -> Iterator[tuple[Track, Step]]:
+    for seen in fresh:
+        if seen.height <= 0:
+            continue
+        if trail.points and _breaks(trail.points, seen):
+            yield from _steps(trail, until_s=math.inf)
+            trail.points.clear()
+            trail.done = 0
+            trail.track = replace(trail.track, segment=trail.track.segment + 1)
+        trail.points.append(seen)
+        trail.last_seen_s = seen.time_s
+    yield from _steps(trail, until_s=trail.last_seen_s - HALF_WINDOW_S)
+
+
+def _steps(trail: _Trail, until_s: float) -> Iterator[tuple[Track, Step]]:
+    points = trail.points
+    while trail.done < len(points) and points[trail.done].time_s <= until_s:
+        yield trail.track, _smooth(points, trail.done)
+        trail.done += 1
+    # The window of the next step, and one more for the median at its edge.
+    while trail.done > 1 and points[1].time_s < points[trail.done - 1].time_s - HALF_WINDOW_S:
+        del points[0]
+        trail.done -= 1
 
 
 def moved_as_a_whole(before: Step, now: Step, way: Point) -> bool:
@@ -196,9 +228,8 @@ def _breaks(points: Sequence[_Seen], seen: _Seen) -> bool:
     if gap_s > MAX_GAP_S:
         return True
     recent = [point for point in points if point.time_s >= last.time_s - HALF_WINDOW_S]
-    times, even = [point.time_s - last.time_s for point in recent], [1.0] * len(recent)
-    x, vx = _fit(times, [point.x for point in recent], even)
-    y, vy = _fit(times, [point.y for point in recent], even)
+    times = [point.time_s - last.time_s for point in recent]
+    (x, vx), (y, vy) = _fit(times, [1.0] * len(recent), [p.x for p in recent], [p.y for p in recent])
     led_on = math.dist((seen.x, seen.y), (x + vx * gap_s, y + vy * gap_s))
     stopped = math.dist((seen.x, seen.y), (last.x, last.y))
     return min(led_on, stopped) > LEAP_HEIGHTS * (1 + gap_s) * max(seen.height, last.height)
@@ -215,6 +246,22 @@ def _newer(trajectory: Sequence[TrackPoint], than_s: float) -> list[TrackPoint]:
     return fresh[::-1]
 
 
+def _fit(
+    times: Sequence[float], weights: Sequence[float], *series: Sequence[float]
+) -> list[tuple[float, float]]:
+    """Weighted least squares line through each series of (t, v): its value at t = 0 and its slope."""
+    total = sum(weights)
+    mean_t = sum(map(mul, weights, times)) / total
+    leverage = [w * (t - mean_t) for w, t in zip(weights, times, strict=True)]
+    spread = sum(map(mul, leverage, times))
+    lines = []
+    for values in series:
+        mean_v = sum(map(mul, weights, values)) / total
+        slope = sum(map(mul, leverage, values)) / spread if spread > 0 else 0.0
+        lines.append((mean_v - slope * mean_t, slope))
+    return lines
+
+
 def _smooth(points: Sequence[_Seen], i: int) -> Step:
     at = points[i]
     near = [j for j in range(len(points)) if abs(points[j].time_s - at.time_s) <= HALF_WINDOW_S]
@@ -222,7 +269,15 @@ def _smooth(points: Sequence[_Seen], i: int) -> Step:
     # Triangular, and still above zero at the edge of the window: at low rates every point counts.
     weights = [1.0 - abs(t) / (1.5 * HALF_WINDOW_S) for t in times]
     boxes = [points[max(j - 1, 0) : j + 2] if 0 < j < len(points) - 1 else [points[j]] for j in near]
-    x, vx = _fit(times, [median(box.x for box in three) for three in boxes], weights)
-    y, vy = _fit(times, [median(box.y for box in three) for three in boxes], weights)
+    series = [[median(box.x for box in three) for three in boxes]]
+    series.append([median(box.y for box in three) for three in boxes])
+    on_ground = [[box.ground for box in three if box.ground is not None] for three in boxes]
+    if all(on_ground):
+        series += [[median(point[axis] for point in three) for three in on_ground] for axis in (0, 1)]
+    (x, vx), (y, vy), *metric = _fit(times, weights, *series)
+    position_m = velocity_mps = None
+    if metric:
+        (x_m, vx_mps), (y_m, vy_mps) = metric
+        position_m, velocity_mps = (x_m, y_m), (vx_mps, vy_mps)
     height = median(points[j].height for j in near)
-    return Step(at.time, (x, y), (vx, vy), height, at.raw)
+    return Step(at.time, (x, y), (vx, vy), height, at.raw, position_m, velocity_mps)

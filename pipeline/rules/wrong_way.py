@@ -13,9 +13,10 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from pipeline.rules import base
-from pipeline.rules.trajectory import Step, Track, Tracks, moved_as_a_whole
+from pipeline.rules.moments import Moment
+from pipeline.rules.trajectory import Step, Track, moved_as_a_whole
 from pipeline.scene import Lane, Scene, SceneSettings, geometry
-from pipeline.types import VEHICLES, Hit, Observation
+from pipeline.types import VEHICLES, Hit
 
 OUTSIDE_S = 0.5
 """A ground point off the lane for no longer than this (a box that jitters on the edge) has not left it."""
@@ -61,33 +62,25 @@ class WrongWay:
     def __init__(self, scene: Scene, parameters: WrongWayParameters) -> None:
         self._scene = scene
         self._parameters = parameters
-        self._tracks = Tracks()
         self._runs: dict[tuple[int, int, str], _Run] = {}
         self._reported: set[int] = set()
-        self._camera_id = ""
 
     @classmethod
     def lacks(cls, scene: SceneSettings) -> str | None:
         """See base.Rule."""
         return None if scene.lanes else "a lane (lanes) with its direction"
 
-    def observe(self, observation: Observation) -> Iterator[Hit]:
+    def observe(self, moment: Moment) -> Iterator[Hit]:
         """Hits of vehicles that have gone far enough against a lane.
 
         Confidence is the geometric mean of: the share of the vote for the vehicle's class; the mean
         confidence of its boxes at the start, in the middle and at the end; and the cosine of the angle
         between its way and straight against the lane.
         """
-        self._camera_id = observation.camera_id
-        for track, step in self._tracks.observe(observation):
-            yield from self._judge(observation.camera_id, track, step)
+        for track, step in moment.advances:
+            yield from self._judge(moment, track, step)
 
-    def finish(self) -> Iterator[Hit]:
-        """See base.Rule."""
-        for track, step in self._tracks.finish():
-            yield from self._judge(self._camera_id, track, step)
-
-    def _judge(self, camera_id: str, track: Track, step: Step | None) -> Iterator[Hit]:
+    def _judge(self, moment: Moment, track: Track, step: Step | None) -> Iterator[Hit]:
         if step is None:
             self._reported.discard(track.id)
             for key in [key for key in self._runs if key[0] == track.id]:
@@ -95,7 +88,7 @@ class WrongWay:
             return
         if track.id in self._reported:
             return
-        lanes = self._scene.lanes(self._tracks.aspect)
+        lanes = self._scene.lanes(moment.aspect)
         for lane in lanes:
             run = self._run(track, lane, step)
             if run is None or track.kind not in VEHICLES or not self._against(lane, run, step):
@@ -109,7 +102,7 @@ class WrongWay:
             ):
                 continue  # the lanes overlap here, and in the other one it goes the right way
             self._reported.add(track.id)
-            yield self._hit(camera_id, track, lane, run, step)
+            yield self._hit(moment.observation.camera_id, track, lane, run, step)
             return
 
     def _run(self, track: Track, lane: Lane, step: Step) -> _Run | None:

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.rules import Flow
+from pipeline.rules import Flow, Moment
 from pipeline.rules.flow import MINUTE_S, SETTLE_S
-from pipeline.types import FlowCount, Observation
+from pipeline.types import FlowCount
 
 _SEEN_GAP_S = 2.0
 """A longer gap between two observations is time in which nothing was seen."""
@@ -26,7 +26,7 @@ class FlowMinute:
 
 
 class FlowMinutes:
-    """Turns a camera's observations into one `FlowMinute` for every minute in which it was seen."""
+    """Turns a camera's moments into one `FlowMinute` for every minute in which it was seen."""
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
@@ -34,14 +34,14 @@ class FlowMinutes:
         self._counts: defaultdict[float, list[FlowCount]] = defaultdict(list)
         self._last_s: float | None = None
 
-    def observe(self, observation: Observation) -> Iterator[FlowMinute]:
+    def observe(self, moment: Moment) -> Iterator[FlowMinute]:
         """Take up the next moment; the minutes that are over."""
-        now_s = observation.time.captured_at_s
+        now_s = moment.observation.time.captured_at_s
         minute = math.floor(now_s / MINUTE_S) * MINUTE_S
         gap_s = now_s - self._last_s if self._last_s is not None else 0.0
         self._observed[minute] += gap_s if 0 <= gap_s <= _SEEN_GAP_S else 0.0
         self._last_s = now_s
-        for count in self._flow.observe(observation):
+        for count in self._flow.observe(moment):
             self._counts[count.start_s].append(count)
         yield from self._close(now_s - SETTLE_S)
 

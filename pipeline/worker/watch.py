@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import supervision as sv
@@ -11,7 +11,7 @@ import supervision as sv
 from pipeline.cameras.camera import Camera
 from pipeline.config import CameraSettings
 from pipeline.perception.camera import CameraPerception
-from pipeline.rules import Flow, build_rules
+from pipeline.rules import Flow, Moment, Moments, build_rules
 from pipeline.scene import Scene
 from pipeline.types import CameraHealth, Frame, Hit, Observation
 from pipeline.worker.metrics import Metrics
@@ -54,6 +54,7 @@ class CameraWatch:
             settings.analysis.rate_hz,
             confidence,
         )
+        self._moments = Moments(scene)
         self._rules = build_rules(scene)
         self._minutes = FlowMinutes(Flow(scene))
         self._metrics = metrics
@@ -63,27 +64,31 @@ class CameraWatch:
         began = time.thread_time()
         observation = self._perception.observe(frame, detections)
         observed = time.thread_time()
-        hits = tuple(hit for rule in self._rules for hit in rule.observe(observation))
-        minutes = tuple(self._minutes.observe(observation))
+        verdict = self._judge(self._moments.observe(observation))
         judged = time.thread_time()
         self.newest = observation
         self.analysed += 1
-        self._count(hits)
         metrics, camera_id = self._metrics, self.settings.id
         metrics.cpu.labels("observe").inc(observed - began)
         metrics.cpu.labels("judge").inc(judged - observed)
         metrics.frames.labels(camera_id, "analysed").inc()
         if frame.time.source != "file":
             metrics.frame_latency.labels(camera_id).observe(max(0.0, time.time() - frame.time.captured_at_s))
-        return Verdict(hits, minutes)
+        return verdict
 
     def finish(self) -> Verdict:
         """Nothing more will be judged: what only needed more time to be sure, and the open minute."""
-        hits = tuple(hit for rule in self._rules for hit in rule.finish())
-        self._count(hits)
-        return Verdict(hits, tuple(self._minutes.finish()))
+        verdict = self._judge(self._moments.finish())
+        return Verdict(verdict.hits, (*verdict.minutes, *self._minutes.finish()))
 
-    def _count(self, hits: tuple[Hit, ...]) -> None:
+    def _judge(self, moments: Iterable[Moment]) -> Verdict:
+        hits: list[Hit] = []
+        minutes: list[FlowMinute] = []
+        for moment in moments:
+            for rule in self._rules:
+                hits += rule.observe(moment)
+            minutes += self._minutes.observe(moment)
         self.hits += len(hits)
         for hit in hits:
             self._metrics.hits.labels(self.settings.id, hit.rule).inc()
+        return Verdict(tuple(hits), tuple(minutes))

@@ -6,11 +6,11 @@ The stop line runs across the picture at y = 0.6, vehicles drive up the picture.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.rules import build_rules
+from pipeline.rules import Moment, Moments, build_rules
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import (
     FrameTime,
@@ -123,9 +123,23 @@ def observe(
 
 def judge(scene: Mapping[str, Any], observations: Iterable[Observation], finish: bool = True) -> list[Hit]:
     """Everything the scene's rules report."""
-    rules = build_rules(Scene(SceneSettings.model_validate(scene)))
-    hits = [hit for observation in observations for rule in rules for hit in rule.observe(observation)]
-    return hits + [hit for rule in rules for hit in rule.finish()] if finish else hits
+    drawn = Scene(SceneSettings.model_validate(scene))
+    rules = build_rules(drawn)
+    return [
+        hit
+        for moment in moments(drawn, observations, finish)
+        for rule in rules
+        for hit in rule.observe(moment)
+    ]
+
+
+def moments(scene: Scene, observations: Iterable[Observation], finish: bool = True) -> Iterator[Moment]:
+    """What the rules see."""
+    follow = Moments(scene)
+    for observation in observations:
+        yield from follow.observe(observation)
+    if finish:
+        yield from follow.finish()
 
 
 def names(hits: Iterable[Hit]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.rules import Flow
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import FlowCount, RoadUserKind
-from tests.rules.drive import START_S, Driver, observe
+from tests.rules.drive import START_S, Driver, moments, observe
 
 LANES: dict[str, Any] = {
     "lanes": [
@@ -23,8 +23,9 @@ MINUTE_S = START_S - START_S % 60
 
 
 def count(scene: dict[str, Any], drivers: list[Driver], until_s: float = 12.0) -> list[FlowCount]:
-    flow = Flow(Scene(SceneSettings.model_validate(scene)))
-    counts = [c for observation in observe(drivers, until_s=until_s) for c in flow.observe(observation)]
+    drawn = Scene(SceneSettings.model_validate(scene))
+    flow = Flow(drawn)
+    counts = [c for m in moments(drawn, observe(drivers, until_s=until_s)) for c in flow.observe(m)]
     return counts + list(flow.finish())
 
 
@@ -75,10 +76,11 @@ def test_without_lanes_the_whole_picture_counts_those_that_move() -> None:
 def test_minutes_are_of_capture_time_and_handed_out_when_they_are_over() -> None:
     to_the_minute = 60 - START_S % 60
     drivers = [Driver(through(0.3, to_the_minute + d), track_id=i) for i, d in enumerate((-20.0, -8.0, 5.0))]
-    flow = Flow(Scene(SceneSettings.model_validate(LANES)))
+    scene = Scene(SceneSettings.model_validate(LANES))
+    flow = Flow(scene)
     at: list[tuple[float, FlowCount]] = []
-    for observation in observe(drivers, until_s=to_the_minute + 15):
-        at += [(observation.time.captured_at_s - START_S, c) for c in flow.observe(observation)]
+    for moment in moments(scene, observe(drivers, until_s=to_the_minute + 15)):
+        at += [(moment.observation.time.captured_at_s - START_S, c) for c in flow.observe(moment)]
     assert [(c.start_s, c.count) for _, c in at] == [(MINUTE_S, 2)]
     assert to_the_minute < at[0][0] < to_the_minute + 4
     assert [(c.start_s, c.count) for c in flow.finish()] == [(MINUTE_S + 60, 1)]

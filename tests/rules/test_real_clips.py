@@ -14,7 +14,7 @@ from pipeline.config import ModelSettings
 from pipeline.config.load import load_scene
 from pipeline.perception.camera import CameraPerception
 from pipeline.perception.detector import Detector
-from pipeline.rules import build_rules
+from pipeline.rules import Moments, build_rules
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import Frame, FrameTime, Hit
 
@@ -41,15 +41,18 @@ def frames(clip: Path) -> Iterator[tuple[int, Frame]]:
 
 def judge(clip: Path, model: Path, settings: SceneSettings) -> list[tuple[int, Hit]]:
     """Hits with the frame number of their decisive moment."""
-    rules = build_rules(Scene(settings))
+    scene = Scene(settings)
+    moments, rules = Moments(scene), build_rules(scene)
     detector = Detector(ModelSettings(path=model))
     perception = CameraPerception(clip.stem, settings.lamps_to_read(), settings.ignore, RATE_HZ)
     numbers, hits = {}, []
     for number, frame in frames(clip):
         numbers[frame.time.captured_at_s] = number
         observation = perception.observe(frame, detector.detect([frame.picture])[0])
-        hits += [hit for rule in rules for hit in rule.observe(observation)]
-    hits += [hit for rule in rules for hit in rule.finish()]
+        hits += [
+            hit for moment in moments.observe(observation) for rule in rules for hit in rule.observe(moment)
+        ]
+    hits += [hit for moment in moments.finish() for rule in rules for hit in rule.observe(moment)]
     return [(numbers[hit.at.time_s], hit) for hit in hits]
 
 

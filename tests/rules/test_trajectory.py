@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from pipeline.rules.trajectory import HALF_WINDOW_S, MAX_GAP_S, Step, Tracks
+from pipeline.scene import Calibration, Scene, SceneSettings
 from pipeline.types import Observation, RoadUser, TrackPoint
-from tests.rules.drive import HEIGHT, SIZE, START_S, Driver, observe
+from tests.rules.drive import HEIGHT, SIZE, START_S, Driver, moments, observe
 
 ASPECT = SIZE[0] / SIZE[1]
 UP = [(0.0, 0.5, 0.9), (10.0, 0.5, 0.4)]
@@ -104,3 +105,29 @@ def test_a_track_ends_once() -> None:
     ]
     assert ended == [1]
     assert list(tracks.finish()) == []
+
+
+def test_where_the_scene_is_calibrated_an_even_drive_on_the_road_is_even_in_metres() -> None:
+    # A road 10 m wide that narrows with distance; 15 m/s ahead is slower and slower in the picture.
+    corners = [((0.1, 0.9), (0, 0)), ((0.9, 0.9), (10, 0)), ((0.7, 0.5), (10, 30)), ((0.3, 0.5), (0, 30))]
+    calibration = Calibration([picture for picture, _ in corners], [ground for _, ground in corners])
+    ways = calibration.to_picture([(5, 15 * i / 100) for i in range(300)]).tolist()
+    driver = Driver([(i / 100, x, y) for i, (x, y) in enumerate(ways)])
+    tracks = Tracks(calibration)
+    steps = [step for o in observe([driver], until_s=3, rate_hz=8) for _, step in tracks.observe(o)]
+    assert len(steps) > 15
+    for step in steps:
+        assert step is not None
+        assert step.position_m == pytest.approx((5, 15 * (step.time_s - START_S)), abs=0.02)
+        assert step.velocity_mps == pytest.approx((0, 15), abs=0.02)
+
+
+def test_a_new_connection_ends_all_tracks_of_the_old_one_in_a_moment_of_its_own() -> None:
+    seen = observe([Driver(UP)], until_s=6, connection=lambda time_s: int(time_s >= 3))
+    shared = list(moments(Scene(SceneSettings()), seen))
+    ends = [i for i, moment in enumerate(shared) if any(step is None for _, step in moment.advances)]
+    assert ends == [18, len(shared) - 1]
+    closing = shared[ends[0]]
+    assert closing.observation.connection == 0
+    assert [step.time_s < START_S + 3 for _, step in closing.advances if step is not None] == [True] * 3
+    assert sum(step is not None for moment in shared for _, step in moment.advances) == 36
