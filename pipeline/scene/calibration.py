@@ -72,7 +72,7 @@ class Calibration:
         u, g = _apply(self._from_picture, self.picture), _apply(self._from_ground, self.ground_m)
         self._h, self._spread = self._fit(u, g)
         self._matrix = np.linalg.inv(self._from_ground) @ _square(self._h) @ self._from_picture
-        self._inverse: Floats = np.linalg.inv(self._matrix)
+        self._inverse: Floats = np.asarray(np.linalg.inv(self._matrix))
         if np.linalg.det(self.jacobian(self.picture).mean(axis=0)) > 0:
             raise CalibrationError(
                 "the ground is mirrored: seen from above, y must lie to the left of x, as north lies to the "
