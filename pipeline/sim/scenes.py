@@ -17,6 +17,7 @@ from pipeline.sim.layout import Lane, Site, StopLine, pavements
 from pipeline.sim.render.view import lamp_boxes
 from pipeline.sim.scenario import Scenario, ScenarioError
 from pipeline.sim.sites import PHASES
+from pipeline.sim.survey import calibration
 from pipeline.sim.types import CameraPose, Ground
 from pipeline.types import Box, Point
 
@@ -60,7 +61,11 @@ def scene(site: Site, camera: CameraPose) -> dict[str, Any]:
             for name in sorted(used)
         ],
         "stop_lines": lines,
-        "lanes": [drawn for lane in site.lanes if (drawn := _lane(camera, lane)) is not None],
+        "lanes": [
+            drawn | {"limit_kmh": site.limit_kmh}
+            for lane in site.lanes
+            if (drawn := _lane(camera, lane)) is not None
+        ],
         "zones": [
             {"id": zone.id, "polygon": polygon, "purpose": zone.purpose}
             for zone in (*site.zones, *pavements(site))
@@ -69,6 +74,8 @@ def scene(site: Site, camera: CameraPose) -> dict[str, Any]:
     }
     if not out["lanes"] and not out["zones"]:
         raise ScenarioError(f"camera {camera.id!r} sees neither a lane nor a zone; turn it to the road")
+    if out["lanes"] and (surveyed := calibration(site, camera)) is not None:
+        out["calibration"] = surveyed
     drawn_so_far = SceneSettings.model_validate(out)
     out["rules"] = {name: {} for name, rule in RULES.items() if rule.lacks(drawn_so_far) is None}
     return {key: value for key, value in out.items() if value}
@@ -83,7 +90,9 @@ def write_scenes(scenario: Scenario, folder: Path) -> list[Path]:
         path = folder / f"{camera.id}.yaml"
         head = f"# Camera {camera.id} of the synthetic city ({scenario.name}), from its ground plan.\n"
         body = yaml.safe_dump(scene(site, camera), sort_keys=False, default_flow_style=None, width=110)
-        path.write_text(head + body, encoding="utf-8")
+        part = path.with_suffix(".part")
+        part.write_text(head + body, encoding="utf-8")
+        part.replace(path)
         paths.append(path)
     return paths
 

@@ -84,3 +84,16 @@ def test_the_homography_agrees_with_the_projection() -> None:
         assert (depth > 0).all()
         np.testing.assert_allclose(flat[:, :2] / flat[:, 2:], pixels, atol=1e-6)
         np.testing.assert_allclose(pixels[0], [camera.width_px / 2, camera.height_px / 2], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["junction-day", "road-day"])
+def test_a_scene_is_calibrated_as_well_as_a_hand_can_survey_it(name: str, tmp_path: Path) -> None:
+    for path, camera in zip(write_scenes(scenario(name), tmp_path), scenario(name).poses(), strict=True):
+        surveyed = load_scene(path).calibration
+        assert surveyed is not None
+        calibration = surveyed.fitted()
+        assert 0.005 < calibration.rms_m < 0.1, "measured, not taken from the projection"
+        way = np.subtract(camera.look_at, camera.position)[:2]
+        far = [camera.position[:2] + way / np.linalg.norm(way) * d for d in (20.0, 40.0)]
+        a, b = calibration.to_ground([seen(camera, tuple(at)) for at in far])
+        assert np.linalg.norm(b - a) == pytest.approx(20.0, rel=0.01)
