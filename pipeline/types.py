@@ -25,6 +25,16 @@ Box = tuple[float, float, float, float]
 Point = tuple[float, float]
 """x, y in picture coordinates 0..1."""
 
+GRID = 16384
+"""Perception tells shares and places 0..1 in whole steps of 1 / GRID (an eighth of a pixel at 1920): finer
+than a box can be told, and what is stored of it comes back exactly as the rules saw it."""
+
+
+def on_grid(value: float) -> float:
+    """The nearest step of the grid."""
+    return round(value * GRID) / GRID
+
+
 TimeSource = Literal["rtcp", "arrival", "file"]
 """Where a frame's capture time comes from: the camera's RTCP sender reports, the moment the packet
 reached this host, or a file's own time line."""

@@ -14,7 +14,7 @@ from pipeline.perception.road_users import fuse
 from pipeline.perception.signals import SignalReader
 from pipeline.perception.track import Track
 from pipeline.perception.tracker import LOST_S, Algorithm, Tracker, bot_sort
-from pipeline.types import Box, Frame, Lamp, Observation, Point, RoadUser
+from pipeline.types import Box, Frame, Lamp, Observation, Point, RoadUser, on_grid
 
 
 class CameraPerception:
@@ -102,6 +102,6 @@ def _boxes(xyxy: npt.NDArray[np.float32], size: tuple[int, int]) -> tuple[Box, .
     """(R, 4) pixels as boxes in 0..1."""
     width, height = size
     return tuple(
-        (float(left) / width, float(top) / height, float(right) / width, float(bottom) / height)
-        for left, top, right, bottom in xyxy
+        (on_grid(left / width), on_grid(top / height), on_grid(right / width), on_grid(bottom / height))
+        for left, top, right, bottom in xyxy.tolist()
     )

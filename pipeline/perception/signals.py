@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 from pipeline.perception.lamps import LampReading, read_lamp
-from pipeline.types import Lamp, LampColor, Picture, SignalState
+from pipeline.types import Lamp, LampColor, Picture, SignalState, on_grid
 
 _CONFIRM_S = 0.15
 """Two sightings of a colour at least this far apart confirm it; a frame at 6 a second is 0.16 later."""
@@ -85,7 +85,7 @@ class _LampMemory:
         if self._challenger is not None:
             return SignalState(self._lamp_id, LampColor.UNKNOWN, self._challenged_s, 0.0)
         confidence = sum(self._confidences) / len(self._confidences) if self._confidences else 0.0
-        return SignalState(self._lamp_id, self._color, self._since_s, confidence)
+        return SignalState(self._lamp_id, self._color, self._since_s, on_grid(confidence))
 
     def _take(self, reading: LampReading, time_s: float) -> None:
         """A lit reading: it supports the present colour, or challenges it."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.perception.classes import BICYCLE, KINDS, MOTORBIKE, PERSON
-from pipeline.types import Box, RoadUser, RoadUserKind, TrackPoint
+from pipeline.types import Box, RoadUser, RoadUserKind, TrackPoint, on_grid
 
 _KEEP_S = 20.0
 """Length of a trajectory."""
@@ -69,15 +69,15 @@ class Track:
         self._note_speed(time_s, whole)
         width, height = size
         scale = np.array((width, height, width, height))
-        left, top, right, bottom = np.clip(whole / scale, 0, 1).tolist()
-        self.points.append(TrackPoint(time_s, (left, top, right, bottom), confidence))
+        left, top, right, bottom = map(on_grid, np.clip(whole / scale, 0, 1).tolist())
+        self.points.append(TrackPoint(time_s, (left, top, right, bottom), on_grid(confidence)))
         while self.points[0].time_s < time_s - _KEEP_S:
             self.points.popleft()
 
     def road_user(self, riders: tuple[Box, ...]) -> RoadUser:
         """The road user as of its newest point."""
         kind, confidence = self._kind()
-        return RoadUser(self.track_id, kind, tuple(self.points), confidence, riders)
+        return RoadUser(self.track_id, kind, tuple(self.points), on_grid(confidence), riders)
 
     def _kind(self) -> tuple[RoadUserKind, float]:
         """The voted class and the share of the vote that speaks for it."""

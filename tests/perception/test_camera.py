@@ -11,7 +11,7 @@ import supervision as sv
 
 from pipeline.perception.camera import CameraPerception
 from pipeline.perception.classes import KIND_ID
-from pipeline.types import Frame, FrameTime, Lamp, LampColor, Observation, RoadUserKind
+from pipeline.types import GRID, Frame, FrameTime, Lamp, LampColor, Observation, RoadUserKind
 
 PERSON, BICYCLE, MOTORBIKE, CAR, BUS, TRUCK = (KIND_ID[kind] for kind in RoadUserKind)
 WIDTH, HEIGHT = 640, 480
@@ -49,8 +49,9 @@ def walker(time_s: float, speed_px_s: float, height: float = 80) -> tuple[float,
 def test_a_confirmed_road_user_is_told_in_picture_coordinates() -> None:
     last = watch((n / 6, [(CAR, (64, 240, 128, 288), 0.8)]) for n in range(6))[-1]
     [user] = last.road_users
-    assert user.now.box == pytest.approx((0.1, 0.5, 0.2, 0.6))
-    assert user.now.ground == pytest.approx((0.15, 0.6))
+    assert user.now.box == pytest.approx((0.1, 0.5, 0.2, 0.6), abs=0.5 / GRID)
+    assert user.now.ground == pytest.approx((0.15, 0.6), abs=0.5 / GRID)
+    assert all((edge * GRID).is_integer() for edge in (*user.now.box, user.now.confidence))
     assert (user.kind, user.kind_confidence) == (RoadUserKind.CAR, 1.0)
     assert last.picture_size == (1920, 1440)
     assert last.time.captured_at_s == START_S + 5 / 6
@@ -123,7 +124,7 @@ def test_who_stands_in_an_ignored_area_is_not_followed() -> None:
     perception = CameraPerception("test", ignore=[[(0.0, 0.5), (0.4, 0.5), (0.4, 1.0), (0.0, 1.0)]])
     inside, outside = (CAR, (64, 240, 128, 288), 0.8), (CAR, (400, 240, 464, 288), 0.8)
     last = watch(((n / 6, [inside, outside]) for n in range(6)), perception)[-1]
-    assert [user.now.ground[0] for user in last.road_users] == [pytest.approx(432 / WIDTH)]
+    assert [user.now.ground[0] for user in last.road_users] == [pytest.approx(432 / WIDTH, abs=0.5 / GRID)]
 
 
 def test_a_walking_pedestrian_stays_a_person_even_when_brisk() -> None:
