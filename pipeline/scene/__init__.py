@@ -1,7 +1,8 @@
 """What a camera's picture means: lamps, stop lines, lanes, zones, and the geometry to judge by."""
 
 from pipeline.scene.calibration import Calibration, CalibrationError
-from pipeline.scene.lines import Lane, StopLine
+from pipeline.scene.hours import HoursSettings, in_force
+from pipeline.scene.lines import Lane, SolidLine, StopLine, Turn, Zone
 from pipeline.scene.scene import Scene
 from pipeline.scene.settings import (
     CalibrationSettings,
@@ -11,7 +12,9 @@ from pipeline.scene.settings import (
     MovementSettings,
     SceneProblemsError,
     SceneSettings,
+    SolidLineSettings,
     StopLineSettings,
+    TurnSettings,
     ZoneSettings,
 )
 
@@ -19,6 +22,7 @@ __all__ = [
     "Calibration",
     "CalibrationError",
     "CalibrationSettings",
+    "HoursSettings",
     "JunctionSettings",
     "LampSettings",
     "Lane",
@@ -27,7 +31,13 @@ __all__ = [
     "Scene",
     "SceneProblemsError",
     "SceneSettings",
+    "SolidLine",
+    "SolidLineSettings",
     "StopLine",
     "StopLineSettings",
+    "Turn",
+    "TurnSettings",
+    "Zone",
     "ZoneSettings",
+    "in_force",
 ]

@@ -70,6 +70,12 @@ def inside(point: Point, polygon: Polygon) -> bool:
     return odd
 
 
+def depth(point: Point, polygon: Polygon) -> float:
+    """Distance from the polygon's edge: positive inside, negative outside."""
+    away = project(point, (*polygon, polygon[0]))[1]
+    return away if inside(point, polygon) else -away
+
+
 def meeting(a: Point, b: Point, c: Point, d: Point) -> tuple[float, float] | None:
     """Where segment a-b meets segment c-d: fractions of both, 0..1 from a and from c.
 

@@ -1,4 +1,4 @@
-"""Stop lines and lanes ready to be asked: points in picture heights, true proportions."""
+"""What is drawn in a scene, ready to be asked: points in picture heights, true proportions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import math
 
 from pipeline.scene import geometry
 from pipeline.scene.geometry import in_proportion
-from pipeline.scene.settings import LaneSettings, MovementSettings, StopLineSettings
+from pipeline.scene.settings import (
+    LaneSettings,
+    MovementSettings,
+    SolidLineSettings,
+    StopLineSettings,
+    TurnSettings,
+    ZoneSettings,
+)
 from pipeline.types import Point
 
 
@@ -78,6 +85,10 @@ class Lane:
         """Whether the point is on the lane."""
         return geometry.inside(point, self._polygon)
 
+    def depth(self, point: Point) -> float:
+        """Distance from its edge, in picture heights; negative outside."""
+        return geometry.depth(point, self._polygon)
+
     def progress(self, point: Point) -> float:
         """How far along the lane, from the start of its direction line."""
         return geometry.project(point, self._direction)[0]
@@ -91,3 +102,61 @@ class Lane:
         if math.hypot(*vector) == 0:
             return 0.0
         return abs(geometry.turn_deg(self.direction_at(point), vector))
+
+
+class Zone:
+    """An area with a purpose; every point in is in picture heights."""
+
+    def __init__(self, settings: ZoneSettings, aspect: float) -> None:
+        self.settings = settings
+        self.id = settings.id
+        self._polygon = in_proportion(settings.polygon, aspect)
+
+    def holds(self, point: Point) -> bool:
+        """Whether the point is in it."""
+        return geometry.inside(point, self._polygon)
+
+    def depth(self, point: Point) -> float:
+        """Distance from its edge, in picture heights; negative outside."""
+        return geometry.depth(point, self._polygon)
+
+
+class SolidLine:
+    """A line not to be crossed; every point in is in picture heights."""
+
+    def __init__(self, settings: SolidLineSettings, aspect: float) -> None:
+        self.settings = settings
+        self.id = settings.id
+        self.line = in_proportion(settings.line, aspect)
+        (ax, ay), (bx, by) = self.line[0], self.line[-1]
+        arrow = in_proportion(settings.forbidden, aspect) if settings.forbidden else None
+        self.towards = geometry.minus(arrow[1], arrow[0]) if arrow else (ay - by, bx - ax)
+        """Points to the side of positive distances."""
+        self.both = arrow is None
+        """False: only crossing to that side is forbidden."""
+
+    def distance(self, point: Point) -> float:
+        """From the line: positive on the side of `towards`, negative on the other."""
+        return geometry.signed_distance(point, self.line, self.towards)
+
+    def crossed(self, a: Point, b: Point) -> float | None:
+        """Fraction 0..1 of the way from a to b at which it passes the line within its ends; else None."""
+        return geometry.crossed(a, b, self.line)
+
+
+class Turn:
+    """A forbidden way through a junction; every point in is in picture heights."""
+
+    def __init__(self, settings: TurnSettings, aspect: float) -> None:
+        self.settings = settings
+        self.id = settings.id
+        self._entry = in_proportion(settings.entry, aspect)
+        self._exit = in_proportion(settings.exit, aspect)
+
+    def enters(self, point: Point) -> bool:
+        """Whether the point is where the turn begins."""
+        return geometry.inside(point, self._entry)
+
+    def leaves(self, point: Point) -> bool:
+        """Whether the point is where it ends."""
+        return geometry.inside(point, self._exit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.lines import Lane, StopLine
+from pipeline.scene.lines import Lane, SolidLine, StopLine, Turn, Zone
 from pipeline.scene.settings import SceneSettings
 from pipeline.types import Observation
 
@@ -27,6 +27,9 @@ class Scene:
         self._aspect = 0.0
         self._stop_lines: tuple[StopLine, ...] = ()
         self._lanes: tuple[Lane, ...] = ()
+        self._zones: tuple[Zone, ...] = ()
+        self._solid_lines: tuple[SolidLine, ...] = ()
+        self._turns: tuple[Turn, ...] = ()
 
     def stop_lines(self, aspect: float) -> tuple[StopLine, ...]:
         """Stop lines for a picture of this width / height."""
@@ -38,8 +41,28 @@ class Scene:
         self._draw(aspect)
         return self._lanes
 
+    def zones(self, aspect: float, purpose: str) -> tuple[Zone, ...]:
+        """Zones with a purpose, for a picture of this width / height."""
+        self._draw(aspect)
+        return tuple(zone for zone in self._zones if zone.settings.purpose == purpose)
+
+    def solid_lines(self, aspect: float) -> tuple[SolidLine, ...]:
+        """Lines not to be crossed, for a picture of this width / height."""
+        self._draw(aspect)
+        return self._solid_lines
+
+    def turns(self, aspect: float, act: str) -> tuple[Turn, ...]:
+        """Forbidden turns of one kind, for a picture of this width / height."""
+        self._draw(aspect)
+        return tuple(turn for turn in self._turns if turn.settings.act == act)
+
     def _draw(self, aspect: float) -> None:
-        if aspect != self._aspect:
-            self._stop_lines = tuple(StopLine(line, aspect) for line in self.settings.stop_lines)
-            self._lanes = tuple(Lane(lane, aspect) for lane in self.settings.lanes)
-            self._aspect = aspect
+        if aspect == self._aspect:
+            return
+        drawn = self.settings
+        self._stop_lines = tuple(StopLine(line, aspect) for line in drawn.stop_lines)
+        self._lanes = tuple(Lane(lane, aspect) for lane in drawn.lanes)
+        self._zones = tuple(Zone(zone, aspect) for zone in drawn.zones)
+        self._solid_lines = tuple(SolidLine(line, aspect) for line in drawn.solid_lines)
+        self._turns = tuple(Turn(turn, aspect) for turn in drawn.turns)
+        self._aspect = aspect

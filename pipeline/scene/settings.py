@@ -5,26 +5,26 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat, field_validator, model_validator
 
 from pipeline.scene import geometry
 from pipeline.scene.calibration import GROUND_ERROR_M, PICTURE_ERROR, Calibration
+from pipeline.scene.drawn import (
+    Area,
+    Arrow,
+    Coordinate,
+    Drawn,
+    LimitKmh,
+    Line,
+    Name,
+    PicturePoint,
+    check_arrow,
+    tuple_of,
+)
+from pipeline.scene.hours import HoursSettings, known_time_zone
 from pipeline.types import Lamp, LampLayout, Point, RoadUserKind
-
-PARALLEL_DEG = 15.0
-"""A travel arrow nearer than this to the run of its stop line cannot say which side is which."""
 
 Loc = tuple[str | int, ...]
 
@@ -37,75 +37,13 @@ class SceneProblemsError(ValueError):
         super().__init__("; ".join(f"{'.'.join(map(str, loc))}: {text}" for loc, text in problems))
 
 
-def _tuple_of(size: int | None, what: str) -> Any:
-    def check(value: Any) -> Any:
-        if not isinstance(value, list | tuple):
-            raise ValueError(f"must be {what}")
-        if size is not None and len(value) != size:
-            raise ValueError(f"must be {what}, not {len(value)} values")
-        return tuple(value)
-
-    return BeforeValidator(check)
-
-
-Coordinate = Annotated[FiniteFloat, Field(ge=0, le=1)]
-PicturePoint = Annotated[tuple[Coordinate, Coordinate], _tuple_of(2, "a point [x, y], both 0..1")]
-
-
-def _line(points: tuple[Point, ...]) -> tuple[Point, ...]:
-    for i, (a, b) in enumerate(pairwise(points)):
-        if a == b:
-            raise ValueError(f"points {i} and {i + 1} are the same: a side without length")
-    if (pair := geometry.self_crossing(points, closed=False)) is not None:
-        raise ValueError(f"crosses itself: side {pair[0]} meets side {pair[1]}; draw it without a loop")
-    return points
-
-
-def _polygon(points: tuple[Point, ...]) -> tuple[Point, ...]:
-    if len(points) > 3 and points[0] == points[-1]:
-        raise ValueError("the last corner repeats the first; leave it out, the polygon closes by itself")
-    for i, a in enumerate(points):
-        if a == points[(i + 1) % len(points)]:
-            raise ValueError(f"corners {i} and {(i + 1) % len(points)} are the same")
-    if all(abs(geometry.signed_area((points[0], a, b))) < 1e-6 for a, b in pairwise(points[1:])):
-        raise ValueError("encloses no area: its corners lie on one line")
-    if (pair := geometry.self_crossing(points, closed=True)) is not None:
-        raise ValueError(
-            f"crosses itself: the side from corner {pair[0]} meets the side from corner {pair[1]}; "
-            "list the corners in order around the area"
-        )
-    return points
-
-
-Line = Annotated[
-    tuple[PicturePoint, ...],
-    _tuple_of(None, "a list of two or more points"),
-    Field(min_length=2, max_length=32),
-    AfterValidator(_line),
-]
-Area = Annotated[
-    tuple[PicturePoint, ...],
-    _tuple_of(None, "a list of three or more corners"),
-    Field(min_length=3, max_length=64),
-    AfterValidator(_polygon),
-]
-LimitKmh = Annotated[FiniteFloat, Field(ge=5, le=150)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
-
-
-class _Drawn(BaseModel):
-    """Strict and frozen: an unknown key is an error, never silently ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class LampSettings(_Drawn):
+class LampSettings(Drawn):
     """One signal head (or one arrow of it) in the picture."""
 
     id: Name
     box: Annotated[
         tuple[Coordinate, Coordinate, Coordinate, Coordinate],
-        _tuple_of(4, "a box [left, top, right, bottom], all 0..1"),
+        tuple_of(4, "a box [left, top, right, bottom], all 0..1"),
     ]
     """[left, top, right, bottom], drawn tightly around the lamps, without the countdown above them."""
     layout: LampLayout = "vertical"
@@ -124,7 +62,7 @@ class LampSettings(_Drawn):
         return box
 
 
-class MovementSettings(_Drawn):
+class MovementSettings(Drawn):
     """One way to go on after the line, and what governs it."""
 
     lamp: Name | None = None
@@ -141,7 +79,7 @@ class MovementSettings(_Drawn):
         return self
 
 
-class MovementsSettings(_Drawn):
+class MovementsSettings(Drawn):
     """The movements that start at a stop line; one left out does not exist there."""
 
     left: MovementSettings | None = None
@@ -162,7 +100,7 @@ class MovementsSettings(_Drawn):
         return {name: m for name in ("left", "straight", "right") if (m := getattr(self, name)) is not None}
 
 
-class JunctionSettings(_Drawn):
+class JunctionSettings(Drawn):
     """What counts as having gone on into the junction. One of the three."""
 
     area: Area | None = None
@@ -179,13 +117,13 @@ class JunctionSettings(_Drawn):
         return self
 
 
-class StopLineSettings(_Drawn):
+class StopLineSettings(Drawn):
     """A stop line, the way vehicles cross it, and the lamps that govern them."""
 
     id: Name
     line: Line
     """Along the painted line, from kerb to the middle of the road; only crossings of it count."""
-    travel: Annotated[tuple[PicturePoint, PicturePoint], _tuple_of(2, "two points: [from, to]")]
+    travel: Arrow
     """An arrow [from, to] drawn across the line: from where vehicles wait to where they go."""
     movements: MovementsSettings
     junction: JunctionSettings = JunctionSettings(beyond_heights=1.0)
@@ -193,19 +131,11 @@ class StopLineSettings(_Drawn):
 
     @model_validator(mode="after")
     def _arrow_crosses(self) -> Self:
-        start, end = self.travel
-        if start == end:
-            raise ValueError("travel has no length: draw the arrow from before the line to beyond it")
-        _, _, direction = geometry.project(start, self.line)
-        angle = abs(geometry.turn_deg(direction, geometry.minus(end, start)))
-        if min(angle, 180 - angle) < PARALLEL_DEG:
-            raise ValueError("travel runs parallel to the line: draw the arrow across it")
-        if geometry.crossed(start, end, self.line) is None:
-            raise ValueError("travel does not cross the line: start the arrow before it and end it beyond")
+        check_arrow("travel", self.travel, self.line)
         return self
 
 
-class LaneSettings(_Drawn):
+class LaneSettings(Drawn):
     """A lane, or a carriageway of lanes that go the same way."""
 
     id: Name
@@ -219,33 +149,69 @@ class LaneSettings(_Drawn):
     """Speed limit; needed by speeding."""
 
 
-class ZoneSettings(_Drawn):
+class ZoneSettings(Drawn):
     """An area with a purpose of its own."""
 
     id: Name
     polygon: Area
     """Its corners in order."""
     purpose: Name
-    """What it is for, e.g. no_stopping, pavement."""
+    """What it is for: rules say which purposes they ask for (no_stopping, pavement, motorway, ...)."""
     limit_kmh: LimitKmh | None = None
     """Speed limit in it, lower or higher than the lane's; for speeding."""
+    classes: tuple[RoadUserKind, ...] = ()
+    """Whom its purpose concerns; empty: everyone that the rule is about."""
+    hours: tuple[HoursSettings, ...] = ()
+    """When its purpose is in force, in the scene's `time_zone`; empty: always."""
 
 
-class SurveyedPointSettings(_Drawn):
+class SolidLineSettings(Drawn):
+    """A painted line that must not be crossed."""
+
+    id: Name
+    line: Line
+    """Along the paint."""
+    forbidden: Arrow | None = None
+    """An arrow [from, to] across the line: crossing in this direction is forbidden; left out: in both."""
+    classes: tuple[RoadUserKind, ...] = ()
+    """Whom it binds; empty: every vehicle."""
+
+    @model_validator(mode="after")
+    def _arrow_crosses(self) -> Self:
+        if self.forbidden is not None:
+            check_arrow("forbidden", self.forbidden, self.line)
+        return self
+
+
+class TurnSettings(Drawn):
+    """A way through a junction that is forbidden: in at one place and out at another."""
+
+    id: Name
+    act: Literal["banned_turn", "u_turn"]
+    """Which rule judges it."""
+    entry: Area
+    """Where vehicles come from: the lanes before the junction."""
+    exit: Area
+    """Where they leave it by the forbidden way; apart from `entry`."""
+    classes: tuple[RoadUserKind, ...] = ()
+    """Whom it binds; empty: every vehicle."""
+
+
+class SurveyedPointSettings(Drawn):
     """A point of the road that is known in the picture and on the ground."""
 
     picture: PicturePoint
     """[x, y] in the picture, 0..1."""
-    ground_m: Annotated[tuple[FiniteFloat, FiniteFloat], _tuple_of(2, "a point [x, y] in metres")]
+    ground_m: Annotated[tuple[FiniteFloat, FiniteFloat], tuple_of(2, "a point [x, y] in metres")]
     """[x, y] in metres from any origin: x to the right and y ahead, or x to the east and y to the north."""
 
 
-class RectangleSettings(_Drawn):
+class RectangleSettings(Drawn):
     """A rectangle on the road whose sides are known, such as the box between lane lines and stop lines."""
 
     corners: Annotated[
         tuple[PicturePoint, ...],
-        _tuple_of(4, "four corners, in order around the rectangle"),
+        tuple_of(4, "four corners, in order around the rectangle"),
     ]
     """Four points in order around; the first two are one side of `width_m`."""
     width_m: Annotated[FiniteFloat, Field(gt=0, le=1000)]
@@ -271,7 +237,7 @@ class RectangleSettings(_Drawn):
         return self.corners, ground
 
 
-class CalibrationSettings(_Drawn):
+class CalibrationSettings(Drawn):
     """Where the picture's points lie on the road, in metres: `points`, or one `rectangle`."""
 
     points: Annotated[tuple[SurveyedPointSettings, ...], Field(max_length=32)] = ()
@@ -309,7 +275,7 @@ def _empty(value: Any) -> Any:
     return value
 
 
-class SceneSettings(_Drawn):
+class SceneSettings(Drawn):
     """One camera's scene. All coordinates are 0..1 of the picture, x to the right, y down."""
 
     lamps: tuple[LampSettings, ...] = ()
@@ -319,12 +285,18 @@ class SceneSettings(_Drawn):
     lanes: tuple[LaneSettings, ...] = ()
     """Lanes; needed by wrong_way, and road users are counted per lane."""
     zones: tuple[ZoneSettings, ...] = ()
-    """Areas for rules that ask for them."""
+    """Areas for rules that ask for them, by purpose."""
+    solid_lines: tuple[SolidLineSettings, ...] = ()
+    """Lines that must not be crossed; needed by solid_line."""
+    turns: tuple[TurnSettings, ...] = ()
+    """Forbidden ways through a junction; needed by banned_turn and u_turn."""
+    time_zone: Annotated[str, AfterValidator(known_time_zone)] = "Asia/Ho_Chi_Minh"
+    """IANA name of the place's time zone: `hours` are told in it."""
     calibration: CalibrationSettings | None = None
     """Metres on the road: needed by speeding, and for mean speeds and queues in metres."""
     ignore: tuple[Area, ...] = ()
     """Areas in which nobody is followed: parking, a screen, a recorder's overlay."""
-    rules: Annotated[dict[str, dict[str, Any]], BeforeValidator(_empty)] = {}
+    rules: Annotated[dict[str, dict[str, Any]], BeforeValidator(_empty)] = Field(default_factory=dict)
     """The rules that are on, each with its parameters (or nothing behind the colon for the defaults)."""
 
     @model_validator(mode="after")
@@ -338,7 +310,7 @@ class SceneSettings(_Drawn):
         return tuple(Lamp(lamp.id, lamp.box, lamp.layout) for lamp in self.lamps)
 
     def _problems(self) -> Iterator[tuple[Loc, str]]:
-        for key in ("lamps", "stop_lines", "lanes", "zones"):
+        for key in ("lamps", "stop_lines", "lanes", "zones", "solid_lines", "turns"):
             ids = [item.id for item in getattr(self, key)]
             for i, name in enumerate(ids):
                 if Counter(ids[:i])[name]:
