@@ -1,0 +1,1 @@
+"""Parts of scripts/train_detector.py: pictures, training, scoring."""
