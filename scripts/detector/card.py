@@ -51,10 +51,10 @@ def write(
         f"input {INPUT[0]}x{INPUT[1]} RGB 0..1, letterboxed; {model.stat().st_size / 1e6:.1f} MB.",
         f"- Classes: {', '.join(NAMES)}. A two-wheeler's box includes its riders, who are no `person`; "
         "`helmet` and `head` are heads with and without one, of riders and of people on foot.",
-        f"- Labelled: road users from {LEAST_PX:g} px (longer side) of which {LEAST_VISIBLE:.0%} can be seen, plates "
-        f"from {LEAST_PLATE_PX:g} px of width, heads from {LEAST_HEAD_PX:g} px of height, in 640x360.",
-        f"- Training data: {metadata['training_data']}. Seed {metadata['seed']}, {metadata['epochs']} epochs, code "
-        f"{metadata['code_version']}.",
+        f"- Labelled: road users from {LEAST_PX:g} px (longer side) of which {LEAST_VISIBLE:.0%} can be seen, "
+        f"plates from {LEAST_PLATE_PX:g} px of width, heads from {LEAST_HEAD_PX:g} px of height, in 640x360.",
+        f"- Training data: {metadata['training_data']}. Seed {metadata['seed']}, {metadata['epochs']} epochs, "
+        f"code {metadata['code_version']}.",
         f"- License: {LICENSE}.",
         "",
         "## On held-out cities",
@@ -69,9 +69,9 @@ def write(
             "",
             "## On real clips",
             "",
-            f"Against the boxes of {labeller.stem} (which misses much and calls riders persons): a stand-in for "
-            "truth, so the figures say how far the two agree. Last 30 % of each clip, the first 60 % of it in the "
-            "training data unless said otherwise.",
+            f"Against the boxes of {labeller.stem} (which misses much and calls riders persons): a stand-in "
+            "for truth, so the figures say how far the two agree. Last 30 % of each clip; the first 60 % were "
+            "in the training data unless said otherwise.",
             "",
             "| clip | pictures | mAP50 | mAP50-95 | AP50 motorbike | AP50 car | AP50 person |",
             "|---|---|---|---|---|---|---|",
@@ -91,8 +91,8 @@ def write(
             for name, asked in ((model.stem, ours), (labeller.stem, detector(labeller))):
                 found, total = riders(asked, riders_folder, 0.3)
                 text.append(
-                    f"Labelled riders with a person's or two-wheeler's box of {name} on them (IoU 0.5, confidence "
-                    f"0.3): {found} of {total}, {found / total:.2f}."
+                    f"Labelled riders with a person's or two-wheeler's box of {name} on them (IoU 0.5, "
+                    f"confidence 0.3): {found} of {total}, {found / total:.2f}."
                 )
     model.with_suffix(".md").write_text("\n".join(text) + "\n", encoding="utf-8")
 

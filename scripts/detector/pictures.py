@@ -115,7 +115,7 @@ def views(
 
 
 def labels(seen: Sequence[Seen], scale: float, size: tuple[int, int]) -> Iterator[str]:
-    """Lines "class x y width height" (centre, 0..1) of what is worth a label at `scale` of the drawn picture."""
+    """Lines "class x y width height" (centre, 0..1) of what is worth a label in a picture of `size`."""
     for one in seen:
         if one.kind in NAMES and one.visible >= LEAST_VISIBLE and _longer(one.box) * scale >= LEAST_PX:
             yield _line(NAMES.index(one.kind), one.box, scale, size)
