@@ -3,7 +3,7 @@
 from pipeline.config.camera import CameraSettings, StreamSettings
 from pipeline.config.model import ModelSettings
 from pipeline.config.root import Config, WorkerSettings
-from pipeline.config.sinks import EvidenceSettings, KafkaSettings, OutboxSettings
+from pipeline.config.sinks import EvidenceSettings, KafkaSettings, OutboxSettings, TracksSettings
 
 __all__ = [
     "CameraSettings",
@@ -13,5 +13,6 @@ __all__ = [
     "ModelSettings",
     "OutboxSettings",
     "StreamSettings",
+    "TracksSettings",
     "WorkerSettings",
 ]

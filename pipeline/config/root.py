@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from pipeline.config.base import Settings
 from pipeline.config.camera import CameraId, CameraSettings
 from pipeline.config.model import ModelSettings
-from pipeline.config.sinks import EvidenceSettings, KafkaSettings, OutboxSettings
+from pipeline.config.sinks import EvidenceSettings, KafkaSettings, OutboxSettings, TracksSettings
 
 
 class WorkerSettings(Settings):
@@ -36,6 +36,7 @@ class Config(Settings):
     """Without it, events stay in the outbox, where `ngatu events` reads them."""
     outbox: OutboxSettings = OutboxSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    tracks: TracksSettings = TracksSettings()
 
     @model_validator(mode="after")
     def _camera_ids_differ(self) -> Self:

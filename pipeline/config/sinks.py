@@ -1,4 +1,4 @@
-"""Where events go: the outbox on disk, and Kafka."""
+"""Where things go: events to the outbox and Kafka, evidence and tracks to the disk."""
 
 from __future__ import annotations
 
@@ -45,6 +45,17 @@ class KafkaSettings(Login):
                 f"{self.security_protocol} needs sasl_mechanism, username, and password_env or password_file"
             )
         return self
+
+
+class TracksSettings(Settings):
+    """What rules saw, stored so that `ngatu backtest` can run other rules over it. Holds no picture."""
+
+    enabled: bool = False
+    """Store the tracks of every camera, below data_dir in tracks/."""
+    retention_days: Annotated[float, Field(gt=0, le=3650)] = 7.0
+    """A day's file is removed when nothing has been added to it for this long."""
+    max_megabytes: Annotated[float, Field(ge=1)] = 2048.0
+    """All cameras together; the oldest days go first."""
 
 
 class EvidenceSettings(Settings):

@@ -24,6 +24,7 @@ from pipeline.events.publisher import Publisher
 from pipeline.evidence import ROLES, EvidenceError, EvidenceMaker, SigningKey
 from pipeline.perception.detector import Detector
 from pipeline.scene import Scene
+from pipeline.tracks.log import TrackLog
 from pipeline.types import CameraHealth, Frame, Hit, MissingItem
 from pipeline.worker.http import MonitorServer
 from pipeline.worker.metrics import Metrics
@@ -95,12 +96,15 @@ class Worker:
             threads=config.model.threads or os.cpu_count() or 1,
             batch=config.model.batch,
         )
+        self.tracks = TrackLog(tracks_root(config), config.tracks, self.metrics.count_tracks)
+        self.metrics.tracks_bytes.set_function(self.tracks.bytes)
         self.watches = {
             camera.id: CameraWatch(
                 camera,
                 scenes[camera.id],
                 self.metrics,
                 confidence=config.model.confidence,
+                tracks=self.tracks.camera(camera.id),
                 on_frame=self.scheduler.frame_ready,
                 on_health=self._health,
             )
@@ -134,6 +138,7 @@ class Worker:
         self.monitor.start()
         if self.publisher is not None:
             self.publisher.start()
+        self.tracks.start()
         self.proofs.start()
         self.scheduler.start()
         for watch in self.watches.values():
@@ -159,6 +164,7 @@ class Worker:
         for watch in self.watches.values():
             now_s = watch.newest.time.captured_at_s if watch.newest else 0.0
             self._pass_on(watch, watch.finish(), now_s)
+        self.tracks.close(2.0)
 
     def stop(self, timeout_s: float = 9.0) -> None:
         """Finish what has been seen and exit in time: hits get their proof from what has been filmed."""
@@ -385,6 +391,11 @@ class Worker:
 def outbox_path(config: Config) -> Path:
     """Where the worker keeps its outbox."""
     return config.worker.data_dir / "outbox.db"
+
+
+def tracks_root(config: Config) -> Path:
+    """Where the worker keeps its tracks."""
+    return config.worker.data_dir / "tracks"
 
 
 def evidence_root(config: Config) -> Path:

@@ -62,6 +62,13 @@ class Metrics:
             "ngatu_evidence_missing_total", "Parts of evidence that could not be had", ["role"], registry=r
         )
         self.evidence_bytes = Gauge("ngatu_evidence_bytes", "Evidence on this box's disk", registry=r)
+        self.tracks_bytes = Gauge("ngatu_tracks_bytes", "Stored tracks on this box's disk", registry=r)
+        self.tracks_frames = Counter(
+            "ngatu_tracks_frames_total",
+            "Frames whose tracks were stored, or refused (the disk was full, or too slow)",
+            ["camera", "outcome"],
+            registry=r,
+        )
         self.outbox_events = Gauge("ngatu_outbox_events", "Events not yet acknowledged", registry=r)
         self.outbox_bytes = Gauge("ngatu_outbox_bytes", "Size of the outbox on disk", registry=r)
         self.outbox_oldest = Gauge(
@@ -85,3 +92,7 @@ class Metrics:
         self.errors = Counter(
             "ngatu_errors_total", "Errors that were survived, by stage", ["stage"], registry=r
         )
+
+    def count_tracks(self, camera_id: str, outcome: str, frames: int) -> None:
+        """Frames of a camera whose tracks were "stored" or "refused"."""
+        self.tracks_frames.labels(camera_id, outcome).inc(frames)

@@ -13,6 +13,7 @@ from pipeline.config import CameraSettings
 from pipeline.perception.camera import CameraPerception
 from pipeline.rules import Flow, Moment, Moments, build_rules
 from pipeline.scene import Scene
+from pipeline.tracks.log import CameraTracks
 from pipeline.types import CameraHealth, Frame, Hit, Observation
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.minutes import FlowMinute, FlowMinutes
@@ -36,10 +37,14 @@ class CameraWatch:
         metrics: Metrics,
         *,
         confidence: float,
+        tracks: CameraTracks | None,
         on_frame: Callable[[str], None],
         on_health: Callable[[CameraHealth], None],
     ) -> None:
-        """`confidence` is the detector's. Raises RuleError for a rule that the scene cannot serve."""
+        """`confidence` is the detector's; `tracks` keeps what the rules see, None where nothing is kept.
+
+        Raises RuleError for a rule that the scene cannot serve.
+        """
         self.settings = settings
         self.scene = scene
         self.camera = Camera(settings, on_frame, on_health)
@@ -58,12 +63,15 @@ class CameraWatch:
         self._rules = build_rules(scene)
         self._minutes = FlowMinutes(Flow(scene))
         self._metrics = metrics
+        self._tracks = tracks
 
     def judge(self, frame: Frame, detections: sv.Detections) -> Verdict:
         """Take up the next frame, in order of capture."""
         began = time.thread_time()
         observation = self._perception.observe(frame, detections)
         observed = time.thread_time()
+        if self._tracks is not None:
+            self._tracks.add(observation)
         verdict = self._judge(self._moments.observe(observation))
         judged = time.thread_time()
         self.newest = observation
