@@ -14,6 +14,7 @@ from pipeline.rules.base import Rule
 from pipeline.rules.flow import Flow
 from pipeline.rules.moments import Moment, Moments
 from pipeline.rules.red_light import RedLight
+from pipeline.rules.speeding import Speeding
 from pipeline.rules.stop_line import StopLineRule
 from pipeline.rules.wrong_way import WrongWay
 from pipeline.scene import Scene
@@ -22,6 +23,7 @@ RULES: dict[str, Any] = {
     RedLight.name: RedLight,
     StopLineRule.name: StopLineRule,
     WrongWay.name: WrongWay,
+    Speeding.name: Speeding,
 }
 """Name to class, of every rule there is."""
 

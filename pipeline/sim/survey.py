@@ -1,4 +1,4 @@
-"""What somebody with a tape and a picture would measure: a few points of the road for a camera's calibration."""
+"""What somebody with a tape and a picture measures of the road, for a camera's calibration."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def calibration(site: Site, camera: CameraPose) -> dict[str, Any] | None:
         for k in chosen
     ]
     try:
-        Calibration([p["picture"] for p in points], [p["ground_m"] for p in points])
+        Calibration(*(np.array([point[key] for point in points]) for key in ("picture", "ground_m")))
     except CalibrationError:
         return None
     return {"points": points}

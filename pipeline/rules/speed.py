@@ -1,0 +1,176 @@
+"""How fast a road user went, in metres over capture time, and how far off that may be.
+
+The tracked point is the middle of the box's lower edge: of a car seen from behind its rear, not its middle.
+It keeps its place on the vehicle while the vehicle goes straight, so its speed is the vehicle's; where it
+slides along the vehicle is the third part of the uncertainty. With the points p_i(t_i) on the ground, a
+straight and even motion p0 + v t is fitted by generalised least squares, each point weighing by its own
+error: the box's jitter through the calibration's Jacobian J at that point, and the frame's timing.
+
+    S_i = J_i diag(sx_i^2, sy_i^2) J_i' + (v s_frame)^2 u u'
+    u^2(speed) = u' C_fit u      box jitter and frame timing, widened where the fit is worse than its errors
+               + u^2(length)/T^2 calibration: covariance of both ends together, along the way u
+               + (k v)^2         the point's height over the ground and its slide, by class
+               + (v dt/T)^2      what the clock was slewed within the window
+
+(law of propagation of uncertainty, JCGM 100:2008, 5.1.2; expanded with k = 2, some 95 %, 6.2.1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.scene import Calibration
+from pipeline.types import FrameTime, RoadUserKind, TrackPoint
+
+Floats = npt.NDArray[np.float64]
+
+COVERAGE = 2.0
+"""The uncertainty told is this many standard uncertainties: some 95 %."""
+
+BOX_JITTER = 0.02
+"""Standard deviation of a box's edge, of the box's own size; where boxes jump more, the fit shows it."""
+PICTURE_JITTER = 0.0005
+"""And of the picture: half a pixel of 1280, 720."""
+FRAME_JITTER_S = 0.004
+"""Of a frame's stamp against the frames beside it: cameras stamp by a clock of 90 kHz, but not at once."""
+ALIKE = 2.0
+"""Boxes in a row err alike: the variance of a fit is as much larger than with independent ones."""
+OUTLIER = 2.5
+"""A point farther off than this many of its errors weighs less (Huber)."""
+
+POINT_SHARE = {
+    RoadUserKind.CAR: 0.01,
+    RoadUserKind.BUS: 0.03,
+    RoadUserKind.TRUCK: 0.03,
+}
+"""Standard uncertainty by what the tracked point is, of the speed: a bumper's lower edge z over the ground is
+seen H / (H - z) too fast by a camera H high (0.3 m at 7 m: 4 %); a side that comes into view slides the
+middle. Read off models of the synthetic city, see docs/rules/speeding.md."""
+POINT_SHARE_SMALL = 0.005
+"""Of two-wheelers and persons, which stand on the ground just where their box ends."""
+
+MIN_POINTS = 5
+MIN_S = 0.7
+"""Of a window: less says nothing."""
+EDGE = 0.004
+"""A box this near to the picture's side or bottom is cut by it: its lower middle is not the vehicle's."""
+MAX_MPS = 70.0
+"""Faster is an error of tracking."""
+_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """A measured speed."""
+
+    mps: float
+    uncertainty_mps: float
+    """Expanded (k = 2): some 95 % of true speeds are within it."""
+    at_s: float
+    """Capture time that it stands for: the middle of the points by weight."""
+    way_m: float
+    """Between the window's ends."""
+    duration_s: float
+    points: int
+
+    @property
+    def kmh(self) -> float:
+        """In km/h."""
+        return self.mps * 3.6
+
+    @property
+    def uncertainty_kmh(self) -> float:
+        """In km/h, k = 2."""
+        return self.uncertainty_mps * 3.6
+
+
+def measure(
+    calibration: Calibration,
+    points: Sequence[TrackPoint],
+    kind: RoadUserKind,
+    times: tuple[FrameTime, FrameTime] | None = None,
+) -> Speed | None:
+    """The speed over points of one trajectory, oldest first; None where they do not make one.
+
+    `times` are the first and last point's stamps: what their error bounds differ by was slewed in between.
+    """
+    points = _usable(points)
+    if len(points) < MIN_POINTS or points[-1].time_s - points[0].time_s < MIN_S:
+        return None
+    boxes = np.array([point.box for point in points])
+    picture = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]])
+    ground = calibration.to_ground(picture)
+    if not np.isfinite(ground).all():
+        return None
+    time = np.array([point.time_s for point in points])
+    start_s, end_s = time[0], time[-1]
+    noise = _noise(calibration.jacobian(picture), boxes)
+    position, velocity, spread, at_s = _fit(time, ground, noise)
+    mps, duration_s = float(np.hypot(*velocity)), float(end_s - start_s)
+    if not 0 < mps <= MAX_MPS:
+        return None
+    way = velocity / mps
+    ends = calibration.to_picture([position + velocity * (t - at_s) for t in (start_s, end_s)])
+    along = np.concatenate([-way, way])
+    length = float(along @ calibration.covariance(ends) @ along) if np.isfinite(ends).all() else math.inf
+    slewed_s = abs(times[1].uncertainty_ms - times[0].uncertainty_ms) / 1e3 if times else 0.0
+    variance = (
+        float(way @ spread @ way)
+        + length / duration_s**2
+        + (mps * POINT_SHARE.get(kind, POINT_SHARE_SMALL)) ** 2
+        + (mps * slewed_s / duration_s) ** 2
+    )
+    return Speed(mps, COVERAGE * math.sqrt(variance), float(at_s), mps * duration_s, duration_s, len(points))
+
+
+def _usable(points: Sequence[TrackPoint]) -> list[TrackPoint]:
+    """Whole boxes, each later than the one before: a moment told twice has no length."""
+    out: list[TrackPoint] = []
+    for point in points:
+        left, top, right, bottom = point.box
+        whole = left > EDGE and right < 1 - EDGE and bottom < 1 - EDGE and top < bottom
+        if whole and (not out or point.time_s > out[-1].time_s):
+            out.append(point)
+    return out
+
+
+def _noise(jacobian: Floats, boxes: Floats) -> Floats:
+    """(N, 2, 2) in square metres: the boxes' jitter on the ground."""
+    size = np.column_stack([boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]])
+    # The middle of two edges that jump by themselves jumps less than either.
+    jump = (BOX_JITTER * size) ** 2 * [0.5, 1.0] + PICTURE_JITTER**2
+    return np.asarray((jacobian * jump[:, None, :]) @ jacobian.transpose(0, 2, 1))
+
+
+def _fit(time: Floats, ground: Floats, noise: Floats) -> tuple[Floats, Floats, Floats, float]:
+    """Position at the middle moment, velocity, its covariance (2, 2), and that moment.
+
+    Normal equations of generalised least squares; points that lie far off weigh less, by Huber's weights.
+    """
+    even, at_s = np.ones(len(time)), float(time.mean())
+    velocity = (ground[-1] - ground[0]) / (time[-1] - time[0])
+    for _ in range(_ROUNDS):
+        errors = noise + FRAME_JITTER_S**2 * velocity[:, None] * velocity[None, :]
+        weight = np.linalg.inv(errors)
+        trust = even[:, None, None] * weight
+        # By how much each point counts along the way: there the moment is looked for that speed stands for.
+        along = np.einsum("i,nij,j->n", velocity, trust, velocity)
+        at_s = float(time @ along / along.sum()) if along.sum() > 0 else at_s
+        later = (time - at_s)[:, None, None]
+        sums = [trust.sum(0), (trust * later).sum(0), (trust * later**2).sum(0)]
+        normal = np.block([[sums[0], sums[1]], [sums[1], sums[2]]])
+        pull = np.einsum("nij,nj->ni", trust, ground)
+        right = np.concatenate([pull.sum(0), (pull * later[:, :, 0]).sum(0)])
+        solved = np.linalg.solve(normal, right)
+        position, velocity = solved[:2], solved[2:]
+        off = ground - position - (time - at_s)[:, None] * velocity
+        distance = np.sqrt(np.einsum("ni,nij,nj->n", off, weight, off))
+        even = np.minimum(1.0, OUTLIER / np.maximum(distance, 1e-9))
+    misfit = float((even * distance**2).sum()) / max(2 * len(time) - 4, 1)
+    spread = np.linalg.inv(normal)[2:, 2:] * max(1.0, misfit) * ALIKE
+    return position, velocity, np.asarray(spread), at_s
