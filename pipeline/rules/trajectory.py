@@ -17,6 +17,8 @@ from operator import mul
 from statistics import median
 from typing import NamedTuple
 
+import numpy as np
+
 from pipeline.scene import Calibration
 from pipeline.scene.geometry import dot, minus
 from pipeline.scene.scene import aspect_of
@@ -33,6 +35,19 @@ REMEMBER_S = 60.0
 
 TOP_SHARE = 0.25
 """See moved_as_a_whole."""
+
+FOOTPRINT_M: dict[RoadUserKind, tuple[float, float]] = {
+    RoadUserKind.PERSON: (0.4, 0.5),
+    RoadUserKind.BICYCLE: (1.7, 0.6),
+    RoadUserKind.MOTORBIKE: (1.9, 0.7),
+    RoadUserKind.CAR: (4.4, 1.8),
+    RoadUserKind.BUS: (10.0, 2.5),
+    RoadUserKind.TRUCK: (7.0, 2.2),
+}
+"""Usual length and width."""
+
+HEADED_MPS = 0.8
+"""Slower, the last heading holds: a standing box jitters in all directions."""
 
 LEAP_HEIGHTS = 1.0
 """A point further than this from where the trajectory led (in box heights, and as much again per second of
@@ -56,6 +71,14 @@ class Step:
     """Smoothed place on the ground, as Calibration.to_ground has it; None where that knows none."""
     velocity_mps: Point | None = None
     """On the ground, in metres a second; None as `position_m`."""
+    depth: float = 0.0
+    """How far up the picture from `position` the middle of its footprint lies; 0 without calibration."""
+
+    @property
+    def centre(self) -> Point:
+        """Middle of its footprint. Where the camera looks across a lane, the bottom of a long vehicle's box
+        can be in the next one; its middle is not."""
+        return (self.position[0], self.position[1] - self.depth)
 
     @property
     def time_s(self) -> float:
@@ -90,6 +113,8 @@ class _Seen(NamedTuple):
     time: FrameTime
     ground: Point | None
     """In metres."""
+    fall: Point
+    """How far down the picture a metre of the ground's x and y leads there."""
 
 
 @dataclass(slots=True)
@@ -100,6 +125,8 @@ class _Trail:
     """As far back as smoothing needs, and those not yet handed out."""
     done: int = 0
     """How many of `points` were handed out."""
+    heading: Point | None = None
+    """Unit vector on the ground, where it last moved."""
 
 
 Advance = tuple[Track, Step | None]
@@ -145,9 +172,9 @@ class Tracks:
             for user in observation.road_users
             for trail in [self._trail(user)]
         ]
-        ground = iter(self._metres([point.ground for _, points in fresh for point in points]))
+        ground = self._on_ground([point.ground for _, points in fresh for point in points])
         for trail, points in fresh:
-            seen = [self._see(point, next(ground), observation.time) for point in points]
+            seen = [self._see(point, *next(ground), observation.time) for point in points]
             yield from _follow(trail, seen)
         for trail in [t for t in self._trails.values() if now - t.last_seen_s > MAX_GAP_S]:
             yield from self._end(trail)
@@ -173,17 +200,22 @@ class Tracks:
         trail.track = replace(trail.track, kind=user.kind, kind_confidence=user.kind_confidence)
         return trail
 
-    def _see(self, point: TrackPoint, ground: Point | None, time: FrameTime) -> _Seen:
+    def _see(self, point: TrackPoint, ground: Point | None, fall: Point, time: FrameTime) -> _Seen:
         x, y = point.ground
         height = point.box[3] - point.box[1]
         when = replace(time, captured_at_s=point.time_s)
-        return _Seen(point.time_s, x * self.aspect, y, height, point, when, ground)
+        return _Seen(point.time_s, x * self.aspect, y, height, point, when, ground, fall)
 
-    def _metres(self, points: Sequence[Point]) -> list[Point | None]:
+    def _on_ground(self, points: Sequence[Point]) -> Iterator[tuple[Point | None, Point]]:
         if self._calibration is None or not points:
-            return [None] * len(points)
-        ground = self._calibration.to_ground(points).tolist()
-        return [(x, y) if math.isfinite(x) and math.isfinite(y) else None for x, y in ground]
+            yield from ((None, (0.0, 0.0)) for _ in points)
+            return
+        ground, slopes = self._calibration.to_ground(points), self._calibration.jacobian(points)
+        (a, b), (c, d) = slopes[:, 0].T, slopes[:, 1].T
+        fall = np.column_stack([-c, a]) / (a * d - b * c)[:, None]
+        for there, down in zip(ground.tolist(), fall.tolist(), strict=True):
+            known = all(map(math.isfinite, (*there, *down)))
+            yield ((there[0], there[1]), (down[0], down[1])) if known else (None, (0.0, 0.0))
 
 
 def _follow(trail: _Trail, fresh: Iterable[_Seen]) -> Iterator[tuple[Track, Step]]:
@@ -203,12 +235,28 @@ def _follow(trail: _Trail, fresh: Iterable[_Seen]) -> Iterator[tuple[Track, Step
 def _steps(trail: _Trail, until_s: float) -> Iterator[tuple[Track, Step]]:
     points = trail.points
     while trail.done < len(points) and points[trail.done].time_s <= until_s:
-        yield trail.track, _smooth(points, trail.done)
+        step = _smooth(points, trail.done)
+        if step.velocity_mps is not None:
+            fall = points[trail.done].fall
+            speed = math.hypot(*step.velocity_mps)
+            if speed >= HEADED_MPS:
+                trail.heading = (step.velocity_mps[0] / speed, step.velocity_mps[1] / speed)
+            step = replace(step, depth=_depth(trail.track.kind, trail.heading, fall))
+        yield trail.track, step
         trail.done += 1
     # The window of the next step, and one more for the median at its edge.
     while trail.done > 1 and points[1].time_s < points[trail.done - 1].time_s - HALF_WINDOW_S:
         del points[0]
         trail.done -= 1
+
+
+def _depth(kind: RoadUserKind, heading: Point | None, fall: Point) -> float:
+    """How far its footprint reaches down the picture from its middle."""
+    length_m, width_m = FOOTPRINT_M[kind]
+    if heading is None:
+        return math.hypot(*fall) * (length_m + width_m) / 4
+    across = (-heading[1], heading[0])
+    return abs(dot(fall, heading)) * length_m / 2 + abs(dot(fall, across)) * width_m / 2
 
 
 def moved_as_a_whole(before: Step, now: Step, way: Point) -> bool:
