@@ -119,10 +119,10 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="a few pictures, one epoch: proves the script")
-    parser.add_argument("--pictures", type=int, default=2000, help="of the city to train on (%(default)s)")
+    parser.add_argument("--pictures", type=int, default=3320, help="of the city to train on (%(default)s)")
     parser.add_argument("--judged", type=int, default=120, help="of the city to choose weights by")
     parser.add_argument("--scored", type=int, default=400, help="of held-out cities for the card")
-    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--real", type=Path, help="folder of real clips (*.mp4) whose first part is added")

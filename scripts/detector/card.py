@@ -51,15 +51,15 @@ def write(
         f"input {INPUT[0]}x{INPUT[1]} RGB 0..1, letterboxed; {model.stat().st_size / 1e6:.1f} MB.",
         f"- Classes: {', '.join(NAMES)}. A two-wheeler's box includes its riders, who are no `person`; "
         "`helmet` and `head` are heads with and without one, of riders and of people on foot.",
-        f"- Labelled: road users from {LEAST_PX:g} px (longer side) of which {LEAST_VISIBLE:.0%} can be seen, "
+        f"- Labelled: road users from {LEAST_PX:g} px (longer side) {LEAST_VISIBLE:.0%} visible, "
         f"plates from {LEAST_PLATE_PX:g} px of width, heads from {LEAST_HEAD_PX:g} px of height, in 640x360.",
-        f"- Training data: {metadata['training_data']}. Seed {metadata['seed']}, {metadata['epochs']} epochs, "
-        f"code {metadata['code_version']}.",
+        f"- Training data: {metadata['training_data']}. Seed {metadata['seed']}, "
+        f"{metadata['epochs']} epochs, code {metadata['code_version']}.",
         f"- License: {LICENSE}.",
         "",
         "## On held-out cities",
         "",
-        "Cities of the family `heldout`, the catalogue's own cameras, day, dusk, night and rain as drawn; 640x360.",
+        "Cities of the family `heldout`, the catalogue's own cameras, day to night, rain too; 640x360.",
         "",
         *_table(score(ours, city(heldout))),
     ]
@@ -70,8 +70,8 @@ def write(
             "## On real clips",
             "",
             f"Against the boxes of {labeller.stem} (which misses much and calls riders persons): a stand-in "
-            "for truth, so the figures say how far the two agree. Last 30 % of each clip; the first 60 % were "
-            "in the training data unless said otherwise.",
+            "for truth, so the figures say how far the two agree. Last 30 % of each clip; the first 60 % "
+            "were in the training data unless said otherwise.",
             "",
             "| clip | pictures | mAP50 | mAP50-95 | AP50 motorbike | AP50 car | AP50 person |",
             "|---|---|---|---|---|---|---|",

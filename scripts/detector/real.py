@@ -68,11 +68,13 @@ def save_real(clips: list[Path], model: Path, folder: Path, each: int) -> int:
     for clip in clips:
         for number, picture in enumerate(pictures(clip, 0.0, TRAINED_SHARE, each)):
             for part, shown in enumerate(_sixteen_to_nine(picture)):
-                users = road_users(detector, shown)
                 name = f"{PREFIX}{clip.stem[:24]}-{number:03d}-{part}"
-                cv2.imwrite(str(folder / "images" / f"{name}.jpg"), shown)
-                (folder / "labels" / f"{name}.txt").write_text("\n".join(_lines(users)))
+                label = folder / "labels" / f"{name}.txt"
                 saved += 1
+                if label.exists():
+                    continue
+                cv2.imwrite(str(folder / "images" / f"{name}.jpg"), shown)
+                label.write_text("\n".join(_lines(road_users(detector, shown))))
     return saved
 
 

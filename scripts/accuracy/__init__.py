@@ -1,0 +1,1 @@
+"""The ruler: what the worker reports of the held-out city, held against what really happened in it."""

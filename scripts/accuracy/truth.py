@@ -1,0 +1,211 @@
+"""What a camera could have seen: the city's truth, as far as it counts for one camera.
+
+Times are seconds since the film's first picture, boxes 0..1 of the picture. An act **counts** for a camera when
+
+- its kind is a rule that the camera's scene file switches on,
+- its place (stop line, lane, zone) is drawn in that scene file, or it has none,
+- it neither begins before nor ends after the film by less than EDGE_S, and
+- the camera sees its actor well enough for it. Well seen is a picture in which at least VISIBLE of the actor is
+  unhidden and its box is at least HEIGHT_PX high in the analysed stream; gaps of up to GAP_S are bridged. Acts
+  that happen at a moment must be well seen from 1 s before their start until their end or 6 s after the
+  decisive moment; acts that last, for as long as they must last to be an act and MORE_S; those of a rider's
+  whole way (no_helmet, too_many_riders), for RIDE_S.
+
+What really happened and does not count is neither missed when it is not found, nor false when it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.sim.truth import read_acts, read_frames
+from pipeline.sim.types import Act
+from pipeline.sim.types import ActKind as K
+from pipeline.types import Box
+
+Floats = npt.NDArray[np.float64]
+
+VISIBLE = 0.5
+HEIGHT_PX = 16.0
+SUB_HEIGHT_PX = 360
+"""Of the analysed stream."""
+GAP_S = 0.5
+EDGE_S = 3.0
+MORE_S = 1.5
+RIDE_S = 2.0
+LEAD_S, TRAIL_S = 1.0, 6.0
+
+AT_A_MOMENT = frozenset({K.RED_LIGHT, K.STOP_LINE, K.SOLID_LINE, K.BANNED_TURN, K.U_TURN})
+"""Their decisive moment must be seen; the others may be judged at any time while they last."""
+NEAR_S = 0.6
+"""A picture no further away than this tells where an actor was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One actor, as one camera sees it."""
+
+    id: int
+    kind: str
+    times_s: Floats
+    """(N,) rising."""
+    boxes: Floats
+    """(N, 4) left, top, right, bottom, 0..1."""
+    visible: Floats
+    """(N,) share 0..1."""
+
+    def box_at(self, time_s: float) -> Box | None:
+        """Between the two pictures around a moment; None where it was not seen."""
+        after = int(np.searchsorted(self.times_s, time_s))
+        before = max(after - 1, 0)
+        after = min(after, len(self.times_s) - 1)
+        a, b = self.times_s[before], self.times_s[after]
+        if min(abs(a - time_s), abs(b - time_s)) > NEAR_S:
+            return None
+        share = 0.0 if b == a or b - a > NEAR_S else min(max((time_s - a) / (b - a), 0.0), 1.0)
+        if b - a > NEAR_S and abs(b - time_s) < abs(a - time_s):
+            share = 1.0
+        left, top, right, bottom = (1 - share) * self.boxes[before] + share * self.boxes[after]
+        return float(left), float(top), float(right), float(bottom)
+
+    def well_seen_s(self) -> Floats:
+        """Times of the pictures in which it is seen well enough."""
+        tall = (self.boxes[:, 3] - self.boxes[:, 1]) * SUB_HEIGHT_PX >= HEIGHT_PX
+        return np.asarray(self.times_s[tall & (self.visible >= VISIBLE)])
+
+
+@dataclass(frozen=True, slots=True)
+class TrueAct:
+    """An act, and whether it counts for a camera."""
+
+    act: Act
+    moment_s: float
+    """When this camera can first know: the decisive moment, or later where it comes into view later."""
+    why_not: str = ""
+    """Why it does not count; empty: it counts."""
+    height_px: float = 0.0
+    """Of its box around the moment, in the analysed stream."""
+
+    @property
+    def counts(self) -> bool:
+        return not self.why_not
+
+
+@dataclass(frozen=True, slots=True)
+class CameraTruth:
+    """All that one camera could have seen."""
+
+    camera_id: str
+    duration_s: float
+    rate_hz: float
+    sightings: Mapping[int, Sighting]
+    acts: tuple[TrueAct, ...]
+    """Violations and incidents; in order of their moments."""
+    look_alikes: tuple[Act, ...] = ()
+    frames: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    """As they were read, see pipeline.sim.truth."""
+
+
+def camera_truth(
+    camera_id: str,
+    truth: Path,
+    acts: Path,
+    scene: Mapping[str, Any],
+    places: frozenset[str],
+    size: tuple[int, int],
+    rate_hz: float,
+) -> CameraTruth:
+    """Read one camera's truth. `scene` is its scene file's content, `places` are all ids that the city has."""
+    frames = tuple(read_frames(truth))
+    seen = sightings(frames, size)
+    duration_s = len(frames) / rate_hz
+    all_acts = read_acts(acts)
+    drawn = {item["id"] for key in ("stop_lines", "lanes", "zones") for item in scene.get(key, ())}
+    happened = [act for act in all_acts if not act.kind.value.startswith("legal.")]
+    judged = [
+        judge(act, seen.get(act.actor_id), frozenset(scene.get("rules", {})), drawn, places, duration_s)
+        for act in happened
+        if act.actor_id in seen
+    ]
+    judged.sort(key=lambda true: true.moment_s)
+    look_alikes = tuple(act for act in all_acts if act.kind.value.startswith("legal."))
+    return CameraTruth(camera_id, duration_s, rate_hz, seen, tuple(judged), look_alikes, frames)
+
+
+def sightings(frames: Iterable[Mapping[str, Any]], size: tuple[int, int]) -> dict[int, Sighting]:
+    """Every actor of a camera's frames by its id; `size` is the main stream's, in pixels."""
+    rows: dict[int, list[tuple[float, ...]]] = {}
+    kinds: dict[int, str] = {}
+    for frame in frames:
+        for actor in frame["actors"]:
+            kinds[actor["id"]] = actor["kind"]
+            rows.setdefault(actor["id"], []).append((frame["time_s"], actor["visible"], *actor["box"]))
+    scale = np.array([*size, *size], float)
+    out = {}
+    for actor_id, values in rows.items():
+        table = np.array(values, float)
+        out[actor_id] = Sighting(actor_id, kinds[actor_id], table[:, 0], table[:, 2:] / scale, table[:, 1])
+    return out
+
+
+def judge(
+    act: Act,
+    seen: Sighting | None,
+    rules: frozenset[str],
+    drawn: set[str],
+    places: frozenset[str],
+    duration_s: float,
+) -> TrueAct:
+    """Whether an act counts, see the module's own words."""
+    well = seen.well_seen_s() if seen is not None else np.empty(0)
+    start_s, end_s = _stretch(well, act)
+    moment_s = act.decisive_s
+    if act.kind not in AT_A_MOMENT and math.isfinite(start_s):
+        moment_s = max(act.decisive_s if act.place else act.start_s + RIDE_S, start_s + _least_s(act))
+    box = seen.box_at(moment_s) if seen is not None else None
+    height_px = (box[3] - box[1]) * SUB_HEIGHT_PX if box else 0.0
+    why_not = ""
+    if act.kind.value not in rules:
+        why_not = "no such rule on this camera"
+    elif act.place in places and act.place not in drawn:
+        why_not = "its place is not drawn for this camera"
+    elif not EDGE_S <= moment_s <= duration_s - EDGE_S:
+        why_not = "at the film's very start or end"
+    elif not _enough(act, start_s, end_s):
+        why_not = "not seen well enough"
+    return TrueAct(act, moment_s, why_not, height_px)
+
+
+def _least_s(act: Act) -> float:
+    return act.decisive_s - act.start_s if act.place else RIDE_S
+
+
+def _enough(act: Act, start_s: float, end_s: float) -> bool:
+    if act.kind in AT_A_MOMENT:
+        return start_s <= act.start_s - LEAD_S + GAP_S and end_s >= _until_s(act) - GAP_S
+    return end_s - start_s >= _least_s(act) + (MORE_S if act.place else 0.0)
+
+
+def _until_s(act: Act) -> float:
+    return min(act.end_s, act.decisive_s + TRAIL_S)
+
+
+def _stretch(well_s: Floats, act: Act) -> tuple[float, float]:
+    """The longest time within an act in which its actor is well seen; (inf, -inf) for none."""
+    lead_s = LEAD_S if act.kind in AT_A_MOMENT else 0.0
+    until_s = _until_s(act) if act.kind in AT_A_MOMENT else act.end_s
+    inside = well_s[(well_s >= act.start_s - lead_s) & (well_s <= until_s)]
+    if not len(inside):
+        return math.inf, -math.inf
+    breaks = np.flatnonzero(np.diff(inside) > GAP_S)
+    starts = inside[np.concatenate([[0], breaks + 1])]
+    ends = inside[np.concatenate([breaks, [len(inside) - 1]])]
+    longest = int(np.argmax(ends - starts))
+    return float(starts[longest]), float(ends[longest])
