@@ -6,8 +6,13 @@ rising. The sender reports carry this host's time (NTP), so that a frame's captu
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -48,10 +53,13 @@ class ReplayServer:
         password: str | None = None,
         *,
         once: bool = False,
+        together: bool = False,
     ) -> None:
         """Port 0 takes a free one. With a user name, clients must log in (digest or basic).
 
         `once`: the stream ends with the file, and whoever connects anew gets it from its beginning.
+        `together`: all files, of one length and beginning at 0, run on one clock that starts now, like a
+        camera's main and sub stream: whoever connects joins where it stands, at the key picture before.
 
         Raises ReplayError for a file that cannot be served, two files of one name, or a port in use.
         """
@@ -67,8 +75,11 @@ class ReplayServer:
         self._server.set_service(str(port))
         if username is not None:
             self._server.set_auth(_login(username, password or ""))
+        began_ns = Gst.SystemClock.obtain().get_time() if together else None
         for name, video in formats.items():
-            factory = _factory(self._paths[name], video, locked=username is not None, once=once)
+            factory = _factory(
+                self._paths[name], video, locked=username is not None, once=once, began_ns=began_ns
+            )
             self._server.get_mount_points().add_factory(f"/{name}", factory)
         try:
             self._source = self._server.create_source(None)
@@ -111,11 +122,58 @@ def serve_forever(
     on_ready: Callable[[dict[str, str]], None],
     *,
     once: bool = False,
+    together: bool = False,
 ) -> None:
     """Serve until interrupted; `on_ready` gets the address of each file by its stem. Raises ReplayError."""
-    with ReplayServer(files, port, host, once=once) as server:
+    with ReplayServer(files, port, host, once=once, together=together) as server:
         on_ready(server.urls)
         threading.Event().wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server in a process of its own."""
+
+    urls: dict[str, str]
+    """Address of each file, by its stem."""
+    pid: int
+
+
+@contextmanager
+def served(files: Sequence[Path], port: int = 0, *, together: bool = False) -> Iterator[Served]:
+    """Serve on 127.0.0.1 from a process of its own, which ends with the context or with this process.
+
+    Arguments are those of ReplayServer. Raises ReplayError.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(files, port, together, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        try:
+            answer = ours.recv() if ours.poll(60) else None
+        except EOFError:
+            answer = None
+        if answer is None:
+            raise ReplayError(f"{', '.join(path.name for path in files)}: cannot be served: no answer")
+        if isinstance(answer, str):
+            raise ReplayError(answer)
+        yield Served(answer, process.pid or 0)
+    finally:
+        process.kill()
+        process.join()
+
+
+def _serve(files: Sequence[Path], port: int, together: bool, parent: Connection) -> None:
+    # Ctrl-C in a terminal is the parent's to handle: cameras run until it has ended its work.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with ReplayServer(files, port, together=together) as server:
+            parent.send(server.urls)
+            parent.poll(None)
+    except ReplayError as error:
+        parent.send(str(error))
 
 
 class _Media(GstRtspServer.RTSPMedia):  # type: ignore[misc]
@@ -129,9 +187,10 @@ class _Media(GstRtspServer.RTSPMedia):  # type: ignore[misc]
 class _Feeder:
     """Demuxes a file over and over into an appsrc, with time stamps that only rise."""
 
-    def __init__(self, path: Path, appsrc: Any, pace: Any, *, once: bool) -> None:
+    def __init__(self, path: Path, appsrc: Any, pace: Any, *, once: bool, began_ns: int | None) -> None:
         self._appsrc = appsrc
         self._once = once
+        self._began_ns = began_ns
         self._pace = pace
         self._reorder = 0
         self._pipeline, self._sink, _ = _demuxer(path)
@@ -145,21 +204,34 @@ class _Feeder:
 
     def _run(self) -> None:
         self._pipeline.set_state(Gst.State.PLAYING)
-        base = _LEAD_NS
+        base, length = _LEAD_NS, 0
         try:
+            if self._began_ns is not None:
+                base, length = self._join(self._began_ns)
             while not self._stopped.is_set():
                 span = self._one_pass(base)
                 if not span or self._once:
                     self._appsrc.emit("end-of-stream")
                     break
-                base += span
+                base += length or span
                 self._pipeline.seek_simple(Gst.Format.TIME, Gst.SeekFlags.FLUSH, 0)
         finally:
             self._pipeline.set_state(Gst.State.NULL)
 
+    def _join(self, began_ns: int) -> tuple[int, int]:
+        """Go to where the common clock stands; the time of the current pass's beginning, and its length."""
+        self._pipeline.get_state(5 * Gst.SECOND)
+        length = self._pipeline.query_duration(Gst.Format.TIME)[1]
+        now = max(0, Gst.SystemClock.obtain().get_time() - began_ns - _LEAD_NS)
+        passes, position = divmod(now, length)
+        at_key = Gst.SeekFlags.FLUSH | Gst.SeekFlags.KEY_UNIT | Gst.SeekFlags.SNAP_BEFORE
+        self._pipeline.seek_simple(Gst.Format.TIME, at_key, position)
+        return _LEAD_NS + passes * length, length
+
     def _one_pass(self, base: int) -> int:
-        """Push the file once; return its length, or 0 when the client side is gone or nothing came."""
-        first: int | None = None
+        """Push the file to its end; return its length, or 0 when the client side is gone or nothing came."""
+        first = None if self._began_ns is None else 0
+        capped = False
         newest = shown = pictures = 0
         while not self._stopped.is_set():
             sample = self._sink.emit("try-pull-sample", Gst.SECOND)
@@ -171,9 +243,11 @@ class _Feeder:
             if buffer.pts == Gst.CLOCK_TIME_NONE:
                 buffer.pts = shown
             shown = buffer.pts
+            if not capped:
+                capped = True
+                self._appsrc.set_property("caps", sample.get_caps())
             if first is None:
                 first = shown
-                self._appsrc.set_property("caps", sample.get_caps())
             if buffer.dts == Gst.CLOCK_TIME_NONE:
                 buffer.dts = buffer.pts
             if buffer.pts - buffer.dts > self._reorder:
@@ -246,7 +320,7 @@ def _format_of(path: Path) -> Format:
         pipeline.set_state(Gst.State.NULL)
 
 
-def _factory(path: Path, video: Format, *, locked: bool, once: bool) -> Any:
+def _factory(path: Path, video: Format, *, locked: bool, once: bool, began_ns: int | None) -> Any:
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(
         f"( appsrc name=feed format=time block=true max-bytes=262144 ! {video.parse_line}"
@@ -262,7 +336,13 @@ def _factory(path: Path, video: Format, *, locked: bool, once: bool) -> Any:
 
     def configure(_factory: Any, media: Any) -> None:
         element = media.get_element()
-        feeder = _Feeder(path, element.get_by_name("feed"), element.get_by_name("pace"), once=once)
+        if began_ns is not None:
+            pipeline = element.get_parent()
+            pipeline.use_clock(Gst.SystemClock.obtain())
+            pipeline.set_start_time(Gst.CLOCK_TIME_NONE)
+            pipeline.set_base_time(began_ns)
+        feed, pace = element.get_by_name("feed"), element.get_by_name("pace")
+        feeder = _Feeder(path, feed, pace, once=once, began_ns=began_ns)
         media.connect("unprepared", lambda _media: feeder.stop())
         media.connect("prepared", _report_often)
 

@@ -78,7 +78,7 @@ def serve(
         err.print(f"scene files and truth: {film.folder}", markup=False)
 
     try:
-        serve_forever(files, "127.0.0.1", port, ready)
+        serve_forever(files, "127.0.0.1", port, ready, together=True)
     except ReplayError as error:
         fail(str(error))
     except KeyboardInterrupt:

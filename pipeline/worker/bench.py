@@ -6,19 +6,16 @@ receiving, decoding, capture times and latencies are those of real cameras. What
 
 from __future__ import annotations
 
-import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 import psutil
 
-from pipeline.cameras.replay import serve_forever
+from pipeline.cameras.replay import Served, served
 from pipeline.config import (
     CameraSettings,
     Config,
@@ -114,10 +111,10 @@ def search(
     Returns all results and that number (0 when not even one is held).
     """
     results: list[BenchResult] = []
-    with _served(plan.clip) as (url, server):
+    with served([plan.clip]) as server:
 
         def run(cameras: int) -> BenchResult:
-            result = _run(plan, url, server, cameras)
+            result = _run(plan, server, cameras)
             results.append(result)
             on_result(result)
             return result
@@ -141,37 +138,13 @@ def search(
 
 def one(plan: BenchPlan, cameras: int) -> BenchResult:
     """One run with this number of cameras."""
-    with _served(plan.clip) as (url, server):
-        return _run(plan, url, server, cameras)
+    with served([plan.clip]) as server:
+        return _run(plan, server, cameras)
 
 
-@contextmanager
-def _served(clip: Path) -> Iterator[tuple[str, psutil.Process]]:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(clip, theirs), daemon=True)
-    process.start()
-    try:
-        if not ours.poll(30):
-            raise RuntimeError(f"{clip} could not be served within 30 s")
-        answer = ours.recv()
-        if isinstance(answer, Exception):
-            raise answer
-        yield answer, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.join(5)
-
-
-def _serve(clip: Path, pipe: Connection) -> None:
-    try:
-        serve_forever([clip], "127.0.0.1", 0, lambda urls: pipe.send(next(iter(urls.values()))))
-    except Exception as error:
-        pipe.send(error)
-
-
-def _run(plan: BenchPlan, url: str, server: psutil.Process, cameras: int) -> BenchResult:
+def _run(plan: BenchPlan, served_clip: Served, cameras: int) -> BenchResult:
     samples = _Samples()
+    (url,), server = served_clip.urls.values(), psutil.Process(served_clip.pid)
     with tempfile.TemporaryDirectory(prefix="ngatu-bench-") as folder:
         config = Config(
             worker=WorkerSettings(id="bench", data_dir=Path(folder), metrics_port=0),

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import itertools
 import socket
+import statistics
 from pathlib import Path
 
 import pytest
 
-from pipeline.cameras.replay import ReplayError, ReplayServer
+from pipeline.cameras.replay import ReplayError, ReplayServer, served
 from tests.cameras.clips import make_clip, number_of
 from tests.cameras.support import Watched, settings
 
@@ -75,3 +76,35 @@ def test_a_port_in_use_is_said(clips: dict[str, Path]) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ReplayError, match=f"cannot listen on 127.0.0.1:{port}"):
             ReplayServer([clips["plain"]], port=port)
+
+
+def test_files_served_together_run_on_one_clock_whoever_comes_when(tmp_path: Path) -> None:
+    """A main and a sub stream: what one shows at a moment, the other shows at that moment, over the loop."""
+    files = [
+        make_clip(tmp_path / f"{name}.mp4", frames=50, fps=12.5, size=size)
+        for name, size in (("main", (640, 360)), ("sub", (320, 180)))
+    ]
+
+    def keep(frame: object) -> tuple[int, float, str]:
+        return number_of(frame.picture), frame.time.captured_at_s, frame.time.source
+
+    def timed(watched: Watched) -> list[tuple[int, float]]:
+        return [(number, time_s) for number, time_s, source in watched.frames if source == "rtcp"]
+
+    with served(files, together=True) as server, Watched(settings(server.urls["main"]), keep) as main:
+        main.until(lambda: len(timed(main)) > 20)
+        with Watched(settings(server.urls["sub"], "c2"), keep) as sub:
+            sub.until(lambda: len(timed(sub)) > 70, 20)
+    # How long before a picture its pass began: the same for both files and every pass, 4 s apart.
+    began = [[(time_s - number / 12.5) % 4 for number, time_s in timed(one)] for one in (main, sub)]
+    one, other = (statistics.median(times) for times in began)
+    assert one == pytest.approx(other, abs=0.005)
+    near = [abs(time_s - one) < 0.05 for times in began for time_s in times]
+    assert sum(near) > 0.9 * len(near), "a busy machine may make a camera's first reports late"
+    assert any(b[0] < a[0] for a, b in itertools.pairwise(timed(sub))), "it looped"
+
+
+def test_a_server_in_a_process_of_its_own_says_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(ReplayError, match=r"text\.mp4 cannot be served"), served([tmp_path / "text.mp4"]):
+        pass
