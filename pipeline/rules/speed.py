@@ -18,14 +18,16 @@ error: the box's jitter through the calibration's Jacobian J at that point, and 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.scene import Calibration
-from pipeline.types import FrameTime, RoadUserKind, TrackPoint
+from pipeline.rules.moments import Moment, Moments
+from pipeline.scene import Calibration, Scene
+from pipeline.types import FrameTime, Observation, RoadUserKind, TrackPoint
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,13 +56,22 @@ middle. Read off models of the synthetic city, see docs/rules/speeding.md."""
 POINT_SHARE_SMALL = 0.005
 """Of two-wheelers and persons, which stand on the ground just where their box ends."""
 
+LEAP_ERRORS, LEAP_M = 5.0, 1.0
+"""A step of this many of its errors and metres within the window, beyond what speeding up and braking make,
+is a box that passed to another vehicle: no motion."""
+GROWTH, GROWTH_ERRORS = 0.05, 3.0
+"""A vehicle does not grow: one that seems wider the farther away it is has its lower edge hidden ever more.
+That share of its speed, when as sure as this many errors, makes the window worthless."""
+
+WINDOW_S = 2.0
+"""Speed is measured over this long at most."""
 MIN_POINTS = 5
 MIN_S = 0.7
 """Of a window: less says nothing."""
 EDGE = 0.004
 """A box this near to the picture's side or bottom is cut by it: its lower middle is not the vehicle's."""
-MAX_MPS = 70.0
-"""Faster is an error of tracking."""
+MIN_MPS, MAX_MPS = 0.1, 70.0
+"""Slower stands, faster is an error of tracking."""
 _ROUNDS = 3
 
 
@@ -91,7 +102,7 @@ class Speed:
 
 def measure(
     calibration: Calibration,
-    points: Sequence[TrackPoint],
+    points: Iterable[TrackPoint],
     kind: RoadUserKind,
     times: tuple[FrameTime, FrameTime] | None = None,
 ) -> Speed | None:
@@ -112,7 +123,9 @@ def measure(
     noise = _noise(calibration.jacobian(picture), boxes)
     position, velocity, spread, at_s = _fit(time, ground, noise)
     mps, duration_s = float(np.hypot(*velocity)), float(end_s - start_s)
-    if not 0 < mps <= MAX_MPS:
+    if not MIN_MPS < mps <= MAX_MPS or _leaps(time, ground, noise, velocity / mps):
+        return None
+    if _grows(calibration, boxes):
         return None
     way = velocity / mps
     ends = calibration.to_picture([position + velocity * (t - at_s) for t in (start_s, end_s)])
@@ -128,7 +141,75 @@ def measure(
     return Speed(mps, COVERAGE * math.sqrt(variance), float(at_s), mps * duration_s, duration_s, len(points))
 
 
-def _usable(points: Sequence[TrackPoint]) -> list[TrackPoint]:
+def best_of_tracks(scene: Scene, observations: Iterable[Observation]) -> dict[int, Speed]:
+    """By track id, the speed over the window that is surest; for measuring how well speeds are measured.
+
+    Empty where the scene is not calibrated.
+    """
+    found: dict[int, Speed] = {}
+    windows: dict[tuple[int, int], deque[TrackPoint]] = {}
+    moments = Moments(scene)
+
+    def take_up(moment: Moment) -> None:
+        for track, step in moment.advances:
+            if step is None or scene.calibration is None:
+                continue
+            window = windows.setdefault((track.id, track.segment), deque())
+            window.append(step.raw)
+            while step.time_s - window[0].time_s > WINDOW_S:
+                window.popleft()
+            speed = measure(scene.calibration, window, track.kind)
+            known = found.get(track.id)
+            if speed is not None and (known is None or speed.uncertainty_mps < known.uncertainty_mps):
+                found[track.id] = speed
+
+    for observation in observations:
+        for moment in moments.observe(observation):
+            take_up(moment)
+    for moment in moments.finish():
+        take_up(moment)
+    return found
+
+
+def _leaps(time: Floats, ground: Floats, noise: Floats, way: Floats) -> bool:
+    """Whether the way made holds a step, of two points on either side at least.
+
+    Each step is estimated together with an evenly accelerated motion (Frisch-Waugh: from what that motion
+    leaves of the step and of the way).
+    """
+    count, along = len(time), ground @ way
+    root = 1 / np.sqrt(np.einsum("i,nij,j->n", way, noise, way))
+    later = time - time.mean()
+    motion = np.linalg.qr(np.column_stack([later**0, later, later**2]) * root[:, None])[0]
+    steps = (np.arange(count)[:, None] >= np.arange(2, count - 1)[None]) * root[:, None]
+    steps = steps - motion @ (motion.T @ steps)
+    left = along * root - motion @ (motion.T @ (along * root))
+    sizes = (steps**2).sum(axis=0)
+    step_m = np.divide(left @ steps, sizes, out=np.zeros(len(sizes)), where=sizes > 1e-9)
+    return bool(np.any((np.abs(step_m) > LEAP_M) & (np.abs(step_m) * np.sqrt(sizes) > LEAP_ERRORS)))
+
+
+def _grows(calibration: Calibration, boxes: Floats) -> bool:
+    """Whether the width on the ground grows with the distance.
+
+    A hidden lower edge puts a vehicle too far away by some share, and its width grows by the same share. So
+    the slope of log width over log scale (metres per picture, which goes with the distance) is the share of
+    the way that was never made.
+    """
+    left, right = (calibration.to_ground(boxes[:, [side, 3]]) for side in (0, 2))
+    wide_m = np.linalg.norm(right - left, axis=1)
+    wide, scale = np.log(wide_m), np.log(wide_m / (boxes[:, 2] - boxes[:, 0]))
+    away = scale - scale.mean()
+    spread = float((away**2).sum())
+    if not np.isfinite(wide).all() or spread < 1e-9:
+        return False
+    slope = float(away @ wide) / spread
+    rest = wide - wide.mean() - slope * away
+    error = math.sqrt(ALIKE * float((rest**2).sum()) / max(len(rest) - 2, 1) / spread)
+    return slope > max(GROWTH, GROWTH_ERRORS * error)
+
+
+def _usable(points: Iterable[TrackPoint]) -> list[TrackPoint]:
     """Whole boxes, each later than the one before: a moment told twice has no length."""
     out: list[TrackPoint] = []
     for point in points:

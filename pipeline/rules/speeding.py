@@ -16,13 +16,10 @@ from pydantic import Field
 
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
-from pipeline.rules.speed import COVERAGE, Speed, measure
+from pipeline.rules.speed import COVERAGE, WINDOW_S, Speed, measure
 from pipeline.rules.trajectory import Step, Track
 from pipeline.scene import Scene, SceneSettings, geometry
 from pipeline.types import VEHICLES, FrameTime, Hit, Point, TrackPoint
-
-WINDOW_S = 2.0
-"""Speed is measured over this long at most."""
 
 SETTLE_S = 1.0
 """After the first window that is over the limit, a better one is waited for, this long."""
@@ -32,10 +29,6 @@ AGREE_S = 0.3
 
 NEAR = 0.8
 """Below this share of the limit a fit is not worth its time."""
-
-WIDER = 1.15
-"""A vehicle does not grow: one that seems this much wider at the far end of its way than at the near end has
-its lower edge hidden there, and seemed to move by that much."""
 
 
 class VerifiedDevice(base.Parameters):
@@ -147,28 +140,12 @@ class Speeding:
         limit_kmh = max(one.limit_kmh for one in window)
         if speed is None or speed.kmh - speed.uncertainty_kmh <= limit_kmh + self._parameters.over_kmh:
             return
-        if self._hidden(points):
-            return
         end_s = points[-1].time_s
         if way.best is None:
             way.first_s = end_s
         way.agreed = way.agreed or end_s - way.first_s >= AGREE_S
         if way.best is None or speed.uncertainty_mps < way.best.speed.uncertainty_mps:
             way.best = _Found(speed, limit_kmh, window)
-
-    def _hidden(self, points: list[TrackPoint]) -> bool:
-        """Whether the vehicle seems wider where it is farther away."""
-        calibration = self._scene.calibration
-        assert calibration is not None
-        third = max(1, len(points) // 3)
-        metres = []
-        for part in (points[:third], points[-third:]):
-            across = [calibration.to_ground([(p.box[0], p.box[3]), (p.box[2], p.box[3])]) for p in part]
-            wide = sorted(math.dist(*ends) for ends in across)[len(part) // 2]
-            high = sum(p.box[3] for p in part) / len(part)
-            metres.append((high, wide))
-        (_, far), (_, near) = sorted(metres)
-        return not far <= WIDER * near
 
     def _limit(self, position: Point, aspect: float) -> tuple[float, str] | None:
         x, y = position

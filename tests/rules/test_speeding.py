@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from pipeline.rules import RuleError, build_rules
+from pipeline.rules.speed import measure
+from pipeline.scene import Calibration, Scene, SceneSettings
+from pipeline.types import FrameTime, Hit, Observation, RoadUserKind, TrackPoint
+from tests.rules.drive import judge as judge_by
+from tests.rules.metres import CALIBRATION, START_S, SURVEYED, Vehicle, every, lane, observe, seen, steady
+
+ROAD: dict[str, Any] = {
+    "calibration": CALIBRATION,
+    "lanes": [lane("north", -3.5, 3.5, limit_kmh=50)],
+    "rules": {"speeding": None},
+}
+
+
+def judge(observations: Iterable[Observation], **changes: Any) -> list[Hit]:
+    return judge_by({**ROAD, **changes}, observations)
+
+
+@pytest.mark.parametrize("kmh", [60, 80, 100])
+def test_a_vehicle_surely_over_the_limit_is_reported_once_with_its_speed(kmh: float) -> None:
+    (hit,) = judge(observe([Vehicle(steady(kmh), jitter=0.02)]))
+
+    assert hit.rule == "speeding"
+    assert hit.facts["speed_kmh"] == pytest.approx(kmh, abs=3)
+    assert 0 < hit.facts["uncertainty_kmh"] < 8
+    assert hit.facts["speed_kmh"] - hit.facts["uncertainty_kmh"] > hit.facts["limit_kmh"] == 50
+    assert hit.facts["limit_of"] == "lane north"
+    assert hit.before.time_s < hit.at.time_s < hit.after.time_s
+    assert hit.confidence > 0.9
+
+
+@pytest.mark.parametrize("kmh", [30, 45, 50])
+@pytest.mark.parametrize("jitter", [0.0, 0.02, 0.05])
+def test_nobody_at_or_under_the_limit_is_reported(kmh: float, jitter: float) -> None:
+    for seed in range(4):
+        assert judge(observe([Vehicle(steady(kmh), jitter=jitter, seed=seed)])) == []
+
+
+def test_a_little_over_the_limit_is_within_the_uncertainty() -> None:
+    assert judge(observe([Vehicle(steady(50.5), jitter=0.02)])) == []
+
+
+def test_the_operator_may_ask_for_more() -> None:
+    assert judge(observe([Vehicle(steady(58))]))
+    assert judge(observe([Vehicle(steady(58))]), rules={"speeding": {"over_kmh": 10}}) == []
+
+
+def test_speed_is_taken_over_capture_time_and_not_over_frames() -> None:
+    rng = random.Random(3)
+    uneven, time_s = [], 0.0
+    while time_s < 6:
+        uneven.append(time_s)
+        time_s += rng.choice([0.1, 0.12, 0.2, 0.35])
+
+    assert judge(observe([Vehicle(steady(45))], uneven)) == []
+    (hit,) = judge(observe([Vehicle(steady(70))], uneven))
+    assert hit.facts["speed_kmh"] == pytest.approx(70, abs=2)
+
+
+def test_a_moment_told_twice_makes_no_speed() -> None:
+    # A recorder that stamps two pictures alike, though the vehicle moved on in between.
+    twice = lambda time_s: time_s - (1 / 6 if round(time_s * 6) % 4 == 3 else 0)  # noqa: E731
+    assert judge(observe([Vehicle(steady(45))], stamp=twice)) == []
+    (hit,) = judge(observe([Vehicle(steady(75))], stamp=twice))
+    assert hit.facts["speed_kmh"] == pytest.approx(75, abs=4)
+
+
+@pytest.mark.parametrize("leap_m", [2.0, 4.0, 8.0, 20.0])
+@pytest.mark.parametrize("at_s", [0.8, 1.5, 2.2])
+def test_an_id_that_leaps_to_the_vehicle_in_front_is_not_fast(leap_m: float, at_s: float) -> None:
+    leaps = lambda time_s: 45 / 3.6 * time_s + (leap_m if time_s >= at_s else 0)  # noqa: E731
+    for hit in judge(observe([Vehicle(leaps, jitter=0.01)])):
+        pytest.fail(f"leap of {leap_m} m at {at_s} s: {hit.facts}")
+
+
+def test_speeds_of_tracks_that_leap_are_never_absurd() -> None:
+    rng = random.Random(5)
+    at = sorted(rng.uniform(0, 5) for _ in range(6))
+    hops = [rng.uniform(-6, 6) for _ in at]
+    jumps = lambda t: 40 / 3.6 * t + sum(hop for s, hop in zip(at, hops, strict=True) if t >= s)  # noqa: E731
+    for hit in judge(observe([Vehicle(jumps)])):
+        assert hit.facts["speed_kmh"] < 90
+
+
+def test_lost_and_found_again_is_reported_once() -> None:
+    gone = lambda time_s: 1.0 < time_s < 1.9  # noqa: E731
+    hits = judge(observe([Vehicle(steady(65), jitter=0.01, unseen=gone)]))
+    assert [hit.facts["speed_kmh"] for hit in hits] == [pytest.approx(65, abs=2)]
+
+
+def test_another_id_for_the_same_vehicle_is_measured_anew_and_right() -> None:
+    hits = judge(observe([Vehicle(steady(55), jitter=0.01, track=lambda t: 1 if t < 1.6 else 2)]))
+    assert all(hit.facts["speed_kmh"] == pytest.approx(55, abs=3) for hit in hits)
+
+
+def test_a_lower_edge_that_gets_hidden_is_not_motion() -> None:
+    # Something drives up between the camera and the vehicle and covers it, bit by bit.
+    covers = lambda time_s: min(0.6, max(0.0, 0.3 * (time_s - 0.5)))  # noqa: E731
+    assert judge(observe([Vehicle(steady(42), hidden=covers, jitter=0.01)])) == []
+
+
+def test_a_clock_that_is_being_put_right_widens_the_uncertainty() -> None:
+    slews = lambda time_s: 300.0 - 80.0 * time_s  # noqa: E731
+    (hit,) = judge(observe([Vehicle(steady(70))], uncertainty_ms=slews))
+    (sure,) = judge(observe([Vehicle(steady(70))]))
+    assert hit.facts["uncertainty_kmh"] > 1.5 * sure.facts["uncertainty_kmh"]
+    assert judge(observe([Vehicle(steady(56))], uncertainty_ms=slews)) == []
+
+
+def test_a_zone_has_its_own_limit() -> None:
+    school = {
+        "id": "school",
+        "purpose": "school",
+        "polygon": lane("x", -3.5, 3.5)["polygon"],
+        "limit_kmh": 30,
+    }
+    (hit,) = judge(observe([Vehicle(steady(40))]), zones=[school])
+    assert (hit.facts["limit_kmh"], hit.facts["limit_of"]) == (30, "zone school")
+    assert "zone school" in hit.geometry
+
+
+def test_persons_and_those_outside_limits_are_not_measured() -> None:
+    assert judge(observe([Vehicle(steady(70), kind=RoadUserKind.PERSON)])) == []
+    assert judge(observe([Vehicle(steady(70), x=6.0)])) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "advisory"),
+    [
+        (None, True),
+        ({"verified": {"certificate": "V09.CN.0123", "valid_until": "2023-11-14"}}, False),
+        ({"verified": {"certificate": "V09.CN.0123", "valid_until": "2023-11-13"}}, True),
+    ],
+)
+def test_speeds_are_advisory_unless_the_device_is_verified_on_that_day(
+    parameters: dict[str, Any] | None, advisory: bool
+) -> None:
+    (hit,) = judge(observe([Vehicle(steady(70))]), rules={"speeding": parameters})
+    assert hit.facts["advisory"] is advisory
+    assert ("certificate" in hit.facts) is (parameters is not None)
+
+
+@pytest.mark.parametrize(
+    ("scene", "lacking"),
+    [
+        ({**ROAD, "calibration": None}, "lacks a calibration"),
+        ({**ROAD, "lanes": [lane("north", -3.5, 3.5)]}, "lacks a speed limit"),
+    ],
+)
+def test_without_metres_or_limit_the_rule_is_refused_by_name(scene: dict[str, Any], lacking: str) -> None:
+    with pytest.raises(RuleError, match=f"rule speeding .*{lacking}"):
+        build_rules(Scene(SceneSettings.model_validate(scene)))
+
+
+def test_a_certificate_needs_its_last_day() -> None:
+    with pytest.raises(RuleError, match="valid_until"):
+        build_rules(
+            Scene(
+                SceneSettings.model_validate(
+                    {**ROAD, "rules": {"speeding": {"verified": {"certificate": "1"}}}}
+                )
+            )
+        )
+
+
+def test_a_limit_must_be_a_speed() -> None:
+    with pytest.raises(ValidationError, match="limit_kmh"):
+        SceneSettings.model_validate({"lanes": [lane("north", -3.5, 3.5, limit_kmh=0)]})
+
+
+def test_the_uncertainty_covers_the_error_of_survey_and_boxes_together() -> None:
+    """The whole chain: points surveyed as badly as told, boxes jittering as assumed."""
+    rng = np.random.default_rng(11)
+    covered = []
+    for seed in range(150):
+        picture = np.array([seen(*at) for at in SURVEYED]) + rng.normal(0, 0.001, (len(SURVEYED), 2))
+        calibration = Calibration(picture, np.array(SURVEYED) + rng.normal(0, 0.05, (len(SURVEYED), 2)))
+        kmh = float(rng.uniform(20, 100))
+        vehicle = Vehicle(steady(kmh, 8), jitter=0.02, seed=seed, kind=RoadUserKind.MOTORBIKE)
+        last = [list(o.road_users) for o in observe([vehicle], every(1 / 6, 1.6))][-1]
+        if not last:
+            continue
+        speed = measure(calibration, last[0].trajectory, RoadUserKind.MOTORBIKE)
+        assert speed is not None
+        covered.append(abs(speed.kmh - kmh) <= speed.uncertainty_kmh)
+    assert len(covered) > 80
+    assert np.mean(covered) >= 0.9, "told as some 95 %"
+
+
+def test_too_little_makes_no_speed() -> None:
+    calibration = Scene(SceneSettings.model_validate({"calibration": CALIBRATION})).calibration
+    assert calibration is not None
+    (*_, last) = observe([Vehicle(steady(50))], every(1 / 6, 2.0))
+    points = last.road_users[0].trajectory
+    whole = measure(calibration, points, RoadUserKind.CAR)
+    assert whole is not None
+    assert measure(calibration, points[:4], RoadUserKind.CAR) is None, "four points"
+    assert measure(calibration, [points[0]] * 9, RoadUserKind.CAR) is None, "one moment"
+    in_the_sky = [TrackPoint(p.time_s, (0.4, 0.0, 0.5, 0.001)) for p in points]
+    assert measure(calibration, in_the_sky, RoadUserKind.CAR) is None
+    at_the_edge = [TrackPoint(p.time_s, (p.box[0], p.box[1], p.box[2], 1.0)) for p in points]
+    assert measure(calibration, at_the_edge, RoadUserKind.CAR) is None, "cut by the picture's edge"
+    times = (FrameTime(START_S, "rtcp", 0, 100.0), FrameTime(START_S + 2, "rtcp", 0, 0.0))
+    slewed = measure(calibration, points, RoadUserKind.CAR, times)
+    assert slewed is not None
+    assert slewed.uncertainty_kmh > whole.uncertainty_kmh
