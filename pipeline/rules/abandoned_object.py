@@ -1,0 +1,120 @@
+"""A motorbike or bicycle that somebody left alone where nothing may be left.
+
+See docs/rules/abandoned_object.md for the act, its look-alikes, and what this cannot see: bags and boxes are
+no class of the detector.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from pipeline.rules import base
+from pipeline.rules.moments import Moment
+from pipeline.rules.report import report
+from pipeline.rules.trajectory import Step
+from pipeline.rules.visits import Visits, lacks_zone, picture_geometry
+from pipeline.scene import Scene, SceneSettings
+from pipeline.types import Hit, RoadUserKind
+
+PURPOSE = "abandoned_object"
+
+STANDING_HEIGHTS_S = 0.3
+"""Slower than this (box heights a second, some 0.5 m/s) a person stands."""
+
+ARRIVED_HEIGHTS = 1.0
+"""What has moved by this much was brought; what has not stood there before anybody looked."""
+
+LOOK_S = 2.0
+"""A person not seen for longer is not near."""
+
+
+class AbandonedObjectParameters(base.Parameters):
+    """Two-wheelers left in a zone with purpose `abandoned_object`, during its hours."""
+
+    alone_s: Annotated[float, Field(ge=5, le=86400)] = 120.0
+    """It must have stood there for this long without anybody who stands near it or sits on it."""
+    near_heights: Annotated[float, Field(gt=0, le=20)] = 1.5
+    """Near is within this many heights of the person's own box."""
+
+
+@dataclass(slots=True)
+class _Thing:
+    place: Step
+    """Where it stands."""
+    alone_since_s: float
+    arrived: bool = False
+
+
+class AbandonedObject:
+    """Watches every two-wheeler that is brought into the zone, and the people near it.
+
+    Who drives a car off and who sits in it cannot be told from outside: cars are left to illegal_stop.
+    """
+
+    name: ClassVar[str] = "abandoned_object"
+    parameters: ClassVar[type[base.Parameters]] = AbandonedObjectParameters
+
+    def __init__(self, scene: Scene, parameters: AbandonedObjectParameters) -> None:
+        self._parameters = parameters
+        self._visits = Visits(scene, PURPOSE, (RoadUserKind.BICYCLE, RoadUserKind.MOTORBIKE))
+        self._things: dict[int, _Thing] = {}
+        """By the number of their visits."""
+        self._people: dict[int, Step] = {}
+
+    @classmethod
+    def lacks(cls, scene: SceneSettings) -> str | None:
+        """See base.Rule."""
+        return lacks_zone(scene, PURPOSE)
+
+    def observe(self, moment: Moment) -> Iterator[Hit]:
+        """Hits of two-wheelers that have been left alone for long enough.
+
+        Confidence: see report; of the rule's own the share of the visit that is not bridged between two ids.
+        """
+        self._look_for_people(moment)
+        ridden = {user.track_id for user in moment.observation.road_users if user.riders}
+        for visit, step in self._visits.observe(moment):
+            if visit.number not in self._things:
+                self._things[visit.number] = _Thing(visit.before or step, step.time_s)
+            thing = self._things[visit.number]
+            moved = math.dist(step.position, thing.place.position) / step.height
+            if moved >= ARRIVED_HEIGHTS:
+                thing.place, thing.arrived = step, True
+            if moved >= ARRIVED_HEIGHTS or visit.track.id in ridden or self._is_attended(step):
+                thing.alone_since_s = step.time_s
+            alone_s = step.time_s - thing.alone_since_s
+            if thing.arrived and not visit.reported and alone_s >= self._parameters.alone_s:
+                visit.reported = True
+                facts = {
+                    "zone": visit.zone.id,
+                    "alone_s": round(alone_s, 1),
+                    "in_zone_s": round(visit.duration_s, 1),
+                    "tracks": list(visit.tracks),
+                }
+                sure = (1.0 - visit.unseen_s / visit.duration_s,)
+                drawn = picture_geometry(visit.zone)
+                yield report(self.name, moment, visit.track, visit.lately(), sure, facts, drawn)
+        known = self._visits.numbers()
+        self._things = {number: thing for number, thing in self._things.items() if number in known}
+
+    def _look_for_people(self, moment: Moment) -> None:
+        for track, step in moment.advances:
+            if track.kind is RoadUserKind.PERSON:
+                if step is None:
+                    self._people.pop(track.id, None)
+                else:
+                    self._people[track.id] = step
+
+    def _is_attended(self, thing: Step) -> bool:
+        """Whether somebody stands near it: who only walks past does not look after it."""
+        return any(
+            abs(person.time_s - thing.time_s) <= LOOK_S
+            and person.speed < STANDING_HEIGHTS_S
+            and math.dist(person.position, thing.position) <= self._parameters.near_heights * person.height
+            for person in self._people.values()
+        )

@@ -1,0 +1,86 @@
+"""Abandoned: a two-wheeler that is brought and left alone; not one that is parked, waited with or watched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from pipeline.types import Observation, RoadUserKind
+from tests.rules.drive import START_S, Driver, judge, names, observe
+from tests.rules.yard import person, yard
+
+PLACE = yard("abandoned_object", "abandoned_object", {"alone_s": 15.0})
+BRING = [(0.0, 0.1, 0.6), (4.0, 0.5, 0.6), (40.0, 0.5, 0.6)]
+"""Ridden in, standing from 4 s on."""
+LEAVE = [(5.0, 0.5, 0.61), (7.0, 0.52, 0.61), (16.0, 0.95, 0.61)]
+"""Its rider gets off and walks away."""
+
+
+def bike(**more: object) -> Driver:
+    return Driver(BRING, RoadUserKind.MOTORBIKE, **{"jitter": 0.02, **more})  # type: ignore[arg-type]
+
+
+def ridden(observations: Iterable[Observation], until_s: float) -> Iterator[Observation]:
+    """The same with somebody on the two-wheeler up to a moment."""
+    for seen in observations:
+        on = seen.time.captured_at_s - START_S < until_s
+        yield replace(
+            seen,
+            road_users=tuple(
+                replace(user, riders=(user.now.box,)) if on and user.kind is RoadUserKind.MOTORBIKE else user
+                for user in seen.road_users
+            ),
+        )
+
+
+def test_a_motorbike_left_alone_is_one_hit() -> None:
+    (hit,) = judge(PLACE, ridden(observe([bike(), person(LEAVE, 2)], until_s=39.0), 5.0))
+    assert (hit.rule, hit.track_id, hit.kind) == ("abandoned_object", 1, RoadUserKind.MOTORBIKE)
+    assert 20.0 <= hit.after.time_s - START_S <= 25.0
+    assert hit.facts["alone_s"] >= 15.0
+    assert PLACE["zones"][0]["id"] == hit.facts["zone"]
+
+
+def test_a_rider_who_stays_on_it_has_left_nothing() -> None:
+    assert judge(PLACE, ridden(observe([bike()], until_s=39.0), 40.0)) == []
+
+
+def test_somebody_who_stands_by_looks_after_it() -> None:
+    beside = person([(5.0, 0.5, 0.61), (7.0, 0.56, 0.61), (40.0, 0.56, 0.61)], 2)
+    assert judge(PLACE, ridden(observe([bike(), beside], until_s=39.0), 5.0)) == []
+
+
+def test_those_who_walk_past_do_not() -> None:
+    passers = [
+        person([(6.0 + 5 * k, 0.1, 0.63), (18.0 + 5 * k, 0.95, 0.63)], 10 + k, seed=k) for k in range(4)
+    ]
+    hits = judge(PLACE, ridden(observe([bike(), person(LEAVE, 2), *passers], until_s=39.0), 5.0))
+    assert names(hits) == ["abandoned_object"]
+
+
+def test_what_stood_there_before_anybody_looked_is_parked() -> None:
+    parked = Driver([(0.0, 0.5, 0.6), (40.0, 0.5, 0.6)], jitter=0.05)
+    assert judge(PLACE, observe([parked], until_s=39.0)) == []
+
+
+def test_outside_the_zone_everybody_may_park() -> None:
+    away = Driver([(0.0, 0.02, 0.9), (4.0, 0.2, 0.9), (40.0, 0.2, 0.9)])
+    assert judge(PLACE, observe([away], until_s=39.0)) == []
+
+
+def test_passing_crowds_that_hide_it_do_not_make_it_new() -> None:
+    hidden = ((8.0, 9.5), (12.0, 13.5))
+    assert names(judge(PLACE, observe([bike(unseen=hidden, jitter=0.05)], until_s=39.0))) == [
+        "abandoned_object"
+    ]
+    first = Driver([w for w in BRING if w[0] <= 4.0] + [(9.0, 0.5, 0.6)])
+    found = Driver([(14.0, 0.5, 0.6), (40.0, 0.5, 0.6)], track_id=2)
+    (hit,) = judge(PLACE, observe([first, found], until_s=39.0))
+    assert hit.facts["tracks"] == [1, 2]
+
+
+@pytest.mark.parametrize("kind", [RoadUserKind.CAR, RoadUserKind.PERSON])
+def test_other_kinds_are_not_judged(kind: RoadUserKind) -> None:
+    assert judge(PLACE, observe([replace(bike(), kind=kind, points=[])], until_s=39.0)) == []
