@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format lock clean
+.PHONY: help setup demo smoke test lint format lock clean
 
 PYTHON := .venv/bin/python
 
@@ -8,6 +8,14 @@ help: ## list the actions
 
 setup: ## install everything on Debian 12+ or Ubuntu 24.04+ (idempotent)
 	@scripts/setup
+
+demo: setup ## see it work: a synthetic city on RTSP, a worker that watches it (ARGS="--for 60")
+	@$(PYTHON) -m pipeline.cli demo $(ARGS)
+
+SMOKE_KINDS := red_light,wrong_way,stop_line
+
+smoke: setup ## the demo without a screen: succeeds once every expected kind was found, within a minute
+	@$(PYTHON) -m pipeline.cli demo --no-status --port 0 --for 60 --expect $(SMOKE_KINDS) $(ARGS)
 
 test: setup ## run the whole suite: in parallel first, then what measures time (ARGS="tests/rules -s": only that)
 ifdef ARGS

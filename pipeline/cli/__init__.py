@@ -9,6 +9,7 @@ import typer
 from pipeline import __version__
 from pipeline.cli import tools, worker
 from pipeline.cli.common import out
+from pipeline.cli.demo import demo
 from pipeline.cli.models import models_app
 from pipeline.cli.sim import sim_app
 
@@ -19,8 +20,8 @@ app = typer.Typer(
         "A worker reads cameras, detects and tracks road users, judges what they do, proves each candidate "
         "with pictures, a clip and a signed manifest, and publishes it to Kafka. Nothing is lost on the way: "
         "what has not been acknowledged stays on this box's disk.\n\n"
-        "Begin with [bold]ngatu check CONFIG[/], then [bold]ngatu run CONFIG[/]. An example to copy: "
-        "configs/examples/worker.yaml."
+        "See it work with [bold]ngatu demo[/]. Begin with [bold]ngatu check CONFIG[/], then "
+        "[bold]ngatu run CONFIG[/]. An example to copy: configs/examples/worker.yaml."
     ),
     epilog="Exit codes: 0 well, 1 something is not well, 2 the command was not understood.",
     no_args_is_help=True,
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.add_typer(models_app, name="models")
 app.add_typer(sim_app, name="sim")
 for command in (
+    demo,
     worker.run,
     worker.check,
     worker.events,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 sim_app = typer.Typer(
     help="A synthetic city with known truth: cameras for those who have none.", no_args_is_help=True
 )
+
+FILMING_CPU_S = 0.1
+"""Processor time of a picture of 1280x720, drawn and encoded; one of 1920x1080 takes half as much again."""
 
 Name = Annotated[str, typer.Argument(help="A scenario; `ngatu sim list` names them.", metavar="SCENARIO")]
 Family = Annotated[str, typer.Option(help="train, dev or heldout: cities that share no seed.")]
@@ -51,8 +55,25 @@ def render(
     out: Folder = None,
 ) -> None:
     """Film a scenario: main and sub stream, truth and scene file of every camera. Done once, then kept."""
-    film = _film(name, family, seed, duration_s, width, rate_hz, out)
+    film = film_with_bar(name, family, seed, duration_s, width, rate_hz, out)
     sys.stdout.write(f"{film.folder}\n")
+
+
+@sim_app.command()
+def scenes(
+    name: Name,
+    folder: Annotated[Path, typer.Argument(help="Where to; files of the same names are replaced.")],
+) -> None:
+    """Write the scene file of every camera of a scenario, from its ground plan: examples to look at."""
+    from pipeline.sim.errors import SimError
+    from pipeline.sim.scenario import scenario
+    from pipeline.sim.scenes import write_scenes
+
+    try:
+        for path in write_scenes(scenario(name), folder):
+            sys.stdout.write(f"{path}\n")
+    except SimError as error:
+        fail(str(error))
 
 
 @sim_app.command()
@@ -69,7 +90,7 @@ def serve(
     """Serve every camera of a scenario as RTSP, main and sub stream; films it first if need be."""
     from pipeline.cameras.replay import ReplayError, serve_forever
 
-    film = _film(name, family, seed, duration_s, width, rate_hz, out)
+    film = film_with_bar(name, family, seed, duration_s, width, rate_hz, out)
     files = [path for camera in film.cameras for path in (camera.main, camera.sub)]
 
     def ready(urls: dict[str, str]) -> None:
@@ -85,7 +106,7 @@ def serve(
         pass
 
 
-def _film(
+def film_with_bar(
     name: str,
     family: str,
     seed: int,
@@ -94,20 +115,34 @@ def _film(
     rate_hz: float,
     out: Path | None,
 ) -> Film:
+    """The film, made now with a progress bar unless it is there. Ends with a sentence where it cannot be."""
     from pipeline.sim.errors import SimError
-    from pipeline.sim.film import cache_folder, film
+    from pipeline.sim.film import cache_folder, film, film_folder
     from pipeline.sim.scenario import scenario
 
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), "pictures,", TimeRemainingColumn())
+    size = (width // 2 * 2, width * 9 // 32 * 2)
+    cache = out or cache_folder()
     try:
         # An unknown family is refused by `scenario` itself, with the ones there are.
         chosen = scenario(name, family, seed, duration_s)  # type: ignore[arg-type]
+        folder = film_folder(chosen, cache, size=size, rate_hz=rate_hz)
+        if folder.is_dir():
+            err.print(f"the city was filmed before: {folder}", markup=False)
+            return film(chosen, cache, size=size, rate_hz=rate_hz)
+        cpu_s = FILMING_CPU_S * chosen.duration_s * rate_hz * len(chosen.cameras)
+        err.print(
+            f"filming the synthetic city once, {len(chosen.cameras)} cameras, "
+            f"{chosen.duration_s:.0f} s: some {max(1, round(cpu_s / (os.cpu_count() or 1) / 60))} minutes "
+            f"of this machine if it is idle; kept in {cache}",
+            markup=False,
+        )
         with Progress(*columns, console=err, transient=True) as bars:
-            task = bars.add_task(f"filming {name}", total=None)
+            task = bars.add_task("filming", total=None)
             return film(
                 chosen,
-                out or cache_folder(),
-                size=(width // 2 * 2, width * 9 // 32 * 2),
+                cache,
+                size=size,
                 rate_hz=rate_hz,
                 progress=lambda done, total: bars.update(task, completed=done, total=total),
             )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 
 import psutil
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
 from pipeline.types import LampColor
@@ -25,10 +26,16 @@ _LAMP_MARKS = {
 }
 
 
-def run_until_stopped(worker: Worker, console: Console | None) -> None:
-    """Run until SIGTERM or SIGINT, or until every camera's file has ended; then drain and stop.
+def run_until_stopped(
+    worker: Worker,
+    console: Console | None,
+    *,
+    below: Callable[[], RenderableType] = lambda: "",
+    over: Callable[[], bool] = lambda: False,
+) -> None:
+    """Run until SIGTERM or SIGINT, or until every camera's file has ended or `over`; then drain and stop.
 
-    `console` shows the status table; None for none.
+    `console` shows the status table, and `below` under it; None for none.
     """
     stop = threading.Event()
 
@@ -41,12 +48,15 @@ def run_until_stopped(worker: Worker, console: Console | None) -> None:
     try:
         if console is None:
             while not stop.wait(0.5) and not worker.ended():
-                pass
+                if over():
+                    stop.set()
         else:
             view = StatusView(worker)
             with Live(console=console, refresh_per_second=2, transient=False) as live:
                 while not stop.wait(1.0) and not worker.ended():
-                    live.update(render(*view.read()))
+                    live.update(Group(render(*view.read()), below()))
+                    if over():
+                        stop.set()
     finally:
         if not stop.is_set():
             _let_files_finish(worker, stop)

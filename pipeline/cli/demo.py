@@ -1,0 +1,172 @@
+"""`ngatu demo`: the synthetic city's cameras, a worker that watches them, and what it finds."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.cli.common import AsJson, err, fail, load, out, print_json
+from pipeline.cli.sim import film_with_bar
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.worker.board import Board
+
+CONFIG = Path("configs/demo/worker.yaml")
+DURATION_S, WIDTH_PX, RATE_HZ = 60.0, 1280, 12.5
+"""Of the film: the first demo makes it in two to three minutes on two idle cores."""
+FIRST_FRAME_S = 60.0
+"""Patience with cameras that do not come."""
+MARK = ".ngatu-demo"
+
+
+def demo(
+    config_file: Annotated[Path, typer.Argument(help="The demo's configuration.", metavar="CONFIG")] = CONFIG,
+    for_s: Annotated[
+        float | None, typer.Option("--for", help="End this many seconds after the first frame.", min=1)
+    ] = None,
+    expect: Annotated[
+        str,
+        typer.Option(
+            help="Kinds that must be found, with commas between: ends when all are, fails if one is not.",
+            metavar="KIND,...",
+        ),
+    ] = "",
+    model: Annotated[Path | None, typer.Option(help="Another detector (.onnx) than CONFIG's.")] = None,
+    port: Annotated[
+        int, typer.Option(help="TCP port of the cameras; 0 takes a free one.", min=0, max=65535)
+    ] = 8554,
+    status: Annotated[bool, typer.Option(help="Show the live table; needs a terminal.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """See it work without a camera: films a synthetic city (once), serves it as RTSP, and watches it.
+
+    Runs until Ctrl-C, then says where the evidence lies.
+    """
+    from pipeline.cameras.replay import ReplayError, served
+    from pipeline.events.errors import EventsError
+    from pipeline.evidence import EvidenceError
+    from pipeline.perception.errors import PerceptionError
+    from pipeline.rules import RULES, RuleError
+    from pipeline.scene import Scene
+    from pipeline.worker.board import Board
+    from pipeline.worker.box import Worker
+    from pipeline.worker.logs import configure_logs
+    from pipeline.worker.run import run_until_stopped
+
+    config, scenes = load(config_file)
+    if model is not None:
+        config = config.model_copy(update={"model": config.model.model_copy(update={"path": model})})
+    if not config.model.path.is_file():
+        fail(f"no detector {config.model.path}: `make train` makes one, or give another with --model")
+    expected = [kind for kind in expect.split(",") if kind]
+    if unknown := [kind for kind in expected if kind not in RULES]:
+        fail(f"--expect: there is no rule {unknown[0]!r}; known: {', '.join(RULES)}")
+    if expected and for_s is None:
+        fail("--expect needs --for SECONDS: a run without an end cannot miss anything")
+    live = status and not as_json and out.is_terminal
+    configure_logs("error" if live else "warning")
+    film = film_with_bar("demo", "dev", 0, DURATION_S, WIDTH_PX, RATE_HZ, None)
+    files = [path for camera in film.cameras for path in (camera.main, camera.sub)]
+    board = Board()
+    began_s = time.monotonic()
+
+    def over() -> bool:
+        first_s = board.first_frame_s
+        if for_s is not None and first_s is None:
+            return time.monotonic() - began_s > FIRST_FRAME_S
+        if for_s is None or first_s is None:
+            return False
+        all_found = bool(expected) and not set(expected) - board.kinds().keys()
+        return all_found or time.monotonic() - first_s > for_s
+
+    try:
+        with _emptied(config.worker.data_dir), served(files, port, together=True) as server:
+            config = _with_urls(config, server.urls)
+            worker = Worker(config, {name: Scene(scene) for name, scene in scenes.items()}, board)
+            for url in server.urls.values():
+                err.print(f"camera: {url}", markup=False)
+            run_until_stopped(worker, out if live else None, below=lambda: board.render(expected), over=over)
+    except ReplayError as error:
+        fail(f"{error}" + ("; `--port 0` takes a free one" if port else ""))
+    except (PerceptionError, EventsError, EvidenceError, RuleError, OSError) as error:
+        fail(str(error))
+    missing = [kind for kind in expected if not board.kinds()[kind]]
+    _tell(config_file, config, board, expected, missing, as_json)
+    if missing or board.first_frame_s is None:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _emptied(data_dir: Path) -> Iterator[None]:
+    """The folder without what an earlier demo left, but for its key, and for this demo alone."""
+    mark = data_dir / MARK
+    if not mark.exists() and data_dir.is_dir() and any(data_dir.iterdir()):
+        fail(f"{data_dir} holds something that is no demo's: empty it, or change worker.data_dir")
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with mark.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fail(f"another demo works in {data_dir}: end it first")
+        for path in data_dir.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name.startswith("outbox."):
+                path.unlink()
+        yield
+
+
+def _with_urls(config: Config, urls: Mapping[str, str]) -> Config:
+    """The cameras as they are served now: the last part of an address names the film."""
+
+    def here(stream: Any) -> Any:
+        if stream is None:
+            return None
+        name = stream.url.rpartition("/")[2]
+        if name not in urls:
+            fail(f"the city has no stream {name!r}; there are {', '.join(urls)}")
+        return stream.model_copy(update={"url": urls[name]})
+
+    cameras = tuple(
+        camera.model_copy(update={"detect": here(camera.detect), "record": here(camera.record)})
+        for camera in config.cameras
+    )
+    return config.model_copy(update={"cameras": cameras})
+
+
+def _tell(
+    config_file: Path, config: Config, board: Board, expected: list[str], missing: list[str], as_json: bool
+) -> None:
+    from pipeline.worker.box import evidence_root
+
+    root = evidence_root(config)
+    if as_json:
+        found = [{**asdict(one), "time": one.time.isoformat()} for one in board.found()]
+        print_json(
+            {"kinds": dict(board.kinds()), "missing": missing, "evidence": str(root), "candidates": found}
+        )
+    else:
+        out.print(board.summary(expected), markup=False)
+        out.print(f"evidence, a folder each: {_short(root)}", markup=False)
+        out.print(f"look on:  ngatu events {config_file} --type violation.candidate", markup=False)
+        out.print(f"          ngatu verify {_short(root)}", markup=False)
+    if board.first_frame_s is None:
+        err.print("ngatu: no camera sent a picture", markup=False)
+    for kind in missing:
+        err.print(f"ngatu: no candidate of kind {kind}", markup=False)
+    sys.stdout.flush()
+
+
+def _short(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

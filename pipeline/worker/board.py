@@ -1,0 +1,98 @@
+"""What a worker has found so far: each candidate as it is stored, for a screen or a report."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from pipeline.events.event import Event
+from pipeline.types import Frame
+from pipeline.worker.box import Observer
+
+SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A candidate on this box's disk."""
+
+    event_id: str
+    rule: str
+    camera_id: str
+    road_user: str
+    time: datetime
+    """Of the act, UTC."""
+    stored_after_s: float
+    """Since the first frame was judged."""
+    bundle: str | None
+    """Folder below the evidence root; None where no evidence could be had."""
+    missing: tuple[str, ...]
+    """Parts of the evidence that could not be had."""
+
+
+class Board(Observer):
+    """Keeps what was found, in the order it was stored. Times are of the host's monotonic clock."""
+
+    def __init__(self) -> None:
+        self.first_frame_s: float | None = None
+        self._found: list[Found] = []
+
+    def frame_judged(self, frame: Frame, at_s: float) -> None:
+        """Note when the first one was."""
+        if self.first_frame_s is None:
+            self.first_frame_s = time.monotonic()
+
+    def event_stored(self, event: Event, at_s: float) -> None:
+        """Keep it if it tells of an act."""
+        if "rule" not in event.data:
+            return
+        evidence = event.data["evidence"]
+        self._found.append(
+            Found(
+                event.id,
+                event.data["rule"],
+                event.key,
+                event.data["road_user"],
+                event.time,
+                time.monotonic() - (self.first_frame_s or time.monotonic()),
+                evidence["bundle"],
+                tuple(part["role"] for part in evidence["missing"]),
+            )
+        )
+
+    def found(self) -> Sequence[Found]:
+        """All so far."""
+        return tuple(self._found)
+
+    def kinds(self) -> Counter[str]:
+        """How many of each."""
+        return Counter(one.rule for one in self.found())
+
+    def render(self, expected: Sequence[str] = ()) -> RenderableType:
+        """The newest ones, and how many of each kind; of those `expected`, zeros too."""
+        table = Table(title="newest candidates", expand=False)
+        table.add_column("time", no_wrap=True)
+        table.add_column("camera", no_wrap=True)
+        table.add_column("kind", no_wrap=True)
+        table.add_column("by", no_wrap=True)
+        table.add_column("evidence", overflow="fold")
+        for one in self.found()[: -SHOWN - 1 : -1]:
+            evidence = one.bundle or "none"
+            if one.missing:
+                evidence += f" [yellow]without {', '.join(one.missing)}[/]"
+            clock = f"{one.time.astimezone():%H:%M:%S}"
+            table.add_row(clock, one.camera_id, f"[bold]{one.rule}[/]", one.road_user, evidence)
+        return Group(table, self.summary(expected))
+
+    def summary(self, expected: Sequence[str] = ()) -> str:
+        """One line: how many of each kind."""
+        kinds = self.kinds()
+        named = [*expected, *sorted(kinds.keys() - set(expected))]
+        counts = ", ".join(f"{name} {kinds[name]}" for name in named)
+        return f"{kinds.total()} candidates of {len(kinds)} kinds" + (f": {counts}" if counts else "")
