@@ -8,6 +8,7 @@ import typer
 
 from pipeline import __version__
 from pipeline.cli import tools, worker
+from pipeline.cli.calibrate import calibrate
 from pipeline.cli.common import out
 from pipeline.cli.demo import demo
 from pipeline.cli.models import models_app
@@ -37,6 +38,7 @@ for command in (
     worker.check,
     worker.events,
     worker.verify,
+    calibrate,
     tools.replay,
     tools.schema,
     tools.bench,

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.config.load import load_scene
+from tests.rules.metres import SIZE, SURVEYED, seen
+
+
+def run(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["calibrate", *map(str, arguments)])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def csv_of(path: Path, rows: list[tuple[float, ...]], header: str = "x_px,y_px,x_m,y_m") -> Path:
+    path.write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]), encoding="utf-8")
+    return path
+
+
+def surveyed_px(off_m: float = 0.0) -> list[tuple[float, ...]]:
+    rows = [(round(u * SIZE[0]), round(v * SIZE[1]), *at) for at in SURVEYED for u, v in [seen(*at)]]
+    rows[4] = (*rows[4][:3], rows[4][3] + off_m)
+    return rows
+
+
+@pytest.fixture
+def still(tmp_path: Path) -> Path:
+    path = tmp_path / "still.png"
+    cv2.imwrite(str(path), np.full((SIZE[1], SIZE[0], 3), 90, np.uint8))
+    return path
+
+
+def test_points_in_pixels_become_metres_and_a_grid_lies_on_the_still(tmp_path: Path, still: Path) -> None:
+    points, grid = csv_of(tmp_path / "points.csv", surveyed_px()), tmp_path / "grid.png"
+    code, told, _ = run(points, "--still", still, "--out", grid, "--json")
+    report = json.loads(told)
+
+    assert code == 0
+    assert 0 < report["rms_m"] < 0.1
+    assert report["suspect"] is None
+    assert [row["point"] for row in report["points"]] == list(range(1, len(SURVEYED) + 1))
+    assert all(row["error_m"] < 0.2 and row["pixel_m"] > 0 for row in report["points"])
+    drawn = cv2.imread(str(grid))
+    spacing = report["grid_m"]
+    # The grid's lines lie where the true camera sees these metres, and nothing is drawn between them.
+    on = [seen(spacing * i, spacing * j) for i in (-1, 0, 1) for j in (3, 4)]
+    off = [seen(spacing * (i + 0.5), spacing * (j + 0.5)) for i in (-1, 0) for j in (3, 4)]
+    for places, bright in ((on, True), (off, False)):
+        for u, v in places:
+            x, y = round(u * SIZE[0]), round(v * SIZE[1])
+            patch = drawn[y - 3 : y + 4, x - 3 : x + 4].astype(int)
+            assert bool(np.abs(patch - 90).max() > 40) is bright, (u, v)
+
+
+def test_what_is_printed_can_be_pasted_into_the_scene(tmp_path: Path, still: Path) -> None:
+    points = csv_of(tmp_path / "p.csv", surveyed_px())
+    code, told, _ = run(points, "--still", still, "--out", tmp_path / "g.jpg")
+    scene = tmp_path / "scene.yaml"
+    scene.write_text(told[told.index("calibration:") :], encoding="utf-8")
+    calibration = load_scene(scene).calibration
+
+    assert code == 0
+    assert calibration is not None
+    assert len(calibration.points) == len(SURVEYED)
+    code, told, _ = run(scene, "--json")
+    assert code == 0
+    assert json.loads(told)["rms_m"] < 0.1
+
+
+def test_a_point_that_does_not_fit_is_named(tmp_path: Path, still: Path) -> None:
+    points = csv_of(tmp_path / "points.csv", surveyed_px(off_m=6.0))
+    code, told, err = run(points, "--still", still, "--out", tmp_path / "g.jpg")
+    assert code == 0
+    assert "point 5 does not fit the others" in err
+    assert "reprojection error" in told
+
+
+def test_four_points_prove_nothing_and_the_command_says_so(tmp_path: Path, still: Path) -> None:
+    points = csv_of(tmp_path / "p.csv", surveyed_px()[:4])
+    _, told, _ = run(points, "--still", still, "--out", tmp_path / "g.jpg")
+    assert "Four points always fit" in told
+
+
+def test_the_still_may_be_a_video(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    shape = "video/x-raw,width=320,height=180,framerate=10/1"
+    subprocess.run(
+        ["gst-launch-1.0", "-q", "videotestsrc", "num-buffers=20", "!", shape, "!", "x264enc", "!",
+         "h264parse", "!", "mp4mux", "!", "filesink", f"location={film}"],
+        check=True,
+        timeout=30,
+    )  # fmt: skip
+    points = csv_of(tmp_path / "p.csv", [(*seen(*at), *at) for at in SURVEYED], "x,y,x_m,y_m")
+    code, told, err = run(points, "--still", film, "--out", tmp_path / "g.png", "--json")
+    assert code == 0, err
+    assert cv2.imread(json.loads(told)["grid"]).shape == (180, 320, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("x,y\n1,2", "the columns must be"),
+        ("x,y,x_m,y_m\n0.1,0.2,a,4", "four numbers"),
+        ("x,y,x_m,y_m\n0.1,0.2,3,4", "at least four points"),
+        ("x,y,x_m,y_m\n" + "\n".join(f"0.{i},0.{i},{i},{i * i}" for i in range(1, 6)), "lie on one line"),
+        ("x,y,x_m,y_m\n1.5,0.2,3,4", "point 1"),
+        ("x_px,y_px,x_m,y_m\n100,200,3,4", "add --still"),
+    ],
+)
+def test_points_that_cannot_be_used_are_refused_by_name(tmp_path: Path, text: str, says: str) -> None:
+    points = tmp_path / "points.csv"
+    points.write_text(text, encoding="utf-8")
+    code, _, err = run(points)
+    assert code == 1
+    assert "points.csv" in err
+    assert says in err
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--still", "nowhere.jpg"], "nowhere.jpg"),
+        (["--still", "nowhere.mp4"], "no such file"),
+        (["--still", "rtsp://a:b@host/x"], "password"),
+        (["--camera", "gate"], "--config and --camera together"),
+    ],
+)
+def test_a_still_that_cannot_be_had_is_told(tmp_path: Path, more: list[str], says: str) -> None:
+    code, _, err = run(csv_of(tmp_path / "points.csv", surveyed_px()), *more)
+    assert code == 1
+    assert says in err
+    assert "a:b" not in err
+
+
+def test_a_scene_without_points_is_told(tmp_path: Path) -> None:
+    zone = {"id": "z", "purpose": "p", "polygon": [[0.1, 0.1], [0.2, 0.1], [0.2, 0.2]]}
+    scene = tmp_path / "scene.yaml"
+    scene.write_text(yaml.safe_dump({"zones": [zone]}), encoding="utf-8")
+    code, _, err = run(scene)
+    assert code == 1
+    assert "has no `calibration`" in err
