@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke test lint format lock clean
+.PHONY: help setup demo smoke test lint format lock clean accuracy
 
 PYTHON := .venv/bin/python
 
@@ -34,6 +34,9 @@ lint: setup ## ruff, mypy --strict on pipeline/, import contracts
 format: setup ## put the code in form
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
+
+accuracy: setup ## measure the worker against the synthetic city (ARGS="--help" lists options)
+	$(PYTHON) -m scripts.accuracy $(ARGS)
 
 lock: setup ## write deploy/*.lock anew (ARGS=--upgrade moves versions)
 	scripts/lock $(ARGS)

@@ -18,7 +18,8 @@ LOOKS = 5
 WAIT_S = 20.0
 SEARCH_S = 40.0
 """The film is searched from its beginning up to here for what the stream shows."""
-AGREE_S = 0.02
+AGREE_S = 0.1
+"""The first seconds of a connection are timed while its clock is still being found."""
 
 
 class ClockError(Exception):
@@ -57,9 +58,7 @@ def _look(url: str) -> list[Frame]:
     """Some pictures that carry the camera's own time."""
     ready = threading.Event()
     camera = Camera(
-        CameraSettings(
-            id="clock", detect=StreamSettings(url=url), analysis=AnalysisSettings(rate_hz=5)
-        ),
+        CameraSettings(id="clock", detect=StreamSettings(url=url), analysis=AnalysisSettings(rate_hz=5)),
         lambda _: ready.set(),
         lambda _: None,
     )

@@ -51,7 +51,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class False_:
+class FalseAlarm:
     """An event of what nobody did."""
 
     event: Reported
@@ -71,13 +71,13 @@ class Outcome:
     also: tuple[Found, ...]
     """Acts that do not count and were found all the same."""
     missed: tuple[TrueAct, ...]
-    false: tuple[False_, ...]
+    false: tuple[FalseAlarm, ...]
     out: tuple[Reported, ...]
     """Events of the film's very start or end that fit no act: not judged."""
 
 
 def match(truth: CameraTruth, events: Sequence[Reported]) -> Outcome:
-    """Give each event at most one act and each act at most one event, acts that count and best overlaps first."""
+    """Give each event at most one act and the other way round: acts that count and best overlaps first."""
     overlaps = [overlap(truth, event) for event in events]
     pairs = [
         (not true.counts, -share, row, column)
@@ -148,13 +148,13 @@ def _fits(event: Reported, true: TrueAct, shares: dict[int, float]) -> float | N
     return share if share >= OVERLAP or act.kind.value in OF_MANY else None
 
 
-def _false(truth: CameraTruth, event: Reported, shares: dict[int, float], *, again: bool) -> False_:
+def _false(truth: CameraTruth, event: Reported, shares: dict[int, float], *, again: bool) -> FalseAlarm:
     likely = max(shares, key=lambda actor_id: shares[actor_id], default=None)
     if likely is None or shares[likely] < OVERLAP:
-        return False_(event, "nobody is there")
+        return FalseAlarm(event, "nobody is there")
     who = f"{truth.sightings[likely].kind} {likely}"
     if again:
-        return False_(event, f"{who} was reported before")
+        return FalseAlarm(event, f"{who} was reported before")
     near = [
         act
         for act in (*(true.act for true in truth.acts), *truth.look_alikes)
@@ -162,7 +162,7 @@ def _false(truth: CameraTruth, event: Reported, shares: dict[int, float], *, aga
     ]
     legal = next((act.kind.value for act in near if act.kind.value.startswith("legal.")), "")
     did = ", ".join(sorted({act.kind.value for act in near})) or "nothing of note"
-    return False_(event, f"{who} did {did}", legal)
+    return FalseAlarm(event, f"{who} did {did}", legal)
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:

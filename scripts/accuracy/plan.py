@@ -53,9 +53,7 @@ class Take:
 
 def _town(light: Light, conditions: Conditions, seed: int, duration_s: float, perception: bool) -> Take:
     found = scenario("demo", "heldout", seed, duration_s)
-    return Take(
-        light, replace(found, name=f"town-{light}", acts=_ACTS, conditions=conditions), perception
-    )
+    return Take(light, replace(found, name=f"town-{light}", acts=_ACTS, conditions=conditions), perception)
 
 
 def full() -> list[Take]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -111,14 +111,12 @@ def run(
             figures = _figures(monitor)
     events = list(read_events(folder / "data" / "outbox.db"))
     (folder / "events.jsonl").write_text("".join(f"{event.to_json()}\n" for event in events))
-    reported = [
-        _reported(event, starts[event.key]) for event in events if event.type is EventType.VIOLATION
-    ]
+    reported = [_reported(event, starts[event.key]) for event in events if event.type is EventType.VIOLATION]
     return Run(
         folder,
         tuple(one for one in reported if -1.0 <= one.time_s <= duration_s + 1.0),
         tuple(event for event in events if event.type is EventType.FLOW),
-        tuple(_camera_run(figures, one["id"], duration_s) for one in settings),
+        tuple(_camera_run(figures, camera.camera_id, duration_s) for camera in film.cameras),
     )
 
 
@@ -146,9 +144,7 @@ class _Worker:
             time.sleep(0.1)
         raise RunError(f"the worker's cameras are not all up after {START_S:g} s: see {self._log}")
 
-    def wait_until_over(
-        self, starts: dict[str, float], duration_s: float, tick: Callable[[], None]
-    ) -> None:
+    def wait_until_over(self, starts: dict[str, float], duration_s: float, tick: Callable[[], None]) -> None:
         """Until every camera has seen its film's end, and what is to be proven is proven."""
         end_s = max(starts.values()) + duration_s + SETTLE_S
         while time.time() < end_s:
@@ -205,11 +201,10 @@ def _figures(monitor: str) -> dict[tuple[str, str, str], float]:
     }
 
 
-def _camera_run(
-    figures: dict[tuple[str, str, str], float], camera_id: str, duration_s: float
-) -> CameraRun:
+def _camera_run(figures: dict[tuple[str, str, str], float], camera_id: str, duration_s: float) -> CameraRun:
     frames = {
-        stage: int(figures.get(("ngatu_frames_total", camera_id, stage), 0)) for stage in ("analysed", "dropped")
+        stage: int(figures.get(("ngatu_frames_total", camera_id, stage), 0))
+        for stage in ("analysed", "dropped")
     }
     seconds = figures.get(("ngatu_frame_latency_seconds_sum", camera_id, ""), 0.0)
     return CameraRun(

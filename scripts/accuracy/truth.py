@@ -1,15 +1,16 @@
 """What a camera could have seen: the city's truth, as far as it counts for one camera.
 
-Times are seconds since the film's first picture, boxes 0..1 of the picture. An act **counts** for a camera when
+Times are seconds since the film's first picture, boxes 0..1 of the picture. An act **counts** for a camera
+when
 
 - its kind is a rule that the camera's scene file switches on,
 - its place (stop line, lane, zone) is drawn in that scene file, or it has none,
-- it neither begins before nor ends after the film by less than EDGE_S, and
-- the camera sees its actor well enough for it. Well seen is a picture in which at least VISIBLE of the actor is
-  unhidden and its box is at least HEIGHT_PX high in the analysed stream; gaps of up to GAP_S are bridged. Acts
-  that happen at a moment must be well seen from 1 s before their start until their end or 6 s after the
-  decisive moment; acts that last, for as long as they must last to be an act and MORE_S; those of a rider's
-  whole way (no_helmet, too_many_riders), for RIDE_S.
+- its moment is at least EDGE_S away from the film's ends, and
+- the camera sees its actor well enough for it. Well seen is a picture in which at least VISIBLE of the actor
+  is unhidden and its box is at least HEIGHT_PX high in the analysed stream; gaps of up to GAP_S are bridged.
+  Acts that happen at a moment (AT_A_MOMENT) must be well seen from LEAD_S before their start until their end,
+  or TRAIL_S after the decisive moment; acts that last, for as long as they must last to be an act and MORE_S;
+  those of a rider's whole way (no_helmet, too_many_riders), for RIDE_S.
 
 What really happened and does not count is neither missed when it is not found, nor false when it is.
 """
@@ -122,7 +123,7 @@ def camera_truth(
     size: tuple[int, int],
     rate_hz: float,
 ) -> CameraTruth:
-    """Read one camera's truth. `scene` is its scene file's content, `places` are all ids that the city has."""
+    """Read one camera's truth. `scene` is its scene file's content, `places` all ids that the city has."""
     frames = tuple(read_frames(truth))
     seen = sightings(frames, size)
     duration_s = len(frames) / rate_hz

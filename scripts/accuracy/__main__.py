@@ -1,0 +1,183 @@
+"""Measure the worker against the synthetic city: `make accuracy`, or `python -m scripts.accuracy --help`.
+
+Exit code: 0 when every bar is reached, 1 when one is missed, 3 when the machine could not keep up with the
+cameras (then nothing was measured), 4 when a run failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from pipeline.config import ModelSettings
+from pipeline.config.load import load_scene
+from pipeline.perception.classes import project_ids
+from pipeline.perception.detector import Detector
+from pipeline.scene import Scene
+from pipeline.sim.errors import SimError
+from pipeline.sim.film import Film, cache_folder, film
+from pipeline.sim.layout import pavements
+from pipeline.worker.logs import configure_logs
+from scripts.accuracy import plan
+from scripts.accuracy.clock import ClockError
+from scripts.accuracy.counts import lane_counts
+from scripts.accuracy.match import match
+from scripts.accuracy.perception import NAMES, Perception, measure
+from scripts.accuracy.report import Judged, report, show
+from scripts.accuracy.run import RunError, run
+from scripts.accuracy.truth import CameraTruth, camera_truth
+
+MODEL = Path("models/ngatu_nano.onnx")
+
+
+def main() -> int:
+    given = _arguments()
+    err = Console(stderr=True)
+    began = time.monotonic()
+    configure_logs("error")
+    takes = plan.quick() if given.quick else plan.full()
+    if given.only:
+        takes = [take for take in takes if given.only in take.name]
+    with ExitStack() as stack:
+        folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="accuracy-")))
+        bars = stack.enter_context(
+            Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TimeElapsedColumn(),
+                console=err,
+                transient=True,
+            )
+        )
+        try:
+            judged, perception = _measure(takes, given.model, given.films, folder, bars)
+        except (RunError, ClockError, SimError) as error:
+            err.print(f"[bold red]failed[/] {error}", highlight=False)
+            return 4
+    facts = {"model": given.model.name, "quick": given.quick, "took_s": round(time.monotonic() - began, 1)}
+    result = report(judged, perception, facts, bars=not (given.quick or given.only))
+    text = json.dumps(result, indent=1)
+    if given.keep:
+        (given.keep / "report.json").write_text(text + "\n")
+    if given.json:
+        sys.stdout.write(text + "\n")
+    else:
+        show(result, Console(width=None if sys.stdout.isatty() else 140))
+    if not result["kept_up"]:
+        return 3
+    return 1 if result["bars_missed"] else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make accuracy", description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", type=Path, default=MODEL, help="an ONNX detector (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="half a minute of city; judges no bars")
+    parser.add_argument("--only", help="only films whose name has this in it; judges no bars")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--keep", type=Path, help="leave films, events, evidence and pictures in this folder")
+    parser.add_argument(
+        "--films", type=Path, default=cache_folder(), help="where films are kept (default: %(default)s)"
+    )
+    given = parser.parse_args()
+    if not given.model.is_file():
+        parser.error(f"there is no model {given.model}; give one with --model")
+    return given
+
+
+def _measure(
+    takes: list[plan.Take], model: Path, cache: Path, folder: Path, bars: Progress
+) -> tuple[list[Judged], dict[str, dict[str, Any]]]:
+    films = [_film(take, cache, bars) for take in takes]
+    judged: list[Judged] = []
+    sums: dict[str, Perception] = {}
+    settings = ModelSettings(path=model.resolve())
+    detector = Detector(settings)
+    for number, (take, shot) in enumerate(zip(takes, films, strict=True), 1):
+        seconds = take.scenario.duration_s
+        task = bars.add_task(f"[{number}/{len(takes)}] the worker sees {take.name}", total=seconds)
+        done = run(shot, model, folder / take.name, seconds, partial(_tick, bars, task))
+        bars.remove_task(task)
+        truths = {camera.camera_id: _truth(take, shot, camera.camera_id) for camera in shot.cameras}
+        scenes = {camera.camera_id: load_scene(camera.scene) for camera in shot.cameras}
+        poses = {pose.id: pose for pose in take.scenario.poses()}
+        judged.append(
+            Judged(
+                take,
+                [
+                    match(truth, [one for one in done.reported if one.camera_id == name])
+                    for name, truth in truths.items()
+                ],
+                frozenset(rule for scene in scenes.values() for rule in scene.rules),
+                [
+                    count
+                    for name, truth in truths.items()
+                    for count in lane_counts(truth, Scene(scenes[name]), poses[name], done.flow)
+                ],
+                done.cameras,
+            )
+        )
+        (folder / take.name / "film").symlink_to(shot.folder)
+        if take.perception:
+            into = sums.setdefault(take.light, Perception())
+            for camera in shot.cameras:
+                task = bars.add_task(
+                    f"[{number}/{len(takes)}] detector and tracker on {camera.camera_id}", total=None
+                )
+                measure(
+                    into,
+                    detector,
+                    camera.sub,
+                    truths[camera.camera_id].frames,
+                    scenes[camera.camera_id],
+                    plan.SIZE,
+                    settings.confidence,
+                )
+                bars.remove_task(task)
+    return judged, {light: one.figures(_names(detector)) for light, one in sums.items()}
+
+
+def _tick(bars: Progress, task: TaskID, seconds: float) -> None:
+    bars.update(task, completed=seconds)
+
+
+def _names(detector: Detector) -> tuple[str, ...]:
+    """The project's classes that a model has."""
+    return tuple(NAMES[k] for k in project_ids(detector.names) if k >= 0)
+
+
+def _film(take: plan.Take, cache: Path, bars: Progress) -> Film:
+    task = bars.add_task(f"filming {take.name}", total=None)
+    try:
+        return film(
+            take.scenario,
+            cache,
+            size=plan.SIZE,
+            rate_hz=plan.RATE_HZ,
+            progress=lambda done, total: bars.update(task, completed=done, total=total),
+        )
+    finally:
+        bars.remove_task(task)
+
+
+def _truth(take: plan.Take, shot: Film, camera_id: str) -> CameraTruth:
+    files = next(camera for camera in shot.cameras if camera.camera_id == camera_id)
+    site = take.scenario.site()
+    places = {lane.id for lane in site.lanes} | {line.id for line in site.lines}
+    places |= {zone.id for zone in (*site.zones, *pavements(site))}
+    scene = yaml.safe_load(files.scene.read_text())
+    return camera_truth(camera_id, files.truth, shot.acts, scene, frozenset(places), plan.SIZE, plan.RATE_HZ)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
