@@ -134,6 +134,19 @@ class TrackPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """The head of somebody on a two-wheeler, as one picture shows it."""
+
+    box: Box
+    helmet: float
+    """The detector's confidence that it wears a helmet, 0..1; 0 where nothing spoke for it."""
+    bare: float
+    """The same for a head without one."""
+    height_px: float
+    """In the analysed picture, in steps of an eighth: how much there was to tell it by."""
+
+
+@dataclass(frozen=True, slots=True)
 class RoadUser:
     """One tracked road user, as seen at the newest moment of its trajectory."""
 
@@ -145,6 +158,9 @@ class RoadUser:
     kind_confidence: float = 1.0
     """Share of the vote that `kind` got, 0..1."""
     riders: tuple[Box, ...] = ()
+    """Persons on it that have boxes of their own."""
+    heads: tuple[Head, ...] = ()
+    """Heads of its riders; none where the model knows no heads."""
 
     @property
     def now(self) -> TrackPoint:
@@ -163,6 +179,10 @@ class Observation:
     picture_size: tuple[int, int] = (0, 0)
     """Width and height of the stream before scaling, in pixels: turns 0..1 into true angles."""
     connection: int = 0
+
+
+Concern = Literal["traffic", "security"]
+"""What an act is about: the law of the road, or a place's own order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +206,50 @@ class Hit:
     """Named lines and polygons of the scene that the act is judged by, for the overlay."""
     lamps: Mapping[str, tuple[Box, LampColor]] = field(default_factory=dict)
     """Lamps that govern the act and what they showed at the decisive moment."""
+    concern: Concern = "traffic"
+    shadow: bool = False
+    """By a rule on trial: recorded and counted, never published."""
+
+
+PlateColor = Literal["white", "yellow", "blue", "red"]
+"""Ground of a number plate."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlateSight:
+    """A plate as it was read in one picture."""
+
+    captured_at_s: float
+    box: Box
+    """Around the plate, in the whole picture's coordinates."""
+    lines: tuple[str, ...]
+    """As read, top to bottom, separators included: ("59-P2", "313.16")."""
+    confidence: float
+    char_px: float
+    """Height of its characters in pixels, estimated."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlateReading:
+    """A vehicle's plate, read in several pictures and voted over them."""
+
+    text: str
+    """Corrected by the grammar, without separators: "59P231316"; "" when no plate was found."""
+    lines: tuple[str, ...]
+    """The same line by line."""
+    voted: tuple[str, ...]
+    """Line by line before the grammar's corrections."""
+    confidence: float
+    """0..1 that every character of `voted` is right, before calibration."""
+    legible: bool
+    """Sure enough to be told as the vehicle's plate: fits the grammar, and confident."""
+    form: str | None
+    """car, joint, motorbike, diplomatic, military; None: fits none (a foreign plate, or misread)."""
+    province: str | None
+    color: PlateColor | None
+    sights: tuple[PlateSight, ...]
+    reason: str = ""
+    """Why it is not legible, as a sentence; "" when it is."""
 
 
 class RecordingError(Exception):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import supervision as sv
 
+from pipeline.perception.riders import told, with_heads
 from pipeline.perception.road_users import fuse
 from pipeline.perception.signals import SignalReader
 from pipeline.perception.track import Track
@@ -53,7 +54,7 @@ class CameraPerception:
             self._signals.reset()
         size = (frame.picture.shape[1], frame.picture.shape[0])
         time_s = frame.time.captured_at_s
-        users = self._outside_ignored(fuse(detections), size)
+        users = self._outside_ignored(with_heads(fuse(detections), detections), size)
         road_users = self._follow(self._tracker.update(users, time_s), time_s, size)
         return Observation(
             camera_id=self.camera_id,
@@ -81,7 +82,7 @@ class CameraPerception:
                 data["seat"][row],
                 size,
             )
-            seen.append(track.road_user(_boxes(riders, size)))
+            seen.append(track.road_user(_boxes(riders, size), told(data["heads"][row], size)))
         gone = [key for key, track in self._tracks.items() if abs(time_s - track.seen_s) > 2 * LOST_S]
         for key in gone:
             del self._tracks[key]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.perception.classes import BICYCLE, KINDS, MOTORBIKE, PERSON
-from pipeline.types import Box, RoadUser, RoadUserKind, TrackPoint, on_grid
+from pipeline.types import Box, Head, RoadUser, RoadUserKind, TrackPoint, on_grid
 
 _KEEP_S = 20.0
 """Length of a trajectory."""
@@ -74,10 +74,10 @@ class Track:
         while self.points[0].time_s < time_s - _KEEP_S:
             self.points.popleft()
 
-    def road_user(self, riders: tuple[Box, ...]) -> RoadUser:
-        """The road user as of its newest point."""
+    def road_user(self, riders: tuple[Box, ...], heads: tuple[Head, ...]) -> RoadUser:
+        """The road user as of its newest point, with its riders and their heads in this picture."""
         kind, confidence = self._kind()
-        return RoadUser(self.track_id, kind, tuple(self.points), on_grid(confidence), riders)
+        return RoadUser(self.track_id, kind, tuple(self.points), on_grid(confidence), riders, heads)
 
     def _kind(self) -> tuple[RoadUserKind, float]:
         """The voted class and the share of the vote that speaks for it."""

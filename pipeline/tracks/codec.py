@@ -19,6 +19,7 @@ from pipeline.types import (
     GRID,
     Box,
     FrameTime,
+    Head,
     LampColor,
     Observation,
     RoadUser,
@@ -31,15 +32,18 @@ from pipeline.types import (
 KINDS = tuple(RoadUserKind)
 COLORS = tuple(LampColor)
 SOURCES: tuple[TimeSource, ...] = get_args(TimeSource)
+HEAD_STEPS = 8
+"""Steps a pixel in which the heights of heads are told."""
 FORGET_S = 60.0
 """A road user unseen for longer is forgotten: should it come back, its trajectory is told anew."""
 
 _FRAMES = ("time", "source", "offset", "uncertainty", "width", "height", "connection", "users", "signals")
-_USERS = ("track", "kind", "kind_confidence", "length", "new", "riders")
+_USERS = ("track", "kind", "kind_confidence", "length", "new", "riders", "heads")
 _POINTS = ("late", "left", "top", "right", "bottom", "confidence")
 _RIDERS = ("rider_left", "rider_top", "rider_right", "rider_bottom")
+_HEADS = ("head_left", "head_top", "head_right", "head_bottom", "helmet", "bare", "head_height")
 _SIGNALS = ("lamp", "color", "since", "lamp_confidence")
-NAMES = (*_FRAMES, *_USERS, *_POINTS, "late_time", *_RIDERS, *_SIGNALS)
+NAMES = (*_FRAMES, *_USERS, *_POINTS, "late_time", *_RIDERS, *_HEADS, *_SIGNALS)
 _EXACT = frozenset(("time", "offset", "uncertainty", "late_time", "since"))
 """Floats, kept with all their bits; the others are whole numbers."""
 
@@ -114,6 +118,7 @@ class Block:
         columns["length"].append(len(user.trajectory))
         columns["new"].append(len(new))
         columns["riders"].append(len(user.riders))
+        columns["heads"].append(len(user.heads))
         for point in new:
             late = point.time_s != now_s
             columns["late"].append(late)
@@ -125,6 +130,10 @@ class Block:
         for box in user.riders:
             for name, edge in zip(_RIDERS, box, strict=True):
                 columns[name].append(round(edge * GRID))
+        for head in user.heads:
+            for name, share in zip(_HEADS[:6], (*head.box, head.helmet, head.bare), strict=True):
+                columns[name].append(round(share * GRID))
+            columns["head_height"].append(round(head.height_px * HEAD_STEPS))
 
     def encode(self) -> bytes:
         """All of it as bytes; the memory goes on with the next block."""
@@ -166,9 +175,9 @@ class _Reader:
             name: (floats(values) if name in _EXACT else values).tolist() for name, values in columns.items()
         }
         self._late_times = iter(lists["late_time"])
-        self._frames, self._users, self._points, self._riders, self._signals = (
+        self._frames, self._users, self._points, self._riders, self._heads, self._signals = (
             zip(*(lists[name] for name in names), strict=True)
-            for names in (_FRAMES, _USERS, _POINTS, _RIDERS, _SIGNALS)
+            for names in (_FRAMES, _USERS, _POINTS, _RIDERS, _HEADS, _SIGNALS)
         )
         self._lamps, self._camera_id, self._memory = lamps, camera_id, memory
 
@@ -188,7 +197,7 @@ class _Reader:
 
     def _user(self, now_s: float) -> RoadUser:
         """Without a trajectory where all of it was told in a block that is not there."""
-        track_id, kind, confidence, length, new, riders = next(self._users)
+        track_id, kind, confidence, length, new, riders, heads = next(self._users)
         points = self._memory.trajectories.get(track_id, [])
         for point in [self._point(now_s) for _ in range(new)]:
             while points and points[-1].time_s >= point.time_s:
@@ -198,7 +207,12 @@ class _Reader:
         if points:
             self._memory.trajectories[track_id] = points
         boxes = tuple([_box(next(self._riders)) for _ in range(riders)])
-        return RoadUser(track_id, KINDS[kind], tuple(points), confidence / GRID, boxes)
+        seen = tuple([self._head() for _ in range(heads)])
+        return RoadUser(track_id, KINDS[kind], tuple(points), confidence / GRID, boxes, seen)
+
+    def _head(self) -> Head:
+        *edges, helmet, bare, height = next(self._heads)
+        return Head(_box(edges), helmet / GRID, bare / GRID, height / HEAD_STEPS)
 
     def _point(self, now_s: float) -> TrackPoint:
         late, *edges, confidence = next(self._points)

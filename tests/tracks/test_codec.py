@@ -13,6 +13,7 @@ import pytest
 from pipeline.tracks.codec import Block, Memory, decode
 from pipeline.types import (
     FrameTime,
+    Head,
     LampColor,
     Observation,
     RoadUser,
@@ -29,6 +30,10 @@ def box(rng: random.Random) -> tuple[float, float, float, float]:
     left, top = rng.uniform(0, 0.8), rng.uniform(0, 0.8)
     right, bottom = left + rng.uniform(0.01, 0.2), top + rng.uniform(0.01, 0.2)
     return (on_grid(left), on_grid(top), on_grid(right), on_grid(bottom))
+
+
+def head(rng: random.Random) -> Head:
+    return Head(box(rng), on_grid(rng.random()), on_grid(rng.random()), rng.randrange(400) / 8)
 
 
 def traffic(frames: int, users: int = 6, seed: int = 0, keep: int = 20) -> Iterator[Observation]:
@@ -54,8 +59,10 @@ def traffic(frames: int, users: int = 6, seed: int = 0, keep: int = 20) -> Itera
             if len(trail) >= 3:
                 kind = rng.choice(list(RoadUserKind))
                 riders = tuple(box(rng) for _ in range(rng.choice((0, 0, 1, 3))))
+                heads = tuple(head(rng) for _ in range(rng.choice((0, 0, 1, 2))))
+                confidence = on_grid(rng.random())
                 seen.append(
-                    RoadUser(track_id * 999_983, kind, tuple(trail[-keep:]), on_grid(rng.random()), riders)
+                    RoadUser(track_id * 999_983, kind, tuple(trail[-keep:]), confidence, riders, heads)
                 )
         rng.shuffle(seen)
         signals = {
@@ -86,6 +93,7 @@ def read(blocks: list[bytes]) -> list[Observation]:
 def test_observations_come_back_exactly(size: int) -> None:
     observations = list(traffic(130))
     assert any(user.riders for o in observations for user in o.road_users)
+    assert any(user.heads for o in observations for user in o.road_users)
     assert read(stored(observations, size)) == observations
 
 
