@@ -77,10 +77,10 @@ def events(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with each new event.")] = False,
     only: Annotated[
         str | None,
-        typer.Option("--type", help="violation.candidate, traffic.flow or camera.health."),
+        typer.Option("--type", help="violation.candidate, security.incident, ..."),
     ] = None,
 ) -> None:
-    """Read the events that wait in the outbox; works while the worker runs."""
+    """Read the events that wait in the outbox, and those of rules on trial; works while the worker runs."""
     from pipeline.events.errors import EventsError
     from pipeline.events.event import EventType, rfc3339, to_structured_json
     from pipeline.events.read import read_events
@@ -97,8 +97,10 @@ def events(
                 sys.stdout.write(to_structured_json(event) + "\n")
                 sys.stdout.flush()
             else:
+                shadow = "  (shadow: not published)" if event.is_shadow else ""
                 out.print(
-                    f"{rfc3339(event.time)}  {event.type:<20} {event.key:<16} {event.subject}", markup=False
+                    f"{rfc3339(event.time)}  {event.type:<20} {event.key:<16} {event.subject}{shadow}",
+                    markup=False,
                 )
     except EventsError as error:
         fail(str(error))

@@ -31,6 +31,7 @@ class KafkaSettings(Login):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     ca_file: Path | None = None
     violations_topic: str = "its.violations.v1"
+    security_topic: str = "its.security.v1"
     flow_topic: str = "its.flow.v1"
     cameras_topic: str = "its.cameras.v1"
 

@@ -40,7 +40,7 @@ class Origin:
 
 def candidate_id(hit: Hit) -> str:
     """The id of the hit's event: the same for the same camera, rule, track and decisive moment."""
-    return event_id(EventType.VIOLATION, hit.camera_id, hit.rule, hit.track_id, milliseconds(hit.at.time_s))
+    return event_id(_type(hit), hit.camera_id, hit.rule, hit.track_id, milliseconds(hit.at.time_s))
 
 
 def build_candidate(
@@ -48,9 +48,10 @@ def build_candidate(
 ) -> Event:
     """The hit's event with no evidence yet, and why: what the journal keeps. See `with_evidence`."""
     with _making(f"hit {hit.rule} of camera {hit.camera_id}"):
-        data = schema.ViolationCandidate(
+        data = (schema.SecurityIncident if hit.concern == "security" else schema.ViolationCandidate)(
             camera=_camera(camera),
             rule=hit.rule,
+            shadow=hit.shadow,
             track=hit.track_id,
             road_user=hit.kind,
             confidence=hit.confidence,
@@ -69,7 +70,7 @@ def build_candidate(
         )
     return Event(
         id=candidate_id(hit),
-        type=EventType.VIOLATION,
+        type=_type(hit),
         source=_source(origin, hit.camera_id),
         subject=f"{hit.rule}/{hit.track_id}",
         time=moment(hit.at.time_s),
@@ -165,6 +166,10 @@ def build_health(
         key=camera.id,
         data=data.model_dump(mode="json"),
     )
+
+
+def _type(hit: Hit) -> EventType:
+    return EventType.SECURITY if hit.concern == "security" else EventType.VIOLATION
 
 
 @contextmanager

@@ -24,6 +24,7 @@ class EventType(StrEnum):
     """What an event tells of."""
 
     VIOLATION = "violation.candidate"
+    SECURITY = "security.incident"
     HEALTH = "camera.health"
     FLOW = "traffic.flow"
 
@@ -42,6 +43,11 @@ class Event:
     key: str
     """Camera id: events of one camera keep their order within a topic."""
     data: Mapping[str, Any]
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether it tells of a rule on trial: kept, never sent."""
+        return self.data.get("shadow") is True
 
     def to_json(self) -> str:
         """The event as the outbox keeps it; `from_json` reads it back."""

@@ -172,6 +172,7 @@ def topics(settings: KafkaSettings) -> dict[EventType, str]:
     """Where each type goes."""
     return {
         EventType.VIOLATION: settings.violations_topic,
+        EventType.SECURITY: settings.security_topic,
         EventType.HEALTH: settings.cameras_topic,
         EventType.FLOW: settings.flow_topic,
     }

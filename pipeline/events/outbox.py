@@ -26,10 +26,17 @@ from pipeline.events.outbox_file import clear_errors, open_outbox
 
 log = structlog.get_logger(__name__)
 
-PRIORITY = {EventType.VIOLATION: 0, EventType.HEALTH: 1, EventType.FLOW: 2}
+PRIORITY = {EventType.VIOLATION: 0, EventType.SECURITY: 0, EventType.HEALTH: 1, EventType.FLOW: 2}
 """What is sent first and refused last."""
-REMEMBER_DAYS = {EventType.VIOLATION: 366.0, EventType.HEALTH: 2.0, EventType.FLOW: 2.0}
+REMEMBER_DAYS = {
+    EventType.VIOLATION: 366.0,
+    EventType.SECURITY: 366.0,
+    EventType.HEALTH: 2.0,
+    EventType.FLOW: 2.0,
+}
 """How long the id of a sent event is known, so that a repeat is not sent again."""
+SHADOWS = 5000
+"""Events of rules on trial that are kept; the oldest go first."""
 
 
 class Put(Enum):
@@ -68,6 +75,8 @@ class Outbox:
     def put(self, event: Event) -> Put:
         """Keep the event; on disk when this returns. Takes the hit with the event's id out of the journal.
 
+        Events of rules on trial are kept apart: no sink ever gets them.
+
         Raises OutboxFull when bound or disk is reached (traffic.flow first, violations last), and
         OutboxError when the disk fails; the outbox stays usable and later calls may succeed.
         """
@@ -76,6 +85,16 @@ class Outbox:
             with self._transaction() as db:
                 if self._known(event.id):
                     outcome = Put.REPEATED
+                elif event.is_shadow:
+                    self._make_room(event, len(body.encode()))
+                    db.execute(
+                        "INSERT INTO shadows (id, type, put_at_s, body) VALUES (?, ?, ?, ?)",
+                        (event.id, event.type, time.time(), body),
+                    )
+                    db.execute(
+                        "DELETE FROM shadows WHERE seq <= (SELECT max(seq) FROM shadows) - ?", (SHADOWS,)
+                    )
+                    outcome = Put.STORED
                 else:
                     self._make_room(event, len(body.encode()))
                     db.execute(
@@ -160,6 +179,10 @@ class Outbox:
         """Whether a sink has acknowledged it, and it is still remembered."""
         return bool(self._read("SELECT 1 FROM sent WHERE id = ?", (event_id,)))
 
+    def is_done(self, event_id: str) -> bool:
+        """Whether nobody waits for it any more: acknowledged, or of a rule on trial."""
+        return self.was_sent(event_id) or bool(self._read("SELECT 1 FROM shadows WHERE id = ?", (event_id,)))
+
     def wait(self, timeout_s: float, seen: int) -> int:
         """Wait for an event put after `seen` (a number this returned before; 0 at first)."""
         with self._arrived:
@@ -218,14 +241,15 @@ class Outbox:
         query = "SELECT 1 FROM {} WHERE id = ?"
         return any(
             self._db.execute(query.format(table), (event_id,)).fetchone()
-            for table in ("events", "sent", "refused")
+            for table in ("events", "sent", "refused", "shadows")
         )
 
     def _make_room(self, event: Event, size: int) -> None:
         """Within a transaction: let the event in, or raise OutboxFull. The last part is for violations."""
         used = self.bytes() + self._extra_bytes()
         limit = self._limit(used)
-        reserve = self._settings.reserve_share * PRIORITY[event.type] / PRIORITY[EventType.FLOW]
+        priority = PRIORITY[EventType.FLOW if event.is_shadow else event.type]
+        reserve = self._settings.reserve_share * priority / PRIORITY[EventType.FLOW]
         if used + size <= limit * (1 - reserve):
             return
         if event.type is EventType.HEALTH:

@@ -43,6 +43,17 @@ CREATE TABLE refused (
 );
 """
 
+SHADOWS = """
+CREATE TABLE IF NOT EXISTS shadows (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    type TEXT NOT NULL,
+    put_at_s REAL NOT NULL,
+    body TEXT NOT NULL
+)
+"""
+"""Events of rules on trial; outboxes begun by earlier versions get the table when they are opened."""
+
 
 class _Damage(sqlite3.DatabaseError):
     """The file opens but is not whole."""
@@ -107,6 +118,7 @@ def _open(path: Path) -> sqlite3.Connection:
         db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         if version == 0:
             db.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {FILE_VERSION}; COMMIT;")
+        db.execute(SHADOWS)
         problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
             raise _Damage(problem)

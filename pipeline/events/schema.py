@@ -129,13 +129,13 @@ class Evidence(Data):
     missing: tuple[MissingEvidence, ...]
 
 
-class ViolationCandidate(Data):
-    """An act that a rule saw. A candidate, not a violation, until an officer confirms it."""
-
+class _Act(Data):
     schema_version: Literal[1] = 1
     camera: Camera
     rule: str
-    """red_light, stop_line, wrong_way, ..."""
+    """red_light, stop_line, wrong_way, intrusion, crowd, ..."""
+    shadow: bool = False
+    """By a rule on trial: such events are for this box's operator only, no sink gets them."""
     track: int
     """The tracker's number of the road user on this camera; numbers begin anew when the worker does."""
     road_user: RoadUserKind
@@ -151,6 +151,17 @@ class ViolationCandidate(Data):
     evidence: Evidence
     worker: Worker
     model: Model
+
+
+class ViolationCandidate(_Act):
+    """An act that a rule saw. A candidate, not a violation, until an officer confirms it."""
+
+
+class SecurityIncident(_Act):
+    """Something that a security rule saw: somebody in a closed zone, a crowd, a thing left alone.
+
+    Boxes are those of one person or thing, or around all people of a crowd.
+    """
 
 
 class LaneCount(Data):
@@ -197,6 +208,7 @@ class CameraHealthReport(Data):
 
 MODELS: dict[EventType, type[Data]] = {
     EventType.VIOLATION: ViolationCandidate,
+    EventType.SECURITY: SecurityIncident,
     EventType.HEALTH: CameraHealthReport,
     EventType.FLOW: TrafficFlow,
 }

@@ -22,6 +22,7 @@ from pipeline.evidence.signing import SigningKey
 from pipeline.types import (
     Box,
     Clip,
+    Concern,
     EvidenceBundle,
     EvidenceItem,
     FrameTime,
@@ -174,6 +175,9 @@ class Manifest(_Part):
     facts: dict[str, Any]
     geometry: dict[str, tuple[Point, ...]]
     lamps: dict[str, LampPart]
+    concern: Concern = "traffic"
+    shadow: bool = False
+    """By a rule on trial."""
     model: ModelPart
     clip: ClipPart | None
     items: Annotated[tuple[ItemPart, ...], Field(max_length=64)]
@@ -207,6 +211,8 @@ class Manifest(_Part):
             facts=self.facts,
             geometry=self.geometry,
             lamps={lamp_id: (lamp.box, lamp.color) for lamp_id, lamp in self.lamps.items()},
+            concern=self.concern,
+            shadow=self.shadow,
         )
 
     def bundle(self, path: Path, sha256: str) -> EvidenceBundle:
@@ -274,6 +280,8 @@ def describe(
             name: tuple((float(x), float(y)) for x, y in points) for name, points in hit.geometry.items()
         },
         lamps={lamp_id: LampPart(box=_box(box), color=color) for lamp_id, (box, color) in hit.lamps.items()},
+        concern=hit.concern,
+        shadow=hit.shadow,
         model=ModelPart(name=model[0], sha256=model[1]),
         clip=None
         if clip is None

@@ -17,6 +17,9 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
+    shadow: bool = False
+    """On trial: its hits are recorded with their evidence and counted, but not published."""
+
 
 class Rule(Protocol):
     """One act. Pure: no clock, no I/O; time and everything else is in the moments."""

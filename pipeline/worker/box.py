@@ -271,7 +271,7 @@ class Worker:
         except EventsError as error:
             if isinstance(error, OutboxFull):
                 self.metrics.events_refused.labels(event.type.value).inc()
-            if event.type is EventType.VIOLATION:
+            if event.type in (EventType.VIOLATION, EventType.SECURITY):
                 self._unstored.append(event)
             self._trouble("outbox", str(error))
         else:
@@ -322,7 +322,7 @@ class Worker:
                 self._store_again()
                 if time.monotonic() >= retention_at:
                     retention_at = time.monotonic() + RETENTION_EVERY_S
-                    removed = self.evidence.store.expire(time.time(), self.outbox.was_sent)
+                    removed = self.evidence.store.expire(time.time(), self.outbox.is_done)
                     if removed:
                         log.info("evidence_expired", bundles=removed)
             except (EventsError, EvidenceError, OSError) as error:

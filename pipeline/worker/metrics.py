@@ -54,6 +54,9 @@ class Metrics:
             "ngatu_frame_latency_seconds", "From capture to judged", ["camera"], buckets=_SLOW_S, registry=r
         )
         self.hits = Counter("ngatu_hits_total", "Acts seen by rules", ["camera", "rule"], registry=r)
+        self.shadow_hits = Counter(
+            "ngatu_shadow_hits_total", "Acts seen by rules on trial", ["camera", "rule"], registry=r
+        )
         self.evidence_queue = Gauge("ngatu_evidence_queue", "Acts that wait for their evidence", registry=r)
         self.evidence_seconds = Histogram(
             "ngatu_evidence_seconds", "Time to make one bundle", buckets=_SLOW_S, registry=r

@@ -98,5 +98,6 @@ class CameraWatch:
             minutes += self._minutes.observe(moment)
         self.hits += len(hits)
         for hit in hits:
-            self._metrics.hits.labels(self.settings.id, hit.rule).inc()
+            counter = self._metrics.shadow_hits if hit.shadow else self._metrics.hits
+            counter.labels(self.settings.id, hit.rule).inc()
         return Verdict(tuple(hits), tuple(minutes))

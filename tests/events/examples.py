@@ -72,6 +72,13 @@ def candidate(camera_id: str = "cam-1", track_id: int = 17, at_s: float = START_
     return build_candidate(hit(camera_id, track_id, at_s), camera(camera_id), ORIGIN, missing=[NOT_FINISHED])
 
 
+def incident(camera_id: str = "cam-1", track_id: int = 17, at_s: float = START_S) -> Event:
+    seen = replace(hit(camera_id, track_id, at_s), rule="intrusion", kind=RoadUserKind.PERSON, lamps={})
+    return build_candidate(
+        replace(seen, concern="security"), camera(camera_id), ORIGIN, missing=[NOT_FINISHED]
+    )
+
+
 def flow(camera_id: str = "cam-1", start_s: float = START_S) -> Event:
     counts = [
         FlowCount(camera_id, start_s, start_s + 60, "left", RoadUserKind.CAR, 7),
@@ -97,6 +104,7 @@ def kafka_settings(address: str, **fields: Any) -> KafkaSettings:
     prefix = uuid.uuid4().hex[:8]
     values = {
         "violations_topic": f"{prefix}.violations",
+        "security_topic": f"{prefix}.security",
         "flow_topic": f"{prefix}.flow",
         "cameras_topic": f"{prefix}.cameras",
     }

@@ -17,7 +17,18 @@ from pipeline.events.errors import EventsError
 from pipeline.events.event import Event, EventType, to_kafka, to_structured_json
 from pipeline.events.schema import json_schema
 from pipeline.types import TrackPoint
-from tests.events.examples import NOT_FINISHED, ORIGIN, START_S, bundle, camera, candidate, flow, health, hit
+from tests.events.examples import (
+    NOT_FINISHED,
+    ORIGIN,
+    START_S,
+    bundle,
+    camera,
+    candidate,
+    flow,
+    health,
+    hit,
+    incident,
+)
 
 
 def validate(event: Event) -> None:
@@ -46,6 +57,7 @@ def test_schema_is_published_whole(event_type: EventType) -> None:
 def test_every_example_fits_its_schema(tmp_path: Path) -> None:
     for event in (
         candidate(),
+        incident(),
         with_bundle(tmp_path),
         flow(),
         build_flow([], camera(), ORIGIN, start_s=START_S, end_s=START_S + 60, observed_s=0.0),
@@ -94,6 +106,13 @@ def test_same_act_has_same_id_and_another_has_another() -> None:
     assert candidate_id(hit()) == "062fc2a8-d5c6-5108-a12e-a10c60537b0e"
 
 
+def test_a_security_incident_is_no_violation() -> None:
+    assert (incident().type, candidate().type) == (EventType.SECURITY, EventType.VIOLATION)
+    assert incident().subject == "intrusion/17"
+    assert to_kafka(incident()).headers["ce_type"] == b"security.incident"
+    assert incident().id != candidate().id
+
+
 def test_evidence_keeps_the_id_and_names_its_place(tmp_path: Path) -> None:
     event = with_bundle(tmp_path)
     evidence = event.data["evidence"]
@@ -131,7 +150,7 @@ def test_impossible_hit_is_named() -> None:
         build_candidate(act, camera(), ORIGIN, missing=[])
 
 
-@pytest.mark.parametrize("event", [candidate(), flow(), health()], ids=lambda event: event.type)
+@pytest.mark.parametrize("event", [candidate(), incident(), flow(), health()], ids=lambda event: event.type)
 def test_event_survives_the_outbox_text_and_the_wire(event: Event) -> None:
     assert Event.from_json(event.to_json()) == event
     message = to_kafka(event)
