@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,7 @@ from pipeline.worker.logs import configure_logs
 from scripts.accuracy import plan
 from scripts.accuracy.clock import ClockError
 from scripts.accuracy.counts import lane_counts
+from scripts.accuracy.look import draw
 from scripts.accuracy.match import match
 from scripts.accuracy.perception import NAMES, Perception, measure
 from scripts.accuracy.report import Judged, report, show
@@ -118,6 +120,7 @@ def _measure(
                     match(truth, [one for one in done.reported if one.camera_id == name])
                     for name, truth in truths.items()
                 ],
+                Counter(act.kind.value for truth in truths.values() for act in truth.look_alikes),
                 frozenset(rule for scene in scenes.values() for rule in scene.rules),
                 [
                     count
@@ -128,6 +131,7 @@ def _measure(
             )
         )
         (folder / take.name / "film").symlink_to(shot.folder)
+        draw(shot, truths, judged[-1].outcomes, folder / take.name / "look")
         if take.perception:
             into = sums.setdefault(take.light, Perception())
             for camera in shot.cameras:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,9 +20,10 @@ from scripts.accuracy.run import CameraRun
 DEFINITION = (
     f"An act counts for a camera whose scene has its rule and its place, away from the film's ends by "
     f"{truth.EDGE_S:g} s, while its actor is at least {truth.VISIBLE:.0%} unhidden and "
-    f"{truth.HEIGHT_PX:g} px high in the analysed stream ({truth.SUB_HEIGHT_PX} px): around its decisive "
-    f"moment, or for as long as it must last and {truth.MORE_S:g} s. One act seen by two cameras counts "
-    f"twice. Times: event minus the moment from which the camera could know."
+    f"{truth.HEIGHT_PX:g} px high in the analysed stream ({truth.SUB_HEIGHT_PX} px; riders "
+    f"{truth.RIDERS_PX:g} px): around its decisive moment, or for as long as it must last and "
+    f"{truth.MORE_S:g} s. One act seen by two cameras counts twice. Times: event minus the moment from "
+    f"which the camera could know."
 )
 LIGHTS = ("day", "night", "rain")
 
@@ -32,6 +34,8 @@ class Judged:
 
     take: Take
     outcomes: list[Outcome]
+    look_alikes: Counter[str]
+    """Legal acts that its cameras saw, by kind."""
     rules: frozenset[str]
     """On for at least one of its cameras."""
     lanes: list[LaneCount]
@@ -137,6 +141,20 @@ def unruled(judged: Iterable[Judged]) -> list[str]:
     return [k.value for k in ActKind if not k.value.startswith("legal.") and k.value not in on]
 
 
+def look_alikes(judged: Iterable[Judged]) -> dict[str, dict[str, dict[str, int]]]:
+    """By light and kind: legal acts that a camera saw, and events of them."""
+    out: dict[str, dict[str, dict[str, int]]] = {}
+    for one in judged:
+        kinds = out.setdefault(one.take.light, {})
+        for kind, count in one.look_alikes.items():
+            kinds.setdefault(kind, {"seen": 0, "flagged": 0})["seen"] += count
+        for outcome in one.outcomes:
+            for false in outcome.false:
+                if false.look_alike:
+                    kinds.setdefault(false.look_alike, {"seen": 0, "flagged": 0})["flagged"] += 1
+    return out
+
+
 def details(judged: Iterable[Judged]) -> list[dict[str, Any]]:
     """Everything missed or false, so that somebody can look at it."""
     out: list[dict[str, Any]] = []
@@ -221,6 +239,7 @@ def report(
             for one in judged
         ],
         "acts": [row.as_json() for row in table],
+        "look_alikes": look_alikes(judged),
         "without_a_rule": unruled(judged),
         "lanes": lanes(judged),
         "perception": perception,
@@ -261,6 +280,9 @@ def _acts(result: dict[str, Any], console: Console) -> None:
         )
     console.print(table)
     console.print("unseen: really happened and found, though it did not count; neither found nor false.")
+    for light, kinds in result["look_alikes"].items():
+        flagged = (f"{kind} {one['flagged']} of {one['seen']}" for kind, one in sorted(kinds.items()))
+        console.print(f"Legal look-alikes flagged, {light}: {', '.join(flagged) or 'none were seen'}.")
     if result["without_a_rule"]:
         console.print(f"No camera has a rule for: {', '.join(result['without_a_rule'])}.")
 

@@ -5,12 +5,12 @@ when
 
 - its kind is a rule that the camera's scene file switches on,
 - its place (stop line, lane, zone) is drawn in that scene file, or it has none,
-- its moment is at least EDGE_S away from the film's ends, and
+- it is at least EDGE_S away from the film's ends (its moment, or what is seen of it), and
 - the camera sees its actor well enough for it. Well seen is a picture in which at least VISIBLE of the actor
   is unhidden and its box is at least HEIGHT_PX high in the analysed stream; gaps of up to GAP_S are bridged.
   Acts that happen at a moment (AT_A_MOMENT) must be well seen from LEAD_S before their start until their end,
   or TRAIL_S after the decisive moment; acts that last, for as long as they must last to be an act and MORE_S;
-  those of a rider's whole way (no_helmet, too_many_riders), for RIDE_S.
+  those of riders (OF_RIDERS), for RIDE_S and RIDERS_PX high.
 
 What really happened and does not count is neither missed when it is not found, nor false when it is.
 """
@@ -35,6 +35,8 @@ Floats = npt.NDArray[np.float64]
 
 VISIBLE = 0.5
 HEIGHT_PX = 16.0
+RIDERS_PX = 40.0
+"""Who sits on a motorbike must be told: heads of some 6 pixels."""
 SUB_HEIGHT_PX = 360
 """Of the analysed stream."""
 GAP_S = 0.5
@@ -45,6 +47,8 @@ LEAD_S, TRAIL_S = 1.0, 6.0
 
 AT_A_MOMENT = frozenset({K.RED_LIGHT, K.STOP_LINE, K.SOLID_LINE, K.BANNED_TURN, K.U_TURN})
 """Their decisive moment must be seen; the others may be judged at any time while they last."""
+OF_RIDERS = frozenset({K.NO_HELMET, K.TOO_MANY_RIDERS})
+"""Acts of a motorbike's whole way."""
 NEAR_S = 0.6
 """A picture no further away than this tells where an actor was."""
 
@@ -76,9 +80,9 @@ class Sighting:
         left, top, right, bottom = (1 - share) * self.boxes[before] + share * self.boxes[after]
         return float(left), float(top), float(right), float(bottom)
 
-    def well_seen_s(self) -> Floats:
+    def well_seen_s(self, least_px: float) -> Floats:
         """Times of the pictures in which it is seen well enough."""
-        tall = (self.boxes[:, 3] - self.boxes[:, 1]) * SUB_HEIGHT_PX >= HEIGHT_PX
+        tall = (self.boxes[:, 3] - self.boxes[:, 1]) * SUB_HEIGHT_PX >= least_px
         return np.asarray(self.times_s[tall & (self.visible >= VISIBLE)])
 
 
@@ -110,6 +114,7 @@ class CameraTruth:
     acts: tuple[TrueAct, ...]
     """Violations and incidents; in order of their moments."""
     look_alikes: tuple[Act, ...] = ()
+    """Legal acts whose decisive moment it sees."""
     frames: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     """As they were read, see pipeline.sim.truth."""
 
@@ -136,7 +141,13 @@ def camera_truth(
         if act.actor_id in seen
     ]
     judged.sort(key=lambda true: true.moment_s)
-    look_alikes = tuple(act for act in all_acts if act.kind.value.startswith("legal."))
+    look_alikes = tuple(
+        act
+        for act in all_acts
+        if act.kind.value.startswith("legal.")
+        and act.actor_id in seen
+        and seen[act.actor_id].box_at(act.decisive_s) is not None
+    )
     return CameraTruth(camera_id, duration_s, rate_hz, seen, tuple(judged), look_alikes, frames)
 
 
@@ -165,11 +176,14 @@ def judge(
     duration_s: float,
 ) -> TrueAct:
     """Whether an act counts, see the module's own words."""
-    well = seen.well_seen_s() if seen is not None else np.empty(0)
+    least_px = RIDERS_PX if act.kind in OF_RIDERS else HEIGHT_PX
+    well = seen.well_seen_s(least_px) if seen is not None else np.empty(0)
+    if act.kind not in AT_A_MOMENT:
+        well = well[(well >= EDGE_S) & (well <= duration_s - EDGE_S)]
     start_s, end_s = _stretch(well, act)
     moment_s = act.decisive_s
     if act.kind not in AT_A_MOMENT and math.isfinite(start_s):
-        moment_s = max(act.decisive_s if act.place else act.start_s + RIDE_S, start_s + _least_s(act))
+        moment_s = max(act.start_s if act.kind in OF_RIDERS else act.decisive_s, start_s + _least_s(act))
     box = seen.box_at(moment_s) if seen is not None else None
     height_px = (box[3] - box[1]) * SUB_HEIGHT_PX if box else 0.0
     why_not = ""
@@ -185,13 +199,13 @@ def judge(
 
 
 def _least_s(act: Act) -> float:
-    return act.decisive_s - act.start_s if act.place else RIDE_S
+    return RIDE_S if act.kind in OF_RIDERS else act.decisive_s - act.start_s
 
 
 def _enough(act: Act, start_s: float, end_s: float) -> bool:
     if act.kind in AT_A_MOMENT:
         return start_s <= act.start_s - LEAD_S + GAP_S and end_s >= _until_s(act) - GAP_S
-    return end_s - start_s >= _least_s(act) + (MORE_S if act.place else 0.0)
+    return end_s - start_s >= _least_s(act) + (0.0 if act.kind in OF_RIDERS else MORE_S)
 
 
 def _until_s(act: Act) -> float:

@@ -1,0 +1,116 @@
+"""Figures, and the bars they are held to."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+
+import pytest
+from rich.console import Console
+
+from scripts.accuracy import plan
+from scripts.accuracy.counts import LaneCount
+from scripts.accuracy.match import Reported, match
+from scripts.accuracy.report import Judged, failures, report, rows, show
+from scripts.accuracy.run import CameraRun
+from tests.accuracy.city import act, event, sighting, truth
+
+TAKE = plan.quick()[0]
+BOTH = frozenset({"red_light", "wrong_way"})
+KEPT_UP = CameraRun("south", analysed=358, dropped=0, expected=360, latency_s=0.2)
+
+
+def judged(events: list[Reported], camera: CameraRun = KEPT_UP) -> Judged:
+    """One camera that sees two runners of a red light and one rider against the lane."""
+    seen = truth(
+        [sighting(1), sighting(2), sighting(3), sighting(4)],
+        [
+            act("red_light", 1, 10.0),
+            act("red_light", 2, 30.0),
+            act("wrong_way", 3, 21.0, start_s=20.0, end_s=26.0, place="S.in1"),
+            act("legal.waits_past_line", 4, 40.0),
+        ],
+    )
+    look_alikes = Counter(one.kind.value for one in seen.look_alikes)
+    lanes = [LaneCount("south", "S.in1", 10, 9), LaneCount("south", "S.in2", 10, 11)]
+    return Judged(TAKE, [match(seen, events)], look_alikes, BOTH, lanes, (camera,))
+
+
+ALL = [event("red_light", 1, 10.2), event("red_light", 2, 30.4), event("wrong_way", 3, 21.0)]
+
+
+def test_all_found_and_nothing_false_reaches_the_bars() -> None:
+    table = rows([judged(ALL)])
+    assert {(row.kind, row.true, row.found, row.false, row.missed) for row in table} == {
+        ("red_light", 2, 2, 0, 0),
+        ("wrong_way", 1, 1, 0, 0),
+    }
+    assert failures(table) == []
+    red = next(row for row in table if row.kind == "red_light").as_json()
+    assert red["time_error_s"]["median"] == pytest.approx(0.3)
+
+
+def test_a_missed_act_misses_the_bar() -> None:
+    assert failures(rows([judged(ALL[1:])])) == ["red_light by day: recall 0.500, the bar is 0.95"]
+
+
+def test_a_false_event_misses_the_bar_and_names_the_look_alike() -> None:
+    table = rows([judged([*ALL, event("red_light", 4, 40.0)])])
+    assert failures(table) == ["red_light by day: precision 0.667, the bar is 0.95"]
+    assert table[0].look_alikes == {"legal.waits_past_line": 1}
+
+
+def test_no_event_at_all_misses_every_bar() -> None:
+    assert failures(rows([judged([])])) == [
+        "red_light by day: precision nothing was found, the bar is 0.95",
+        "red_light by day: recall 0.000, the bar is 0.95",
+        "wrong_way by day: precision nothing was found, the bar is 0.95",
+        "wrong_way by day: recall 0.000, the bar is 0.95",
+    ]
+
+
+def test_nothing_to_be_found_is_no_success() -> None:
+    empty = Judged(TAKE, [match(truth([], []), [])], Counter(), BOTH, [], (KEPT_UP,))
+    assert len(failures(rows([empty]))) == 2
+
+
+@pytest.mark.parametrize(
+    ("camera", "kept_up"),
+    [
+        (KEPT_UP, True),
+        (CameraRun("south", analysed=352, dropped=6, expected=360, latency_s=0.2), False),
+        (CameraRun("south", analysed=300, dropped=0, expected=360, latency_s=0.2), False),
+    ],
+    ids=["all seen", "dropped", "never came"],
+)
+def test_a_machine_that_cannot_keep_up_measures_nothing(camera: CameraRun, kept_up: bool) -> None:
+    assert report([judged(ALL, camera)], {}, {"model": "m", "took_s": 1.0}, bars=True)["kept_up"] is kept_up
+
+
+def test_everything_missed_or_false_is_listed_to_look_at() -> None:
+    result = report(
+        [judged([ALL[0], ALL[2], event("red_light", 4, 40.0)])],
+        {},
+        {"model": "m", "took_s": 1.0},
+        bars=True,
+    )
+    text = json.dumps(result)
+    assert json.loads(text)["lanes"]["day"]["off_by_lane"] == pytest.approx(0.1)
+    missed, false = result["details"]
+    assert (missed["what"], missed["camera"], missed["time_s"], missed["actor"]) == (
+        "missed",
+        "south",
+        30.0,
+        2,
+    )
+    assert (false["what"], false["kind"], false["why"]) == (
+        "false",
+        "red_light",
+        "motorbike 4 did legal.waits_past_line",
+    )
+    assert result["look_alikes"]["day"]["legal.waits_past_line"] == {"seen": 1, "flagged": 1}
+    shown = io.StringIO()
+    show(result, Console(file=shown, width=160))
+    for part in ("red_light", "actor 2 S.line", "legal.waits_past_line", "bar missed", "S.in1"):
+        assert part in shown.getvalue()

@@ -1,0 +1,126 @@
+"""What counts as true for a camera."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.sim.types import Act
+from scripts.accuracy.truth import CameraTruth, Sighting, TrueAct, camera_truth, judge
+from tests.accuracy.city import DRAWN, DURATION_S, PLACES, RULES, act, sighting
+
+
+def judged(one: Act, seen: Sighting | None, rules: frozenset[str] = RULES) -> TrueAct:
+    return judge(one, seen, rules, DRAWN, PLACES, DURATION_S)
+
+
+def test_an_act_that_is_well_seen_counts() -> None:
+    true = judged(act("red_light", 1, 10.0), sighting(1))
+    assert true.counts
+    assert true.moment_s == 10.0
+    assert true.height_px == pytest.approx(36)
+
+
+@pytest.mark.parametrize(
+    ("seen", "why"),
+    [
+        (sighting(1, visible=0.45), "not seen well enough"),
+        (sighting(1, size=15 / 360), "not seen well enough"),
+        (sighting(1, start_s=9.8), "not seen well enough"),
+        (sighting(1, end_s=10.5), "not seen well enough"),
+        (None, "not seen well enough"),
+    ],
+    ids=["hidden", "small", "comes late", "leaves early", "never seen"],
+)
+def test_an_act_at_a_moment_must_be_seen_around_it(seen: Sighting | None, why: str) -> None:
+    assert judged(act("red_light", 1, 10.0), seen).why_not == why
+
+
+def test_being_hidden_for_a_moment_does_no_harm() -> None:
+    whole = sighting(1)
+    gone = (whole.times_s > 10.05) & (whole.times_s < 10.35)
+    brief = Sighting(1, "motorbike", whole.times_s, whole.boxes, np.where(gone, 0.1, 1.0))
+    assert judged(act("red_light", 1, 10.0), brief).counts
+    gone = (whole.times_s > 10.05) & (whole.times_s < 10.95)
+    long = Sighting(1, "motorbike", whole.times_s, whole.boxes, np.where(gone, 0.1, 1.0))
+    assert not judged(act("red_light", 1, 10.0), long).counts
+
+
+def test_a_place_that_is_not_drawn_is_another_cameras() -> None:
+    true = judged(act("red_light", 1, 10.0, place="N.line"), sighting(1))
+    assert true.why_not == "its place is not drawn for this camera"
+    assert judged(act("solid_line", 1, 10.0, place="solid"), sighting(1)).counts
+
+
+def test_a_kind_without_a_rule_does_not_count() -> None:
+    true = judged(act("red_light", 1, 10.0), sighting(1), frozenset({"wrong_way"}))
+    assert true.why_not == "no such rule on this camera"
+
+
+@pytest.mark.parametrize("decisive_s", [2.0, 58.0])
+def test_the_films_ends_do_not_count(decisive_s: float) -> None:
+    true = judged(act("red_light", 1, decisive_s), sighting(1))
+    assert true.why_not == "at the film's very start or end"
+
+
+def test_an_act_that_lasts_counts_from_when_the_camera_can_know() -> None:
+    """A rider who is against the lane from 8 s, and comes into view at 20 s, can be told at 21 s."""
+    against = act("wrong_way", 1, 9.0, start_s=8.0, end_s=30.0, place="S.in1")
+    true = judged(against, sighting(1, start_s=20.0))
+    assert true.counts
+    assert true.moment_s == pytest.approx(21.0)
+    assert judged(against, sighting(1)).moment_s == 9.0
+    assert judged(against, sighting(1, start_s=28.0)).why_not == "not seen well enough"
+
+
+def test_riders_must_be_seen_larger() -> None:
+    bare = act("no_helmet", 1, 30.0, start_s=0.0, end_s=60.0, place="")
+    assert not judged(bare, sighting(1)).counts
+    assert judged(bare, sighting(1, size=41 / 360)).counts
+
+
+def test_a_camera_reads_its_film(tmp_path: Path) -> None:
+    """From the city's files: seconds, boxes 0..1, legal acts apart, acts of those it never sees left out."""
+    actor = {"id": 1, "kind": "car", "box": [128, 72, 256, 144], "visible": 0.9}
+    frames = [
+        {"time_s": k / 10, "frame": k, "actors": [actor] if k < 90 else [], "lamps": []} for k in range(100)
+    ]
+    (tmp_path / "south.jsonl").write_text("".join(f"{json.dumps(frame)}\n" for frame in frames))
+    acts = [
+        ("red_light", 1, 5.0),
+        ("red_light", 2, 5.0),
+        ("legal.right_on_arrow", 1, 6.0),
+        ("legal.right_on_arrow", 1, 9.8),
+    ]
+    lines = [
+        {
+            "kind": kind,
+            "actor_id": actor_id,
+            "start_s": at_s,
+            "decisive_s": at_s,
+            "end_s": at_s + 1,
+            "place": "S.line",
+        }
+        for kind, actor_id, at_s in acts
+    ]
+    (tmp_path / "acts.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    scene = {"stop_lines": [{"id": "S.line"}], "rules": {"red_light": {}}}
+    truth: CameraTruth = camera_truth(
+        "south",
+        tmp_path / "south.jsonl",
+        tmp_path / "acts.jsonl",
+        scene,
+        frozenset({"S.line"}),
+        (1280, 720),
+        10.0,
+    )
+    assert truth.duration_s == 10.0
+    assert truth.sightings[1].box_at(5.03) == pytest.approx((0.1, 0.1, 0.2, 0.2))
+    assert truth.sightings[1].box_at(9.8) is None
+    [true] = truth.acts
+    assert true.counts
+    assert true.act.actor_id == 1
+    assert [act.decisive_s for act in truth.look_alikes] == [6.0]

@@ -1,0 +1,58 @@
+"""The ruler, whole: a held-out stretch of the city is filmed, served, worked on, and judged."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.accuracy.plan import quick
+
+pytestmark = [pytest.mark.slow, pytest.mark.serial, pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def model(yolox: Path) -> Path:
+    """The project's own detector where it has one."""
+    own = ROOT / "models" / "ngatu_nano.onnx"
+    return own if own.is_file() else yolox
+
+
+def test_quick_yields_a_report(tmp_path: Path, yolox_path: Path) -> None:
+    kept = tmp_path / "kept"
+    command = [sys.executable, "-m", "scripts.accuracy", "--quick", "--json"]
+    command += ["--model", str(model(yolox_path)), "--films", str(tmp_path / "films"), "--keep", str(kept)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
+    assert done.returncode in (0, 3), done.stderr[-3000:]
+    result = json.loads(done.stdout)
+    assert result["kept_up"] is (done.returncode == 0)
+    assert result == json.loads((kept / "report.json").read_text())
+
+    acts = {row["kind"]: row for row in result["acts"]}
+    assert acts["red_light"]["true"] >= 1
+    assert acts["wrong_way"]["true"] >= 1
+    for row in acts.values():
+        assert row["found"] + row["missed"] == row["true"]
+    listed = [one["what"] for one in result["details"]]
+    assert listed.count("missed") == sum(row["missed"] for row in acts.values())
+    assert listed.count("false") == sum(row["false"] for row in acts.values())
+    assert result["bars_missed"] is None
+
+    [take] = quick()
+    [film] = result["films"]
+    [camera] = film["cameras"].values()
+    assert film["seed"] >= 2_000_000
+    assert camera["expected"] == take.scenario.duration_s * 6
+    assert 0 < camera["analysed"] <= camera["expected"] + 2
+    assert result["perception"]["day"]["pictures"] == take.scenario.duration_s
+    assert result["perception"]["day"]["classes"]["car"]["objects"] > 0
+    assert result["lanes"]["day"]["true"] > 0
+
+    folder = kept / take.name
+    assert (folder / "film" / "south-main.mp4").is_file()
+    assert (folder / "events.jsonl").read_text()
+    assert len(list((folder / "look").glob("*.jpg"))) == len(listed)
