@@ -1,0 +1,205 @@
+"""A vehicle's plate out of a few pictures of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Protocol
+
+import numpy as np
+
+from pipeline.plates.find import Candidate, PixelBox, by_text, in_box, touches
+from pipeline.plates.grammar import correct
+from pipeline.plates.text import TextReader
+from pipeline.plates.vote import vote
+from pipeline.types import Box, Picture, PlateColor, PlateReading, PlateSight
+
+LEGIBLE = 0.8
+"""Confidence from which a plate is told as the vehicle's; see docs/plates.md for the error rate above it."""
+
+_MARGIN = 0.06
+"""Of the vehicle's box on each side: a box is rarely exact."""
+_ENOUGH = 2
+"""Pictures that must agree before the rest are spared."""
+_SAME = 0.5
+"""Readings of one plate share at least this much of their characters (difflib's ratio)."""
+
+
+class PlateFinder(Protocol):
+    """A detector that knows plates."""
+
+    def __call__(self, picture: Picture) -> Sequence[tuple[PixelBox, float]]:
+        """Boxes around plates in pixels of `picture`, and their confidence."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A picture with the vehicle in it."""
+
+    picture: Picture
+    box: Box
+    """The vehicle's, in picture coordinates 0..1."""
+    captured_at_s: float
+
+
+class PlateReader:
+    """Reads plates; threads may share it.
+
+    >>> reading = PlateReader().read([Sighting(picture, box, captured_at_s)])
+    >>> reading.text, reading.legible
+    """
+
+    def __init__(self, finder: PlateFinder | None = None) -> None:
+        """Load rapidocr's models (about 0.5 s). Without a `finder` plates are found by their text.
+
+        Raises PlateError when the models cannot be loaded.
+        """
+        self._text = TextReader()
+        self._finder = finder
+
+    def read(self, sightings: Iterable[Sighting], budget_s: float = math.inf) -> PlateReading:
+        """Read the vehicle's plate in `sightings`, best picture first.
+
+        Stops when two pictures agree with confidence, or after the picture in which `budget_s` ran out.
+        """
+        until_s = time.monotonic() + budget_s
+        found: list[tuple[Sighting, Candidate, bool]] = []
+        reading = _nothing("no picture of the vehicle could be had")
+        for looked, sighting in enumerate(sightings, 1):
+            if looked > 1 and time.monotonic() >= until_s:
+                break
+            candidate, rivals = self._best(sighting)
+            if candidate is not None:
+                found.append((sighting, candidate, rivals))
+            reading = (
+                _told(found)
+                if found
+                else _nothing(f"no plate can be made out in {looked} picture{'s' if looked > 1 else ''}")
+            )
+            if len(reading.sights) >= _ENOUGH and reading.legible:
+                break
+        return reading
+
+    def plates(self, picture: Picture, side_px: int) -> list[PlateReading]:
+        """All plates of a whole picture, searched for at `side_px` of its longer side; for measuring."""
+        whole = Sighting(picture, (0.0, 0.0, 1.0, 1.0), 0.0)
+        kept: list[Candidate] = []
+        for candidate in by_text(picture, self._text, side_px):
+            if not any(touches(candidate.box, other.box) for other in kept):
+                kept.append(candidate)
+        return [_told([(whole, candidate, False)]) for candidate in kept]
+
+    def _best(self, sighting: Sighting) -> tuple[Candidate | None, bool]:
+        """The likeliest plate of the vehicle, and whether another vehicle's could be meant as well."""
+        height, width = sighting.picture.shape[:2]
+        left, top, right, bottom = sighting.box
+        air_x, air_y = _MARGIN * (right - left), _MARGIN * (bottom - top)
+        x0, x1 = (round(min(max(x, 0.0), 1.0) * width) for x in (left - air_x, right + air_x))
+        y0, y1 = (round(min(max(y, 0.0), 1.0) * height) for y in (top - air_y, bottom + air_y))
+        if x1 - x0 < 16 or y1 - y0 < 16:
+            return None, False
+        crop = np.ascontiguousarray(sighting.picture[y0:y1, x0:x1])
+        found = self._candidates(crop)
+        inner = (left * width - x0, top * height - y0, right * width - x0, bottom * height - y0)
+        found = [
+            each
+            for each in found
+            if inner[0] < each.middle[0] < inner[2] and inner[1] < each.middle[1] < inner[3]
+        ]
+        if not found:
+            return None, False
+        best = found[0]
+        rivals = any(
+            each.correction.form is not None and not touches(each.box, best.box) for each in found[1:]
+        )
+        return best.moved(x0, y0), rivals
+
+    def _candidates(self, crop: Picture) -> list[Candidate]:
+        if self._finder is not None:
+            boxes = sorted(self._finder(crop), key=lambda pair: -pair[1])
+            found = [each for box, _ in boxes for each in in_box(crop, box, self._text)]
+            if any(each.correction.form is not None for each in found):
+                return sorted(found, key=lambda each: each.rank, reverse=True)
+        return by_text(crop, self._text)
+
+
+def _nothing(reason: str) -> PlateReading:
+    return PlateReading("", (), (), 0.0, False, None, None, None, (), reason)
+
+
+def _told(found: Sequence[tuple[Sighting, Candidate, bool]]) -> PlateReading:
+    """Vote over the candidates of several pictures, and what the grammar makes of it."""
+    same = _of_one_plate(found)
+    voted = vote([([line.likely for line in each.lines], _weight(each)) for _, each, _ in same])
+    color = _color(same)
+    corrected = correct(voted.lines, color, voted.likely)
+    confidence = voted.confidence
+    reason = ""
+    if corrected.form is None:
+        reason = f"what was read ({' / '.join(voted.lines)}) is not written like a Vietnamese plate"
+    elif sum(rival for _, _, rival in same) * 2 > len(same):
+        reason = "another plate is as likely the vehicle's"
+    elif confidence < LEGIBLE:
+        reason = f"it was read with confidence {confidence:.2f}, and {LEGIBLE:.2f} is asked for"
+    return PlateReading(
+        text="".join(corrected.lines),
+        lines=corrected.lines,
+        voted=voted.lines,
+        confidence=round(confidence, 4),
+        legible=not reason,
+        form=corrected.form,
+        province=corrected.province,
+        color=color,
+        sights=tuple(_sight(sighting, candidate) for sighting, candidate, _ in found),
+        reason=reason,
+    )
+
+
+def _weight(candidate: Candidate) -> float:
+    """Large, sure readings that fit the grammar count for more."""
+    return (0.05 + candidate.confidence) * candidate.char_px * (2.0 if candidate.correction.form else 1.0)
+
+
+def _of_one_plate(
+    found: Sequence[tuple[Sighting, Candidate, bool]],
+) -> list[tuple[Sighting, Candidate, bool]]:
+    """The readings of the plate that has most weight: another vehicle's may have been read in one picture."""
+    groups: list[list[tuple[Sighting, Candidate, bool]]] = []
+    for each in sorted(found, key=lambda one: -_weight(one[1])):
+        text = _plain(each[1])
+        for group in groups:
+            if SequenceMatcher(None, text, _plain(group[0][1]), autojunk=False).ratio() >= _SAME:
+                group.append(each)
+                break
+        else:
+            groups.append([each])
+    return max(groups, key=lambda group: sum(_weight(candidate) for _, candidate, _ in group))
+
+
+def _plain(candidate: Candidate) -> str:
+    return "".join(line.plain for line in candidate.lines)
+
+
+def _color(found: Sequence[tuple[Sighting, Candidate, bool]]) -> PlateColor | None:
+    votes: Counter[PlateColor] = Counter()
+    for _, candidate, _ in found:
+        if candidate.color is not None:
+            votes[candidate.color] += 1
+    return votes.most_common(1)[0][0] if votes else None
+
+
+def _sight(sighting: Sighting, candidate: Candidate) -> PlateSight:
+    height, width = sighting.picture.shape[:2]
+    left, top, right, bottom = candidate.box
+    return PlateSight(
+        captured_at_s=sighting.captured_at_s,
+        box=(left / width, top / height, right / width, bottom / height),
+        lines=tuple(line.text for line in candidate.lines),
+        confidence=round(candidate.confidence, 4),
+        char_px=round(candidate.char_px, 1),
+    )
