@@ -24,10 +24,11 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GstRtspServer  # noqa: E402
 
 _PAYLOADERS = {
-    "h264": "rtph264pay config-interval=-1",
-    "h265": "rtph265pay config-interval=-1",
+    "h264": "rtph264pay",
+    "h265": "rtph265pay",
     "mpeg4": "rtpmp4vpay config-interval=1 max-ptime=1",
 }
+"""The parsers put parameter sets before every key picture; these would put them between its slices."""
 _LEAD_NS = Gst.SECOND // 5
 """The first picture is due this long after a client begins: room for connecting."""
 _REPORT_NS = Gst.SECOND

@@ -16,6 +16,8 @@ _BITS = 12
 _ENCODERS = {
     "h264": "x264enc speed-preset=ultrafast bitrate=1500 key-int-max={gop} bframes={bframes} b-adapt=false "
     "! video/x-h264,profile=high ! h264parse",
+    "h264-sliced": "x264enc speed-preset=ultrafast tune=zerolatency threads=2 key-int-max={gop} "
+    "! video/x-h264,profile=high ! h264parse",
     "h264-444": "videoconvert ! video/x-raw,format=Y444 ! x264enc speed-preset=ultrafast key-int-max={gop} "
     "! h264parse",
     "h265": "x265enc speed-preset=ultrafast bitrate=1500 key-int-max={gop} "

@@ -5,8 +5,10 @@ import socket
 import statistics
 from pathlib import Path
 
+import cv2
 import pytest
 
+from pipeline.cameras.gst import Gst
 from pipeline.cameras.replay import ReplayError, ReplayServer, served
 from tests.cameras.clips import make_clip, number_of
 from tests.cameras.support import Watched, settings
@@ -102,6 +104,35 @@ def test_files_served_together_run_on_one_clock_whoever_comes_when(tmp_path: Pat
     near = [abs(time_s - one) < 0.05 for times in began for time_s in times]
     assert sum(near) > 0.9 * len(near), "a busy machine may make a camera's first reports late"
     assert any(b[0] < a[0] for a, b in itertools.pairwise(timed(sub))), "it looped"
+
+
+def test_pictures_of_several_slices_stay_whole(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "sliced.mp4", "h264-sliced", frames=50)
+    assert slices_of_the_first_picture(clip) > 1, "the encoder made what this is about"
+    with ReplayServer([clip]) as server, Watched(settings(server.urls["sliced"])) as watched:
+        watched.until_frames(60, 20)
+        first_s, last_s = (watched.frames[n].time.captured_at_s for n in (0, -1))
+        got = watched.camera.clip(first_s + 0.1, last_s - 0.5, tmp_path / "got.mp4")
+    numbers = []
+    video = cv2.VideoCapture(str(got.path))
+    while (read := video.read())[0]:
+        numbers.append(number_of(read[1]))
+    assert len(numbers) == got.frames > 40
+    assert all((b - a) % 50 == 1 for a, b in itertools.pairwise(numbers))
+
+
+def slices_of_the_first_picture(path: Path) -> int:
+    shape = "video/x-h264,stream-format=byte-stream,alignment=au"
+    pipeline = Gst.parse_launch(
+        f'filesrc location="{path}" ! qtdemux ! h264parse ! {shape} ! appsink name=out'
+    )
+    pipeline.set_state(Gst.State.PLAYING)
+    try:
+        buffer = pipeline.get_by_name("out").emit("pull-sample").get_buffer()
+    finally:
+        pipeline.set_state(Gst.State.NULL)
+    units = buffer.extract_dup(0, buffer.get_size()).split(b"\0\0\1")[1:]
+    return sum(unit[0] & 31 == 5 for unit in units)
 
 
 def test_a_server_in_a_process_of_its_own_says_what_is_wrong(tmp_path: Path) -> None:
