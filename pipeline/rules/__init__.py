@@ -6,35 +6,85 @@ of a camera, and its counts, get the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 
+from pipeline.rules.abandoned_object import AbandonedObject
+from pipeline.rules.banned_turn import BannedTurn
 from pipeline.rules.base import Rule
+from pipeline.rules.crowd import Crowd
 from pipeline.rules.flow import Flow
+from pipeline.rules.illegal_stop import IllegalStop
+from pipeline.rules.intrusion import Intrusion
+from pipeline.rules.loitering import Loitering
 from pipeline.rules.moments import Moment, Moments
+from pipeline.rules.motorway_intruder import MotorwayIntruder
+from pipeline.rules.no_helmet import NoHelmet
+from pipeline.rules.pavement import Pavement
 from pipeline.rules.red_light import RedLight
+from pipeline.rules.restricted_hours import RestrictedHours
+from pipeline.rules.solid_line import SolidLineRule
 from pipeline.rules.speeding import Speeding
 from pipeline.rules.stop_line import StopLineRule
+from pipeline.rules.too_many_riders import TooManyRiders
+from pipeline.rules.u_turn import UTurn
+from pipeline.rules.wrong_lane import WrongLane
 from pipeline.rules.wrong_way import WrongWay
 from pipeline.scene import Scene
+from pipeline.types import Concern, Hit
 
 RULES: dict[str, Any] = {
     RedLight.name: RedLight,
     StopLineRule.name: StopLineRule,
     WrongWay.name: WrongWay,
+    WrongLane.name: WrongLane,
+    SolidLineRule.name: SolidLineRule,
+    BannedTurn.name: BannedTurn,
+    UTurn.name: UTurn,
+    IllegalStop.name: IllegalStop,
+    RestrictedHours.name: RestrictedHours,
+    Pavement.name: Pavement,
+    MotorwayIntruder.name: MotorwayIntruder,
     Speeding.name: Speeding,
+    NoHelmet.name: NoHelmet,
+    TooManyRiders.name: TooManyRiders,
+    Intrusion.name: Intrusion,
+    Loitering.name: Loitering,
+    Crowd.name: Crowd,
+    AbandonedObject.name: AbandonedObject,
 }
 """Name to class, of every rule there is."""
+
+
+SECURITY = frozenset((Intrusion.name, Loitering.name, Crowd.name, AbandonedObject.name))
+"""Rules whose hits are security incidents; those of the others are violations of traffic law."""
 
 
 class RuleError(Exception):
     """A scene switches on a rule that does not exist, or that it cannot serve."""
 
 
-def build_rules(scene: Scene) -> list[Rule]:
+class Marked:
+    """A rule whose hits say what they concern, and whether it is on trial."""
+
+    def __init__(self, rule: Rule, security: bool, shadow: bool) -> None:
+        self.name = rule.name
+        self._rule = rule
+        self._concern: Concern = "security" if security else "traffic"
+        self._shadow = shadow
+
+    def observe(self, moment: Moment) -> Iterator[Hit]:
+        """See base.Rule."""
+        for hit in self._rule.observe(moment):
+            yield replace(hit, concern=self._concern, shadow=self._shadow)
+
+
+def build_rules(scene: Scene) -> list[Marked]:
     """The rules that a scene switches on, with its parameters. Raises RuleError naming the rule."""
-    rules: list[Rule] = []
+    rules: list[Marked] = []
     for name, parameters in scene.settings.rules.items():
         if name not in RULES:
             raise RuleError(f"there is no rule {name!r}; known: {', '.join(RULES)}")
@@ -42,7 +92,8 @@ def build_rules(scene: Scene) -> list[Rule]:
         if (lacking := kind.lacks(scene.settings)) is not None:
             raise RuleError(f"rule {name} is on, but the scene lacks {lacking}")
         try:
-            rules.append(kind(scene, kind.parameters.model_validate(parameters)))
+            valid = kind.parameters.model_validate(parameters)
+            rules.append(Marked(kind(scene, valid), name in SECURITY, valid.shadow))
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
@@ -50,4 +101,4 @@ def build_rules(scene: Scene) -> list[Rule]:
     return rules
 
 
-__all__ = ["RULES", "Flow", "Moment", "Moments", "Rule", "RuleError", "build_rules"]
+__all__ = ["RULES", "Flow", "Marked", "Moment", "Moments", "Rule", "RuleError", "build_rules"]

@@ -64,7 +64,7 @@ class Passage:
             self.stood_s = max(self.stood_s, step.time_s - self.stood_since_s)
         else:
             self.stood_since_s = None
-        if self.entered is None and self.line.in_junction(step.position, step.height):
+        if self.entered is None and self.line.in_junction(step.centre, step.height):
             self.entered = step
 
 
@@ -115,14 +115,14 @@ class Crossings:
 
     @staticmethod
     def _advance(approach: _Approach, line: StopLine, step: Step, shown: LampHistory) -> None:
-        distance = line.distance(step.position)
+        distance = line.distance(step.centre)
         last, approach.last = approach.last, step
         if distance <= 0:
             approach.passage = None
             approach.waiting.append(step)
             while step.time_s - approach.waiting[0].time_s > PICTURES_S:
                 approach.waiting.popleft()
-            if distance <= -BEFORE_HEIGHTS * step.height and line.faces(step.position):
+            if distance <= -BEFORE_HEIGHTS * step.height and line.faces(step.centre):
                 approach.before = step
                 approach.seen_before += 1
             return
@@ -131,8 +131,8 @@ class Crossings:
             return
         if last is None or approach.before is None or approach.seen_before < BEFORE_STEPS:
             return
-        fraction = line.crossed(last.position, step.position)
-        way = geometry.minus(step.position, approach.before.position)
+        fraction = line.crossed(last.centre, step.centre)
+        way = geometry.minus(step.centre, approach.before.centre)
         if fraction is None or abs(geometry.turn_deg(line.travel, way)) > MAX_ANGLE_DEG:
             # Came round the end of the line: what follows is no passage of it.
             approach.before, approach.seen_before = None, 0
@@ -146,8 +146,8 @@ class Crossings:
             at=step,
             crossed_s=last.time_s + fraction * (step.time_s - last.time_s),
             crossed_at=(
-                last.position[0] + fraction * (step.position[0] - last.position[0]),
-                last.position[1] + fraction * (step.position[1] - last.position[1]),
+                last.centre[0] + fraction * (step.centre[0] - last.centre[0]),
+                last.centre[1] + fraction * (step.centre[1] - last.centre[1]),
             ),
             lamps={lamp: state for lamp, state in states.items() if state is not None},
         )
@@ -161,4 +161,4 @@ def heading_deg(passage: Passage, step: Step) -> float:
 
 def way_heights(passage: Passage, step: Step) -> float:
     """Distance from the point of crossing, in box heights at that point."""
-    return math.dist(step.position, passage.crossed_at) / passage.at.height
+    return math.dist(step.centre, passage.crossed_at) / passage.at.height

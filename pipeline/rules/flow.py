@@ -68,10 +68,10 @@ class Flow:
             return
         way = self._ways.setdefault((track.id, track.segment), _Way(step, {}, {}, set()))
         for lane in lanes:
-            if not lane.holds(step.position):
+            if not lane.holds(step.centre):
                 way.progress.pop(lane.id, None)
                 continue
-            progress, middle = lane.progress(step.position), lane.length / 2
+            progress, middle = lane.progress(step.centre), lane.length / 2
             before = way.progress.get(lane.id, progress)
             if (before < middle) != (progress < middle):
                 way.passed.setdefault(lane.id, step.time_s)
@@ -79,7 +79,7 @@ class Flow:
         if not lanes:
             way.passed.setdefault(None, step.time_s)
         old_enough = step.time_s - way.first.time_s >= MIN_AGE_S
-        far_enough = math.dist(step.position, way.first.position) >= MIN_WAY_HEIGHTS * step.height
+        far_enough = math.dist(step.centre, way.first.centre) >= MIN_WAY_HEIGHTS * step.height
         if not (old_enough and far_enough):
             return
         for lane_id, passed_s in way.passed.items():

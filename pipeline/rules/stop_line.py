@@ -46,7 +46,7 @@ class StopLineRule(CrossingRule):
         """See CrossingRule: it has stood beyond the line for long enough, all of it on red."""
         if passage.entered is not None or passage.stood_since_s is None:
             return None
-        if passage.line.distance(step.position) < BEFORE_HEIGHTS * step.height:
+        if passage.line.distance(step.centre) < BEFORE_HEIGHTS * step.height:
             return None
         red = red_movements(passage, self._parameters.grace_s)
         if set(red) != set(passage.line.movements):

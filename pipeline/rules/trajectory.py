@@ -46,6 +46,12 @@ FOOTPRINT_M: dict[RoadUserKind, tuple[float, float]] = {
 }
 """Usual length and width."""
 
+EDGE = 0.004
+"""Of the picture: boxes that reach as near to its edge are cut by it."""
+
+HEIGHT_M = 1.5
+"""What a limit in box heights is in metres, where those are known."""
+
 HEADED_MPS = 0.8
 """Slower, the last heading holds: a standing box jitters in all directions."""
 
@@ -81,6 +87,12 @@ class Step:
         return (self.position[0], self.position[1] - self.depth)
 
     @property
+    def cut(self) -> bool:
+        """Whether the picture's left, right or lower edge cuts its box: where it stands is not known then."""
+        left, _, right, bottom = self.raw.box
+        return left < EDGE or right > 1 - EDGE or bottom > 1 - EDGE
+
+    @property
     def time_s(self) -> float:
         """Capture time."""
         return self.time.captured_at_s
@@ -89,6 +101,12 @@ class Step:
     def speed(self) -> float:
         """In box heights a second: about 1.5 m, however near or far."""
         return math.hypot(*self.velocity) / self.height
+
+    @property
+    def pace(self) -> float:
+        """The same, measured on the ground where that is known: true also of motion away from the camera,
+        but far off less steady than `speed`."""
+        return self.speed if self.velocity_mps is None else math.hypot(*self.velocity_mps) / HEIGHT_M
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +275,15 @@ def _depth(kind: RoadUserKind, heading: Point | None, fall: Point) -> float:
         return math.hypot(*fall) * (length_m + width_m) / 4
     across = (-heading[1], heading[0])
     return abs(dot(fall, heading)) * length_m / 2 + abs(dot(fall, across)) * width_m / 2
+
+
+def way_heights(before: Step, now: Step) -> float:
+    """From one step to another in box heights: on the ground where that is known, else of the mean of both,
+    since what comes nearer grows.
+    """
+    if before.position_m is not None and now.position_m is not None:
+        return math.dist(before.position_m, now.position_m) / HEIGHT_M
+    return math.dist(before.position, now.position) / ((before.height + now.height) / 2)
 
 
 def moved_as_a_whole(before: Step, now: Step, way: Point) -> bool:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
-from pipeline.rules.trajectory import Step, Track, moved_as_a_whole
+from pipeline.rules.trajectory import Step, Track, moved_as_a_whole, way_heights
 from pipeline.scene import Lane, Scene, SceneSettings, geometry
 from pipeline.types import VEHICLES, Hit
 
@@ -93,11 +93,9 @@ class WrongWay:
             run = self._run(track, lane, step)
             if run is None or track.kind not in VEHICLES or not self._against(lane, run, step):
                 continue
-            way = geometry.minus(step.position, run.start.position)
+            way = geometry.minus(step.centre, run.start.centre)
             if any(
-                other.id != lane.id
-                and other.holds(step.position)
-                and other.angle_deg(step.position, way) < 90
+                other.id != lane.id and other.holds(step.centre) and other.angle_deg(step.centre, way) < 90
                 for other in lanes
             ):
                 continue  # the lanes overlap here, and in the other one it goes the right way
@@ -109,11 +107,11 @@ class WrongWay:
         """The run this step belongs to; None while it is off the lane, standing, or going with the lane."""
         key = (track.id, track.segment, lane.id)
         run = self._runs.get(key)
-        if not lane.holds(step.position):
+        if not lane.holds(step.centre):
             if run is not None and step.time_s - run.last_inside_s > OUTSIDE_S:
                 del self._runs[key]
             return None
-        progress = lane.progress(step.position)
+        progress = lane.progress(step.centre)
         if run is None or progress >= run.furthest:
             self._runs[key] = _Run(progress, step, step.time_s)
             return None
@@ -122,31 +120,35 @@ class WrongWay:
         if back < SLACK_HEIGHTS * step.height:
             run.start, run.middle = step, None
             return None
-        if run.middle is None and back >= self._parameters.min_heights / 2 * step.height:
+        if run.middle is None and 2 * self._way_back(lane, run, step) >= self._parameters.min_heights:
             run.middle = step
         return run
 
     def _against(self, lane: Lane, run: _Run, step: Step) -> bool:
         parameters = self._parameters
         heights, duration_s = self._way_back(lane, run, step), step.time_s - run.start.time_s
-        way = geometry.minus(step.position, run.start.position)
+        way = geometry.minus(step.centre, run.start.centre)
         return (
             heights >= parameters.min_heights
             and duration_s >= parameters.min_s
             and heights / duration_s >= parameters.min_speed_heights_s
-            and lane.angle_deg(run.start.position, way) >= 180 - parameters.max_angle_deg
+            and lane.angle_deg(run.start.centre, way) >= 180 - parameters.max_angle_deg
             and moved_as_a_whole(run.start, step, way)
         )
 
     @staticmethod
     def _way_back(lane: Lane, run: _Run, step: Step) -> float:
-        """In box heights: the mean of both ends', since one that comes nearer grows."""
-        return (run.furthest - lane.progress(step.position)) / ((run.start.height + step.height) / 2)
+        """In box heights: on the ground where that is known, else along the lane in the picture, of the mean
+        of both ends, since one that comes nearer grows.
+        """
+        if run.start.position_m is not None and step.position_m is not None:
+            return way_heights(run.start, step)
+        return (run.furthest - lane.progress(step.centre)) / ((run.start.height + step.height) / 2)
 
     def _hit(self, camera_id: str, track: Track, lane: Lane, run: _Run, step: Step) -> Hit:
         heights, duration_s = self._way_back(lane, run, step), step.time_s - run.start.time_s
-        way = geometry.minus(step.position, run.start.position)
-        angle_deg = lane.angle_deg(run.start.position, way)
+        way = geometry.minus(step.centre, run.start.centre)
+        angle_deg = lane.angle_deg(run.start.centre, way)
         middle = run.middle or step
         boxes = (run.start.raw, middle.raw, step.raw)
         parts = (
@@ -167,7 +169,7 @@ class WrongWay:
             facts={
                 "lane": lane.id,
                 "against_box_heights": round(heights, 2),
-                "against_lane_share": round((run.furthest - lane.progress(step.position)) / lane.length, 3),
+                "against_lane_share": round((run.furthest - lane.progress(step.centre)) / lane.length, 3),
                 "duration_s": round(duration_s, 2),
                 "speed_box_heights_s": round(heights / duration_s, 2),
                 "angle_to_lane_deg": round(angle_deg, 1),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
-from pipeline.sim.types import CameraPose, Ground, Layout, Surface
+from pipeline.sim.types import CameraPose, Ground, Layout, Paint, Surface
 from pipeline.types import LampColor, RoadUserKind
 
 Movement = Literal["left", "straight", "right", "u_turn"]
@@ -41,7 +41,18 @@ class StopLine:
     clearance: tuple[Ground, Ground]
     """Beyond this line a vehicle has gone on into the junction: the far edge of the crossing."""
     exits: dict[Movement, tuple[Ground, ...]]
-    """Where vehicles of each movement leave the junction."""
+    """Where vehicles of each movement leave the junction, forbidden ones too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """A way through a junction that nobody may take."""
+
+    line: StopLine
+    act: Literal["banned_turn", "u_turn"]
+    entry: tuple[Ground, ...]
+    """Before the stop line."""
+    exit: tuple[Ground, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +148,55 @@ def pavements(site: Site) -> tuple[Zone, ...]:
     """Every pavement as a zone of its own."""
     grounds = [area for area in site.layout.areas if area.surface is Surface.PAVEMENT]
     return tuple(Zone(f"pavement.{k}", area.corners, "pavement") for k, area in enumerate(grounds))
+
+
+ENTRY_M, BACK_M = 15.0, (1.0, 26.0)
+"""Before a stop line, and beside it on the way back, what belongs to a turn."""
+
+
+def bans(site: Site) -> tuple[Ban, ...]:
+    """U-turns at every stop line, and left turns where they have no signal group."""
+    out = []
+    for line in site.lines:
+        (ax, ay), (bx, by) = line.line
+        ux, uy = math.cos(line.heading), math.sin(line.heading)
+
+        def behind(point: Ground, way_m: float, ux: float = ux, uy: float = uy) -> Ground:
+            return point[0] - way_m * ux, point[1] - way_m * uy
+
+        entry = (line.line[0], line.line[1], behind((bx, by), ENTRY_M), behind((ax, ay), ENTRY_M))
+        other = (2 * ax - bx, 2 * ay - by)
+        back = tuple(behind(at, m) for at, m in zip(((ax, ay), other), BACK_M[:1] * 2, strict=True))
+        far = tuple(behind(at, m) for at, m in zip((other, (ax, ay)), BACK_M[1:] * 2, strict=True))
+        out.append(Ban(line, "u_turn", entry, (*back, *far)))
+        if "left" not in line.groups:
+            out.append(Ban(line, "banned_turn", entry, line.exits["left"]))
+    return tuple(out)
+
+
+DOUBLE_M = 0.5
+"""Solid lines that run side by side as near as this are one."""
+
+
+def solid_lines(site: Site) -> tuple[tuple[Ground, Ground], ...]:
+    """All solid paint as straight lines, a double one as its middle."""
+    out: list[tuple[Ground, Ground]] = []
+    for mark in site.layout.markings:
+        if mark.paint is not Paint.SOLID:
+            continue
+        a, b = mark.line[0], mark.line[-1]
+        twin = next(
+            (k for k, (c, d) in enumerate(out) if max(math.dist(a, c), math.dist(b, d)) < DOUBLE_M), None
+        )
+        if twin is None:
+            out.append((a, b))
+        else:
+            c, d = out[twin]
+            out[twin] = (
+                ((a[0] + c[0]) / 2, (a[1] + c[1]) / 2),
+                ((b[0] + d[0]) / 2, (b[1] + d[1]) / 2),
+            )
+    return tuple(out)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,17 @@ import numpy as np
 import yaml
 
 from pipeline.rules import RULES
+from pipeline.rules.restricted_hours import PURPOSE as RESTRICTED_HOURS
 from pipeline.scene import SceneSettings
+from pipeline.sim.audit import CROWD, CROWD_S, LOITER_S, STOP_S
 from pipeline.sim.camera import axes, project
-from pipeline.sim.layout import Lane, Site, StopLine, pavements
+from pipeline.sim.layout import Ban, Lane, Site, StopLine, Zone, bans, pavements, solid_lines
 from pipeline.sim.render.view import lamp_boxes
 from pipeline.sim.scenario import Scenario, ScenarioError
 from pipeline.sim.sites import PHASES
 from pipeline.sim.survey import calibration
 from pipeline.sim.types import CameraPose, Ground
-from pipeline.types import Box, Point
+from pipeline.types import Box, Point, RoadUserKind
 
 NEAR_M, FAR_M = 3.0, 80.0
 """Nothing nearer or farther from the camera is drawn."""
@@ -34,12 +36,19 @@ LINE_FAR_M = 60.0
 LINE_SHARE = 0.75
 """Of a stop line's length that must be in the picture."""
 ARROW_M = 5.0
+PARAMETERS: dict[str, dict[str, float]] = {
+    "illegal_stop": {"min_s": STOP_S},
+    "loitering": {"min_s": LOITER_S},
+    "crowd": {"min_people": CROWD, "min_s": CROWD_S},
+}
+"""Where the city's law differs from what rules assume."""
 Clip = list[Point]
 
 
-def scene(site: Site, camera: CameraPose) -> dict[str, Any]:
+def scene(site: Site, camera: CameraPose, *, trucks_banned: bool = False) -> dict[str, Any]:
     """The camera's scene in the format of pipeline.scene.settings.
 
+    Zones closed to trucks are drawn while `trucks_banned`.
     Raises ScenarioError where the camera sees neither a lane nor a zone.
     """
     boxes = _readable(site, camera)
@@ -67,17 +76,24 @@ def scene(site: Site, camera: CameraPose) -> dict[str, Any]:
             if (drawn := _lane(camera, lane)) is not None
         ],
         "zones": [
-            {"id": zone.id, "polygon": polygon, "purpose": zone.purpose}
+            {"id": zone.id, "polygon": polygon, "purpose": zone.purpose} | _closed_to(zone)
             for zone in (*site.zones, *pavements(site))
-            if (polygon := _polygon(camera, zone.polygon)) is not None
+            if (trucks_banned or zone.purpose != RESTRICTED_HOURS)
+            and (polygon := _polygon(camera, zone.polygon)) is not None
         ],
     }
+    out["solid_lines"] = list(_solid_lines(site, camera))
+    out["turns"] = [drawn for ban in bans(site) if (drawn := _turn(camera, ban))]
     if not out["lanes"] and not out["zones"]:
         raise ScenarioError(f"camera {camera.id!r} sees neither a lane nor a zone; turn it to the road")
     if out["lanes"] and (surveyed := calibration(site, camera)) is not None:
         out["calibration"] = surveyed
     drawn_so_far = SceneSettings.model_validate(out)
-    out["rules"] = {name: {} for name, rule in RULES.items() if rule.lacks(drawn_so_far) is None}
+    out["rules"] = {
+        name: dict(PARAMETERS.get(name, {}))
+        for name, rule in RULES.items()
+        if rule.lacks(drawn_so_far) is None
+    }
     return {key: value for key, value in out.items() if value}
 
 
@@ -89,7 +105,12 @@ def write_scenes(scenario: Scenario, folder: Path) -> list[Path]:
     for camera in scenario.poses():
         path = folder / f"{camera.id}.yaml"
         head = f"# Camera {camera.id} of the synthetic city ({scenario.name}), from its ground plan.\n"
-        body = yaml.safe_dump(scene(site, camera), sort_keys=False, default_flow_style=None, width=110)
+        body = yaml.safe_dump(
+            scene(site, camera, trucks_banned=scenario.trucks_banned),
+            sort_keys=False,
+            default_flow_style=None,
+            width=110,
+        )
         part = path.with_suffix(".part")
         part.write_text(head + body, encoding="utf-8")
         part.replace(path)
@@ -130,7 +151,7 @@ def _stop_line(
     if far or drawn is None or travel is None or straight is None:
         return None
     movements: dict[str, dict[str, Any]] = {}
-    exits = {name: _polygon(camera, area) for name, area in line.exits.items()}
+    exits = {name: _polygon(camera, line.exits[name]) for name in line.groups}
     for movement, group in line.groups.items():
         lamp = _lamp_for(site, boxes, group)
         movements[movement] = {"lamp": lamp} if lamp else {"free": True}
@@ -158,6 +179,29 @@ def _lane(camera: CameraPose, lane: Lane) -> dict[str, Any] | None:
     if lane.classes:
         out["classes"] = [kind.value for kind in lane.classes]
     return out
+
+
+def _solid_lines(site: Site, camera: CameraPose) -> Iterator[dict[str, Any]]:
+    """Solid paint that is near enough to tell on which side of it somebody is."""
+    for number, line in enumerate(solid_lines(site)):
+        drawn = _clip_line(camera, line)
+        if drawn is None:
+            continue
+        length_px = math.dist(*((x * camera.width_px, y * camera.height_px) for x, y in drawn))
+        if length_px >= LANE_LENGTH_PX:
+            yield {"id": f"solid.{number}", "line": [_round(p) for p in drawn]}
+
+
+def _turn(camera: CameraPose, ban: Ban) -> dict[str, Any] | None:
+    entry, leave = _polygon(camera, ban.entry), _polygon(camera, ban.exit)
+    if entry is None or leave is None:
+        return None
+    return {"id": f"{ban.line.id}.{ban.act}", "act": ban.act, "entry": entry, "exit": leave}
+
+
+def _closed_to(zone: Zone) -> dict[str, Any]:
+    """Whom a zone's purpose concerns, where that is not everyone."""
+    return {"classes": [RoadUserKind.TRUCK.value]} if zone.purpose == RESTRICTED_HOURS else {}
 
 
 def _segment(camera: CameraPose, line: tuple[Ground, Ground], least: float) -> list[list[float]] | None:

@@ -192,7 +192,7 @@ def _line(arm: int) -> StopLine:
         (1 + arm) * math.pi / 2,
         groups,
         (c, d),
-        {movement: turned(area, arm) for movement, area in exits.items() if movement in groups},
+        {movement: turned(area, arm) for movement, area in exits.items()},
     )
 
 

@@ -1,0 +1,251 @@
+"""Stopping or parking where that is forbidden.
+
+See docs/rules/illegal_stop.md for the act, its look-alikes and what the scene must say.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from pipeline.rules import base
+from pipeline.rules.moments import Moment
+from pipeline.rules.report import report
+from pipeline.rules.trajectory import HEIGHT_M, Step, Track
+from pipeline.scene import Scene, SceneSettings, Zone, geometry, in_force
+from pipeline.types import VEHICLES, Hit, LampColor, Point, RoadUserKind
+
+PURPOSE = "no_stopping"
+
+STAYS_HEIGHTS = 0.5
+"""Within this (in box heights) of where it stopped it has not moved on."""
+
+STANDING_HEIGHTS_S = 0.25
+"""Slower than this (box heights a second, some 0.4 m/s) is standing."""
+
+SLOW_HEIGHTS_S = 1.2
+"""Whoever goes no faster ahead of it (some 1.8 m/s) holds it up."""
+
+QUEUE_HEIGHTS = 6.0
+"""Ahead of its middle, in box heights on the ground (9 m): nearer traffic holds it up, ..."""
+
+QUEUE_PICTURE_HEIGHTS = 2.0
+"""... or in box heights of the picture, where nothing is known in metres."""
+
+QUEUE_WIDE_M = 1.6
+"""To either side."""
+
+HELD_S = 1.0
+"""Held up for longer, it begins to stand anew."""
+
+FRESH_S = 1.0
+"""Others are where they were last seen for this long."""
+
+BACK_S = 15.0
+"""Who was hidden for no longer, and stands where the lost one stood, is the same."""
+
+PICTURES_S = 12.0
+"""A picture from before is taken from no further back."""
+
+
+class IllegalStopParameters(base.Parameters):
+    """Vehicles that stand in a zone with purpose no_stopping."""
+
+    min_s: Annotated[float, Field(ge=2, le=3600)] = 30.0
+    """It must have stood there for this long, held up by nobody."""
+
+
+@dataclass(slots=True)
+class _Stand:
+    """A vehicle that stands in one place."""
+
+    kind: RoadUserKind
+    where: Step
+    """When it came to a stand."""
+    since_s: float
+    last: Step
+    recent: deque[Step] = field(default_factory=deque)
+    held_since_s: float | None = None
+    unseen_s: float = 0.0
+    reported: bool = False
+
+
+class IllegalStop:
+    """Measures how long each vehicle has stood, and leaves out those that traffic or a lamp holds up."""
+
+    name: ClassVar[str] = "illegal_stop"
+    parameters: ClassVar[type[base.Parameters]] = IllegalStopParameters
+
+    def __init__(self, scene: Scene, parameters: IllegalStopParameters) -> None:
+        self._scene = scene
+        self._parameters = parameters
+        self._stands: dict[tuple[int, str], _Stand] = {}
+        self._lost: dict[tuple[int, str], _Stand] = {}
+        """Stands whose track has ended."""
+        self._newest: dict[int, tuple[Track, Step]] = {}
+        self._headings: dict[int, Point] = {}
+        """In which direction each track last moved, in the picture."""
+
+    @classmethod
+    def lacks(cls, scene: SceneSettings) -> str | None:
+        """See base.Rule."""
+        if any(zone.purpose == PURPOSE for zone in scene.zones):
+            return None
+        return f"a zone (zones) with purpose {PURPOSE}"
+
+    def observe(self, moment: Moment) -> Iterator[Hit]:
+        """Hits of vehicles that have stood long enough.
+
+        Confidence, see report; sure of itself by the share of its stand in which it was seen.
+        """
+        zones = self._scene.zones(moment.aspect, PURPOSE)
+        for track, step in moment.advances:
+            if step is None:
+                self._end(track)
+                continue
+            self._newest[track.id] = (track, step)
+            if step.speed >= 2 * STANDING_HEIGHTS_S:
+                self._headings[track.id] = geometry.unit(step.velocity)
+            if track.kind in VEHICLES and not step.cut:
+                for zone in zones:
+                    yield from self._follow(moment, zone, track, step)
+
+    def _end(self, track: Track) -> None:
+        self._newest.pop(track.id, None)
+        self._headings.pop(track.id, None)
+        for key in [key for key in self._stands if key[0] == track.id]:
+            self._lost[key] = self._stands.pop(key)
+
+    def _follow(self, moment: Moment, zone: Zone, track: Track, step: Step) -> Iterator[Hit]:
+        key = (track.id, zone.id)
+        inside = zone.holds(step.centre) and track.kind in (zone.settings.classes or VEHICLES)
+        stand = self._stands.get(key)
+        if stand is not None and (
+            not inside or math.dist(step.position, stand.where.position) > STAYS_HEIGHTS * step.height
+        ):
+            del self._stands[key]
+            stand = None
+        if not inside or (stand is None and step.speed >= STANDING_HEIGHTS_S):
+            return
+        if stand is None:
+            stand = self._stands[key] = self._found_again(zone, track, step)
+        gap_s = step.time_s - stand.last.time_s
+        stand.unseen_s += gap_s if gap_s > HELD_S else 0.0
+        stand.last = step
+        stand.recent.append(step)
+        while step.time_s - stand.recent[0].time_s > PICTURES_S:
+            stand.recent.popleft()
+        self._hold(moment, track, stand, step)
+        stood_s = step.time_s - stand.since_s
+        if stand.reported or stand.held_since_s is not None or stood_s < self._parameters.min_s:
+            return
+        time_zone = self._scene.settings.time_zone
+        if all(in_force(zone.settings.hours, at_s, time_zone) for at_s in (stand.since_s, step.time_s)):
+            stand.reported = True
+            yield self._hit(moment, zone, track, stand)
+
+    def _found_again(self, zone: Zone, track: Track, step: Step) -> _Stand:
+        """The stand of one that was lost here a moment ago, or a new one."""
+        now_s = step.time_s
+        self._lost = {key: lost for key, lost in self._lost.items() if now_s - lost.last.time_s <= BACK_S}
+        for key, lost in self._lost.items():
+            near = math.dist(lost.where.position, step.position) <= STAYS_HEIGHTS * step.height
+            alike = 0.8 <= lost.last.height / step.height <= 1.25
+            if key[1] == zone.id and lost.kind is track.kind and near and alike:
+                del self._lost[key]
+                return lost
+        return _Stand(track.kind, step, now_s, step)
+
+    def _hold(self, moment: Moment, track: Track, stand: _Stand, step: Step) -> None:
+        """Begin anew after it was held up."""
+        if self._held_up(moment, track, step):
+            if stand.held_since_s is None:
+                stand.held_since_s = step.time_s
+        elif stand.held_since_s is not None:
+            if step.time_s - stand.held_since_s > HELD_S:
+                stand.since_s, stand.unseen_s = step.time_s, 0.0
+                stand.recent.clear()
+                stand.recent.append(step)
+            stand.held_since_s = None
+
+    def _held_up(self, moment: Moment, track: Track, step: Step) -> bool:
+        heading = self._heading(moment, track, step)
+        if heading is None:
+            return False
+        if any(
+            self._ahead(moment, step, other, heading)
+            for seen, other in self._newest.values()
+            if seen.id != track.id
+            and seen.kind is not RoadUserKind.PERSON
+            and step.time_s - other.time_s <= FRESH_S
+            and other.pace <= SLOW_HEIGHTS_S
+            and not self._offends(seen.id)
+        ):
+            return True
+        return self._at_red(moment, step, heading)
+
+    def _offends(self, track_id: int) -> bool:
+        return any(stand.reported for key, stand in self._stands.items() if key[0] == track_id)
+
+    def _heading(self, moment: Moment, track: Track, step: Step) -> Point | None:
+        """Where it would go on: along its lane, or as it came."""
+        for lane in self._scene.lanes(moment.aspect):
+            if lane.holds(step.centre):
+                return lane.direction_at(step.centre)
+        return self._headings.get(track.id)
+
+    def _ahead(self, moment: Moment, step: Step, other: Step, heading: Point) -> bool:
+        """Whether another one is right before it."""
+        calibration = self._scene.calibration
+        if calibration is not None and step.position_m is not None and other.position_m is not None:
+            x, y = step.centre
+            on = (x + 0.1 * step.height * heading[0], y + 0.1 * step.height * heading[1])
+            here, further, there = calibration.to_ground(
+                [(at[0] / moment.aspect, at[1]) for at in (step.centre, on, other.centre)]
+            )
+            if math.dist(here, further) > 0:
+                way = geometry.unit(tuple(further - here))
+                away = tuple(there - here)
+                ahead, aside = geometry.dot(away, way), abs(geometry.cross(way, away))
+                return 0 < ahead <= QUEUE_HEIGHTS * HEIGHT_M and aside <= QUEUE_WIDE_M
+        away = geometry.minus(other.centre, step.centre)
+        ahead, aside = geometry.dot(away, heading), abs(geometry.cross(heading, away))
+        return 0 < ahead <= QUEUE_PICTURE_HEIGHTS * step.height and aside <= 0.3 * (
+            _width(step) + _width(other)
+        )
+
+    def _at_red(self, moment: Moment, step: Step, heading: Point) -> bool:
+        """Whether it is the first one before a stop line with a lamp that is not green."""
+        for line in self._scene.stop_lines(moment.aspect):
+            distance = line.distance(step.position)
+            if not (-QUEUE_PICTURE_HEIGHTS * step.height <= distance <= 0 and line.faces(step.position)):
+                continue
+            if abs(geometry.turn_deg(heading, line.travel)) > 60:
+                continue
+            lamps = {movement.lamp for movement in line.movements.values() if movement.lamp is not None}
+            if any(moment.lamps.color(lamp, step.time_s) is not LampColor.GREEN for lamp in lamps):
+                return True
+        return False
+
+    def _hit(self, moment: Moment, zone: Zone, track: Track, stand: _Stand) -> Hit:
+        stood_s = stand.last.time_s - stand.since_s
+        facts = {
+            "zone": zone.id,
+            "stood_s": round(stood_s, 1),
+            "standing_since_s": round(stand.since_s, 3),
+            "unseen_s": round(stand.unseen_s, 1),
+        }
+        shown = (stand.recent[0], stand.recent[len(stand.recent) // 2], stand.last)
+        sure = 1 - stand.unseen_s / stood_s
+        drawn = {f"zone {zone.id}": zone.settings.polygon}
+        return report(self.name, moment, track, shown, (sure,), facts, drawn)
+
+
+def _width(step: Step) -> float:
+    left, _, right, _ = step.raw.box
+    return (right - left) * step.height / (step.raw.box[3] - step.raw.box[1])

@@ -1,0 +1,65 @@
+"""Riding on the pavement.
+
+See docs/rules/pavement.md for the act, its look-alikes and what the scene must say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from pipeline.rules import base
+from pipeline.rules.moments import Moment
+from pipeline.rules.stay import Stay, StayParameters, StayRule
+from pipeline.rules.trajectory import Step, Track
+from pipeline.scene import Lane, SceneSettings, Zone
+from pipeline.types import VEHICLES
+
+PURPOSE = "pavement"
+MOVING_HEIGHTS_S = 0.5
+"""Slower at a moment (in box heights a second) is standing or being pushed."""
+
+
+class PavementParameters(StayParameters):
+    """Vehicles that are ridden along a pavement."""
+
+    min_speed_heights_s: Annotated[float, Field(ge=0, le=20)] = 1.0
+    """Mean speed in box heights a second (some 6 km/h); slower is pushing, or manoeuvring to park."""
+
+
+class Pavement(StayRule):
+    """Judges vehicles that make way on a pavement, faster than one walks."""
+
+    name: ClassVar[str] = "pavement"
+    parameters: ClassVar[type[base.Parameters]] = PavementParameters
+
+    _limits: PavementParameters
+
+    @classmethod
+    def lacks(cls, scene: SceneSettings) -> str | None:
+        """See base.Rule."""
+        if any(zone.purpose == PURPOSE for zone in scene.zones):
+            return None
+        return f"a zone (zones) with purpose {PURPOSE}"
+
+    def places(self, moment: Moment) -> Iterable[Zone]:
+        """See StayRule."""
+        return self._scene.zones(moment.aspect, PURPOSE)
+
+    def binds(self, place: Lane | Zone, track: Track) -> bool:
+        """See StayRule."""
+        return track.kind in (place.settings.classes or VEHICLES)
+
+    def counts(self, place: Lane | Zone, step: Step) -> bool:
+        """See StayRule: it moves."""
+        return step.pace >= MOVING_HEIGHTS_S
+
+    def is_act(self, place: Lane | Zone, stay: Stay) -> bool:
+        """See StayRule: faster than one walks."""
+        return stay.way_heights / stay.duration_s >= self._limits.min_speed_heights_s
+
+    def facts(self, place: Lane | Zone, stay: Stay) -> Mapping[str, Any]:
+        """See StayRule."""
+        return {"speed_box_heights_s": round(stay.way_heights / stay.duration_s, 2)}

@@ -1,0 +1,159 @@
+"""Crossing a solid line, in the direction in which it is forbidden.
+
+See docs/rules/solid_line.md for the act, its look-alikes and what the scene must say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from pipeline.rules import base
+from pipeline.rules.moments import Moment
+from pipeline.rules.report import report
+from pipeline.rules.trajectory import Step, Track, moved_as_a_whole
+from pipeline.scene import Scene, SceneSettings, SolidLine, geometry
+from pipeline.types import VEHICLES, Hit
+
+CLASS_SHARE = 0.6
+"""Where a line binds only some classes: below this share of the vote it is not known well enough."""
+
+SAME_SHAPE = 1.4
+"""A box whose width to height changes by more than this factor was half hidden at one end: its middle moved,
+the vehicle may not have."""
+
+
+class SolidLineParameters(base.Parameters):
+    """Vehicles that go over a solid line."""
+
+    clear_heights: Annotated[float, Field(gt=0, le=5)] = 0.35
+    """Seen this far (in box heights, some 0.5 m) from the line on one side before, and on the other after."""
+    within_s: Annotated[float, Field(gt=0, le=60)] = 6.0
+    """From clear on one side to clear on the other; slower is creeping, or a box that drifts."""
+    hold_s: Annotated[float, Field(ge=0, le=10)] = 0.4
+    """It must be clear on the other side for this long."""
+
+
+@dataclass(slots=True)
+class _Side:
+    """What is known of one track beside one line."""
+
+    last: Step
+    before: Step | None = None
+    """The last step clear of the line, on the side that it came from."""
+    at: Step | None = None
+    """The first step over the line, not yet clear of it."""
+    clear: Step | None = None
+    """The first step clear of it on the other side."""
+
+
+class SolidLineRule:
+    """Follows on which side of each line every vehicle is."""
+
+    name: ClassVar[str] = "solid_line"
+    parameters: ClassVar[type[base.Parameters]] = SolidLineParameters
+
+    def __init__(self, scene: Scene, parameters: SolidLineParameters) -> None:
+        self._scene = scene
+        self._parameters = parameters
+        self._sides: dict[tuple[int, int, str], _Side] = {}
+        self._reported: set[int] = set()
+
+    @classmethod
+    def lacks(cls, scene: SceneSettings) -> str | None:
+        """See base.Rule."""
+        return None if scene.solid_lines else "a line (solid_lines) that must not be crossed"
+
+    def observe(self, moment: Moment) -> Iterator[Hit]:
+        """Hits of vehicles that are clear of a line on the other side.
+
+        Confidence, see report; sure of itself by how quickly it was over, as a share of `within_s`.
+        """
+        for track, step in moment.advances:
+            if step is None:
+                self._reported.discard(track.id)
+                self._sides = {key: side for key, side in self._sides.items() if key[0] != track.id}
+            elif track.id not in self._reported and not step.cut:
+                yield from self._follow(moment, track, step)
+
+    def _follow(self, moment: Moment, track: Track, step: Step) -> Iterator[Hit]:
+        for line in self._scene.solid_lines(moment.aspect):
+            key = (track.id, track.segment, line.id)
+            side = self._sides.get(key)
+            if side is None:
+                side = self._sides[key] = _Side(step)
+            crossing = self._advance(line, side, step)
+            if crossing is None or not self._binds(line, track):
+                continue
+            self._reported.add(track.id)
+            yield self._hit(moment, line, track, crossing, step)
+            return
+
+    @staticmethod
+    def _binds(line: SolidLine, track: Track) -> bool:
+        if track.kind not in (line.settings.classes or VEHICLES):
+            return False
+        return not line.settings.classes or track.kind_confidence >= CLASS_SHARE
+
+    def _advance(self, line: SolidLine, side: _Side, step: Step) -> tuple[Step, Step] | None:
+        """Take up a step: the last one before and the first one over, once it is certain that it crossed."""
+        parameters = self._parameters
+        last, side.last = side.last, step
+        distance = line.distance(step.centre) / step.height
+        is_clear = abs(distance) >= parameters.clear_heights
+        if side.before is None or side.at is None:
+            crossed = line.crossed(last.centre, step.centre) is not None
+            if crossed and side.before is not None:
+                side.at = step
+            elif is_clear:
+                side.before = step
+            return None
+        came_from = line.distance(side.before.centre)
+        if (distance > 0) == (came_from > 0):  # back again
+            side.at = side.clear = None
+            side.before = step if is_clear else side.before
+            return None
+        if not is_clear:
+            side.clear = None
+            return None
+        side.clear = side.clear or step
+        if step.time_s - side.clear.time_s < parameters.hold_s:
+            return None
+        before, at, clear = side.before, side.at, side.clear
+        side.before, side.at, side.clear = step, None, None
+        if clear.time_s - before.time_s > parameters.within_s or not (line.both or distance > 0):
+            return None
+        return (before, at) if _moved(before, step) else None
+
+    def _hit(
+        self, moment: Moment, line: SolidLine, track: Track, crossing: tuple[Step, Step], step: Step
+    ) -> Hit:
+        before, at = crossing
+        took_s = step.time_s - before.time_s - self._parameters.hold_s
+        facts = {
+            "line": line.id,
+            "forbidden": "both ways" if line.both else "one way",
+            "crossed_s": round(at.time_s, 3),
+            "from_clear_to_clear_s": round(took_s, 2),
+            "before_box_heights": round(abs(line.distance(before.centre)) / before.height, 2),
+            "after_box_heights": round(abs(line.distance(step.centre)) / step.height, 2),
+        }
+        drawn = {f"solid_line {line.id}": line.settings.line}
+        if line.settings.forbidden is not None:
+            drawn[f"forbidden {line.id}"] = line.settings.forbidden
+        sure = 1 - 0.5 * took_s / self._parameters.within_s
+        return report(self.name, moment, track, (before, at, step), (sure,), facts, drawn)
+
+
+def _moved(before: Step, now: Step) -> bool:
+    """Whether the vehicle went over the line, and not only the middle of what could be seen of it."""
+    shapes = []
+    for step in (before, now):
+        left, top, right, bottom = step.raw.box
+        shapes.append((right - left) / (bottom - top))
+    if max(shapes) > SAME_SHAPE * min(shapes):
+        return False
+    return moved_as_a_whole(before, now, geometry.minus(now.position, before.position))

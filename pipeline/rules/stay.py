@@ -1,0 +1,167 @@
+"""Being in a place where one must not be: what wrong_lane, restricted_hours, pavement and motorway_intruder
+share.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from pipeline.rules import base
+from pipeline.rules.moments import Moment
+from pipeline.rules.report import report
+from pipeline.rules.trajectory import Step, Track, moved_as_a_whole, way_heights
+from pipeline.scene import Lane, Scene, Zone, geometry
+from pipeline.types import Hit, Point
+
+OUTSIDE_S = 0.5
+"""Off the place, or doing nothing wrong there, for no longer than this is a box that jitters."""
+
+EDGE_HEIGHTS = 0.2
+"""A stay begins this far (in box heights) inside the edge."""
+
+CLASS_SHARE = 0.6
+"""Whom a rule binds is told by class: below this share of the vote it is not known well enough."""
+
+
+class StayParameters(base.Parameters):
+    """How long and how far."""
+
+    min_s: Annotated[float, Field(gt=0, le=3600)] = 1.0
+    """It must have been there for this long ..."""
+    min_heights: Annotated[float, Field(ge=0, le=50)] = 3.0
+    """... and have made this much way there, in box heights (1.5 m each where the scene is calibrated)."""
+
+
+@dataclass(slots=True)
+class Stay:
+    """One road user's stay in one place, from when it is well inside."""
+
+    first: Step
+    last: Step
+    """The last one that counted."""
+    middle: Step
+    """The first one at half the time and way that make it an act."""
+    halfway: bool = False
+    entered: bool = False
+    """Seen outside before."""
+
+    @property
+    def duration_s(self) -> float:
+        """From the first step on."""
+        return self.last.time_s - self.first.time_s
+
+    @property
+    def way(self) -> Point:
+        """From the first step on, picture heights."""
+        return geometry.minus(self.last.centre, self.first.centre)
+
+    @property
+    def way_heights(self) -> float:
+        """Its length, see trajectory.way_heights."""
+        return way_heights(self.first, self.last)
+
+
+class StayRule(ABC):
+    """Follows who is where; a rule says which places count, and for whom.
+
+    A stay ends with the track, its break, or OUTSIDE_S without a step that counts; so a vehicle on the edge
+    whose box jitters out and in has one stay, and one that comes back later begins anew.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, scene: Scene, parameters: StayParameters) -> None:
+        self._scene = scene
+        self._limits = parameters
+        self._stays: dict[tuple[int, int, str], Stay] = {}
+        self._outside: dict[tuple[int, int, str], Step] = {}
+        self._reported: set[int] = set()
+
+    @abstractmethod
+    def places(self, moment: Moment) -> Iterable[Lane | Zone]:
+        """Where it is forbidden to be, at this moment."""
+
+    @abstractmethod
+    def binds(self, place: Lane | Zone, track: Track) -> bool:
+        """Whether this road user must not be there."""
+
+    def counts(self, place: Lane | Zone, step: Step) -> bool:
+        """Whether it does there what is forbidden; being there is, unless a rule says otherwise."""
+        return True
+
+    def is_act(self, place: Lane | Zone, stay: Stay) -> bool:
+        """What else must be true of a stay that is long enough."""
+        return True
+
+    def facts(self, place: Lane | Zone, stay: Stay) -> Mapping[str, Any]:
+        """What the rule has to say of its own."""
+        return {}
+
+    def observe(self, moment: Moment) -> Iterator[Hit]:
+        """Hits of stays that are long enough; confidence: see report."""
+        places = tuple(self.places(moment))
+        for track, step in moment.advances:
+            if step is None:
+                self._forget(track)
+            elif track.id not in self._reported:
+                yield from self._follow(moment, places, track, step)
+
+    def _forget(self, track: Track) -> None:
+        self._reported.discard(track.id)
+        self._stays = {key: stay for key, stay in self._stays.items() if key[0] != track.id}
+        self._outside = {key: step for key, step in self._outside.items() if key[0] != track.id}
+
+    def _follow(
+        self, moment: Moment, places: Iterable[Lane | Zone], track: Track, step: Step
+    ) -> Iterator[Hit]:
+        for place in places:
+            stay = self._stay((track.id, track.segment, place.id), place, step)
+            if stay is None or track.kind_confidence < CLASS_SHARE or not self.binds(place, track):
+                continue
+            limits = self._limits
+            shares = [stay.duration_s / limits.min_s]
+            if limits.min_heights > 0:
+                shares.append(stay.way_heights / limits.min_heights)
+            if min(shares) >= 0.5 and not stay.halfway:
+                stay.middle, stay.halfway = step, True
+            whole = limits.min_heights == 0 or moved_as_a_whole(stay.first, step, stay.way)
+            if min(shares) >= 1 and whole and self.is_act(place, stay):
+                self._reported.add(track.id)
+                yield self._hit(moment, place, track, stay)
+                return
+
+    def _stay(self, key: tuple[int, int, str], place: Lane | Zone, step: Step) -> Stay | None:
+        """The stay that this step belongs to; None where it does not count."""
+        stay = self._stays.get(key)
+        depth = place.depth(step.centre)
+        inside = depth >= (EDGE_HEIGHTS * step.height if stay is None else 0.0)
+        if not (inside and not step.cut and self.counts(place, step)):
+            if stay is not None and step.time_s - stay.last.time_s > OUTSIDE_S:
+                del self._stays[key]
+            if depth < 0:
+                self._outside[key] = step
+            return None
+        if stay is None:
+            before = self._outside.get(key)
+            stay = self._stays[key] = Stay(step, step, step, entered=before is not None)
+        stay.last = step
+        return stay
+
+    def _hit(self, moment: Moment, place: Lane | Zone, track: Track, stay: Stay) -> Hit:
+        what = "lane" if isinstance(place, Lane) else "zone"
+        drawn = {f"{what} {place.id}": place.settings.polygon}
+        if isinstance(place, Lane):
+            drawn[f"direction {place.id}"] = place.settings.direction
+        facts = {
+            what: place.id,
+            "duration_s": round(stay.duration_s, 2),
+            "way_box_heights": round(stay.way_heights, 2),
+            "seen_entering": stay.entered,
+            **self.facts(place, stay),
+        }
+        return report(self.name, moment, track, (stay.first, stay.middle, stay.last), (), facts, drawn)
