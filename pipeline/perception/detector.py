@@ -10,7 +10,7 @@ import numpy as np
 import supervision as sv
 
 from pipeline.config.model import ModelSettings
-from pipeline.perception.classes import project_ids
+from pipeline.perception.classes import KINDS, PARTS, project_ids
 from pipeline.perception.errors import PerceptionError
 from pipeline.perception.layouts import Candidates
 from pipeline.perception.letterbox import Placement, letterbox
@@ -50,6 +50,12 @@ class Detector:
     def names(self) -> tuple[str, ...]:
         """The model's own class names."""
         return self.model.names
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """Names of the project's classes (`classes.KINDS` and `classes.PARTS`) that it knows."""
+        known = (*(kind.value for kind in KINDS), *PARTS)
+        return frozenset(known[index] for index in self._project_ids if index >= 0)
 
     @property
     def input_size(self) -> tuple[int, int]:

@@ -21,7 +21,7 @@ HELMET, BARE = (len(KINDS) + PARTS.index(name) for name in ("helmet", "head"))
 _SAME_HEAD = 0.4
 """Overlap (IoU) above which a helmet and a bare head are one head."""
 _LOWEST = 0.35
-"""Of a two-wheeler's box, from its top: no rider's head has its middle lower. Seen in the city: 0.05 to 0.25."""
+"""Of a two-wheeler's box, from its top: no rider's head has its middle lower. In the city: 0.05 to 0.25."""
 _SHARE = (0.06, 0.35)
 """Of a head's height in the box's: 0.10 to 0.19 in the city, more where something hides the wheels."""
 _WALKER = 0.8
@@ -54,7 +54,12 @@ def told(heads: Boxes, size: tuple[int, int]) -> tuple[Head, ...]:
     width, height = size
     return tuple(
         Head(
-            box=(on_grid(left / width), on_grid(top / height), on_grid(right / width), on_grid(bottom / height)),
+            box=(
+                on_grid(left / width),
+                on_grid(top / height),
+                on_grid(right / width),
+                on_grid(bottom / height),
+            ),
             helmet=on_grid(helmet),
             bare=on_grid(bare),
             height_px=round((bottom - top) * 8) / 8,

@@ -6,7 +6,7 @@ of a camera, and its counts, get the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +33,7 @@ from pipeline.rules.too_many_riders import TooManyRiders
 from pipeline.rules.u_turn import UTurn
 from pipeline.rules.wrong_lane import WrongLane
 from pipeline.rules.wrong_way import WrongWay
-from pipeline.scene import Scene
+from pipeline.scene import Scene, SceneSettings
 from pipeline.types import Concern, Hit
 
 RULES: dict[str, Any] = {
@@ -101,4 +101,14 @@ def build_rules(scene: Scene) -> list[Marked]:
     return rules
 
 
-__all__ = ["RULES", "Flow", "Marked", "Moment", "Moments", "Rule", "RuleError", "build_rules"]
+def blind(scene: SceneSettings, classes: Collection[str]) -> dict[str, list[str]]:
+    """Rules that are on in vain with a model of these classes: name to the classes that it lacks."""
+    missing = {
+        name: sorted(RULES[name].classes - set(classes))
+        for name in scene.rules
+        if hasattr(RULES.get(name), "classes")
+    }
+    return {name: lacking for name, lacking in missing.items() if lacking}
+
+
+__all__ = ["RULES", "Flow", "Marked", "Moment", "Moments", "Rule", "RuleError", "blind", "build_rules"]

@@ -18,6 +18,7 @@ from pipeline.events.kafka_sink import check as check_broker
 from pipeline.evidence import EvidenceError, SigningKey
 from pipeline.perception.detector import Detector
 from pipeline.perception.errors import PerceptionError
+from pipeline.rules import blind
 from pipeline.scene import SceneSettings
 from pipeline.types import Lamp
 
@@ -39,7 +40,10 @@ class Finding:
 def findings(config: Config, scenes: dict[str, SceneSettings], *, offline: bool = False) -> Iterator[Finding]:
     """Look at the model, the disk, the broker and every camera; `offline` leaves out broker and cameras."""
     yield Finding("configuration", True, f"{len(config.cameras)} cameras")
-    yield _try("model", lambda: _model(config))
+    detector: list[Detector] = []
+    yield _try("model", lambda: _model(config, detector))
+    if detector:
+        yield from _rules(config, scenes, detector[0])
     yield _try("disk", lambda: _disk(config))
     yield _try("signing key", lambda: f"key {SigningKey.load_or_create(config.worker.data_dir).key_id}")
     if offline:
@@ -61,13 +65,26 @@ def _try(what: str, look: Callable[[], str]) -> Finding:
         return Finding(what, False, str(error))
 
 
-def _model(config: Config) -> str:
+def _model(config: Config, loaded: list[Detector]) -> str:
     detector = Detector(config.model)
+    loaded.append(detector)
     width, height = detector.input_size
     return (
         f"{config.model.path.name}: {detector.model.layout.name}, {width}x{height}, "
         f"{len(detector.names)} classes, on {detector.model.provider}"
     )
+
+
+def _rules(config: Config, scenes: dict[str, SceneSettings], detector: Detector) -> Iterator[Finding]:
+    """Rules that are on and that this model cannot serve."""
+    for camera in config.cameras:
+        for name, classes in blind(scenes[camera.id], detector.classes).items():
+            yield Finding(
+                f"{camera.id} rule {name}",
+                False,
+                f"cannot run with model {config.model.path.name}, which knows no {' and no '.join(classes)}: "
+                "switch it off, or use a model that does",
+            )
 
 
 def _disk(config: Config) -> str:

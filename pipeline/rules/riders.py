@@ -1,0 +1,181 @@
+"""Who sits on a two-wheeler: heads followed and voted over its trajectory, for no_helmet and too_many_riders.
+
+One picture tells little of a head that is some pixels high. So each rider's heads are brought together by
+where they sit on the machine, and what the detector said of them is added up, weighted by its confidence and
+by how large the head was. Only pictures count in which the machine rides: beside one that stands there are
+others' heads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline.rules import base
+from pipeline.rules.moments import Moment
+from pipeline.rules.trajectory import Step, Track
+from pipeline.types import Head, Point
+
+RIDING = 0.8
+"""Step.pace from which a machine is ridden: 1.2 m/s; who pushes one along walks slower."""
+
+CLEAR_PX = 12.0
+"""A head of this height is told as well as it will be; smaller ones weigh less, in proportion."""
+
+SAME_SEAT = 0.9
+"""A head within this many head heights of a rider's place on the machine is that rider's."""
+
+NEWEST = 0.3
+"""Weight of the newest picture in a rider's place: on a turning machine it moves."""
+
+NEIGHBOURS = 2.3
+"""Riders of one machine sit within this many head heights of the next; those of two side by side do not."""
+
+DOUBT = 1.0
+"""Weight of what is not known: as if one clear picture had said the opposite."""
+
+SETTLE_S = 2.5
+"""Once the vote is clear, nearer pictures are waited for, this long."""
+
+
+class RiderParameters(base.Parameters):
+    """From which pictures riders are told, and how many it takes."""
+
+    min_head_px: Annotated[float, Field(ge=2, le=200)] = 4.0
+    """Smaller heads, in pixels of the analysed picture, are not judged."""
+    min_pictures: Annotated[int, Field(ge=2, le=1000)] = 4
+    """Pictures that must speak for it ..."""
+    min_s: Annotated[float, Field(gt=0, le=60)] = 0.6
+    """... over at least this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The riders of one machine in one picture."""
+
+    step: Step
+    heads: tuple[Head, ...]
+
+
+class Looks:
+    """Brings each step together with the heads that were seen at its moment."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, dict[float, tuple[Head, ...]]] = {}
+
+    def observe(self, moment: Moment) -> Iterator[tuple[Track, Look | None]]:
+        """Every step of a two-wheeler that rides, with its heads; None where a track has ended."""
+        for user in moment.observation.road_users:
+            if user.heads:
+                self._waiting.setdefault(user.track_id, {})[user.now.time_s] = user.heads
+        for track, step in moment.advances:
+            if step is None:
+                self._waiting.pop(track.id, None)
+                yield track, None
+                continue
+            waiting = self._waiting.get(track.id, {})
+            heads = waiting.pop(step.time_s, ())
+            for past_s in [time_s for time_s in waiting if time_s < step.time_s]:
+                del waiting[past_s]
+            if step.pace >= RIDING:
+                yield track, Look(step, heads)
+
+
+def weight(head: Head) -> float:
+    """What one sight of a head says, 0..1: the detector's confidence, less where it is small."""
+    return max(head.helmet, head.bare) * min(1.0, head.height_px / CLEAR_PX)
+
+
+def together(heads: Sequence[Head], aspect: float) -> list[Head]:
+    """The largest group of heads that can sit on one machine."""
+    groups: list[list[Head]] = []
+    for head in heads:
+        near = [
+            group for group in groups if any(_apart(head, other, aspect) <= NEIGHBOURS for other in group)
+        ]
+        groups = [group for group in groups if group not in near]
+        groups.append([head, *(other for group in near for other in group)])
+    return max(groups, key=len, default=[])
+
+
+def outline(head: Head) -> tuple[Point, ...]:
+    """Its box as a polygon, for the overlay."""
+    left, top, right, bottom = head.box
+    return ((left, top), (right, top), (right, bottom), (left, bottom))
+
+
+@dataclass(slots=True)
+class Rider:
+    """One rider of a machine, by where the head is on it."""
+
+    seat: Point
+    """Of the head's middle from the middle of the box's top edge, in head heights."""
+    bare: float = 0.0
+    """Sum of weights that speak for a bare head."""
+    helmet: float = 0.0
+    looks: list[tuple[Step, Head]] = field(default_factory=list)
+
+    def add(self, step: Step, head: Head, seat: Point) -> None:
+        """Take in one sight."""
+        (x, y), (to_x, to_y) = self.seat, seat
+        self.seat = (x + NEWEST * (to_x - x), y + NEWEST * (to_y - y))
+        share = head.bare / (head.bare + head.helmet)
+        self.bare += weight(head) * share
+        self.helmet += weight(head) * (1 - share)
+        self.looks.append((step, head))
+
+    @property
+    def bare_share(self) -> float:
+        """Of the vote."""
+        return self.bare / (self.bare + self.helmet)
+
+    @property
+    def sure(self) -> float:
+        """0..1: the vote's share of all that could have been said, what is not known held against it."""
+        return self.bare / (self.bare + self.helmet + DOUBT)
+
+    @property
+    def bare_looks(self) -> list[tuple[Step, Head]]:
+        """Those that say bare."""
+        return [(step, head) for step, head in self.looks if head.bare > head.helmet]
+
+
+class Crew:
+    """The riders of one machine."""
+
+    def __init__(self) -> None:
+        self.riders: list[Rider] = []
+
+    def add(self, look: Look, heads: Sequence[Head], aspect: float) -> None:
+        """Give each head to the rider whose place it is nearest to, or to a new one."""
+        free = list(self.riders)
+        for head in sorted(heads, key=weight, reverse=True):
+            seat = _seat(head, look.step, aspect)
+            rider = min(free, key=lambda one: math.dist(one.seat, seat), default=None)
+            if rider is None or math.dist(rider.seat, seat) > SAME_SEAT:
+                rider = Rider(seat)
+                self.riders.append(rider)
+            else:
+                free.remove(rider)
+            rider.add(look.step, head, seat)
+
+
+def _seat(head: Head, step: Step, aspect: float) -> Point:
+    left, top, right, bottom = head.box
+    tall = bottom - top
+    box = step.raw.box
+    return (
+        ((left + right) / 2 - (box[0] + box[2]) / 2) * aspect / tall,
+        ((top + bottom) / 2 - box[1]) / tall,
+    )
+
+
+def _apart(one: Head, other: Head, aspect: float) -> float:
+    """Between their middles, in heights of the larger."""
+    (left, top, right, bottom), (l2, t2, r2, b2) = one.box, other.box
+    tall = max(bottom - top, b2 - t2)
+    return math.hypot((left + right - l2 - r2) / 2 * aspect, (top + bottom - t2 - b2) / 2) / tall

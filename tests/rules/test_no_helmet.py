@@ -1,0 +1,119 @@
+"""Bare heads on motorbikes: the act, what looks like it, and what cameras and trackers make of it."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from pipeline.types import RoadUserKind
+from tests.rules.riding import BARE, HELMET, PILLION, START_S, Machine, Sight, judge, sits
+
+
+def test_a_bare_head_is_reported_once_with_its_clearest_picture() -> None:
+    [hit] = judge("no_helmet", [Machine(lambda t: (Sight(bare=0.9 if 1.9 < t < 2.1 else 0.6),))])
+    assert (hit.rule, hit.track_id, hit.kind) == ("no_helmet", 1, RoadUserKind.MOTORBIKE)
+    assert hit.at.time_s == pytest.approx(START_S + 2.0, abs=0.1)
+    assert hit.before.time_s < hit.at.time_s < hit.after.time_s
+    assert hit.facts["bare_share"] == 1.0
+    assert hit.facts["bare_pictures"] == hit.facts["pictures"] >= 10
+    assert hit.facts["head_px"] == 9.0
+    [outline] = hit.geometry.values()
+    left, top, right, bottom = hit.at.box
+    assert all(left < x < right and top - 0.01 < y < bottom for x, y in outline)
+
+
+def test_helmets_are_no_act() -> None:
+    assert not judge("no_helmet", [Machine(lambda t: (HELMET, sits(HELMET, PILLION)))])
+
+
+def test_a_bare_passenger_behind_a_driver_with_a_helmet_is_reported() -> None:
+    [hit] = judge("no_helmet", [Machine(lambda t: (HELMET, sits(BARE, PILLION)))])
+    assert hit.facts["bare_share"] > 0.9
+
+
+def test_a_passenger_seen_now_and_then_behind_the_driver_is_reported() -> None:
+    def heads(time_s: float) -> tuple[Sight, ...]:
+        return (HELMET, sits(BARE, PILLION)) if round(time_s * 6) % 3 == 0 else (HELMET,)
+
+    assert len(judge("no_helmet", [Machine(heads)])) == 1
+
+
+def test_flicker_under_hood_and_rain_is_outvoted() -> None:
+    """Three of ten pictures of each of two helmets say bare: at no moment is it the same rider's majority."""
+    dice = random.Random(3)
+
+    def rider() -> Sight:
+        bare = dice.random() < 0.3
+        return Sight(bare=0.4) if bare else Sight(helmet=0.5)
+
+    for seed in range(20):
+        machine = Machine(lambda t: (rider(), sits(rider(), PILLION)), seed=seed)
+        assert not judge("no_helmet", [machine])
+
+
+def test_one_head_seen_as_both_is_weighed() -> None:
+    assert not judge("no_helmet", [Machine(lambda t: (Sight(helmet=0.4, bare=0.5),))])
+
+
+@pytest.mark.parametrize("pictures", [1, 3])
+def test_few_pictures_are_not_enough(pictures: int) -> None:
+    assert not judge("no_helmet", [Machine(lambda t: (BARE,) if 1 < t < 1 + pictures / 6 else ())])
+
+
+def test_heads_too_small_to_tell_are_not_judged() -> None:
+    assert not judge("no_helmet", [Machine(lambda t: (BARE,), head_px=3.0, size=(14, 21))])
+    small = Machine(lambda t: (BARE,), head_px=5.0, size=(23, 35))
+    assert judge("no_helmet", [small])
+    assert not judge("no_helmet", [Machine(lambda t: (BARE,), head_px=5.0, size=(23, 35))], min_head_px=8)
+
+
+def test_near_pictures_outweigh_far_ones() -> None:
+    """Far away, hair and a dark helmet are one: the pictures from near decide."""
+    far = Machine(lambda t: (Sight(bare=0.35) if t < 1.2 else Sight(helmet=0.8),))
+    assert not judge("no_helmet", [far])
+
+
+def test_a_parked_motorbike_with_somebody_beside_it_is_no_act() -> None:
+    """The walker's head is given to the machine while it passes behind."""
+
+    def passing(time_s: float) -> tuple[Sight, ...]:
+        return (sits(BARE, ((time_s - 2.5) * 3, 0.5)),) if 1.5 < time_s < 3.5 else ()
+
+    parked = Machine(passing, speed=(0.0, 0.0))
+    standing = Machine(lambda t: (BARE,), track=lambda t: 2, speed=(0.0, 0.0), start=(300.0, 100.0))
+    assert not judge("no_helmet", [parked, standing])
+
+
+def test_a_motorbike_pushed_along_is_no_act() -> None:
+    assert not judge("no_helmet", [Machine(lambda t: (BARE,), speed=(36.0, 0.0))], until_s=12)
+
+
+def test_a_walker_passed_by_is_nobody_on_the_machine() -> None:
+    def heads(time_s: float) -> tuple[Sight, ...]:
+        beside = sits(BARE, (2.0 - 8 * (time_s - 2), 0.6))
+        return (HELMET, beside) if abs(beside.at[0]) < 2.2 else (HELMET,)
+
+    assert not judge("no_helmet", [Machine(heads)])
+
+
+def test_cyclists_and_walkers_need_none() -> None:
+    for kind in (RoadUserKind.BICYCLE, RoadUserKind.PERSON):
+        assert not judge("no_helmet", [Machine(lambda t: (BARE,), kind=kind)])
+
+
+def test_a_track_that_jumps_to_another_machine_begins_anew() -> None:
+    """An id switch: a bare head for half a second, then another machine's helmets under the same id."""
+    bare = Machine(lambda t: (BARE,), unseen=lambda t: t >= 0.6)
+    helmets = Machine(lambda t: (HELMET,), start=(300.0, 60.0), unseen=lambda t: t < 0.6)
+    assert not judge("no_helmet", [bare, helmets])
+
+
+def test_an_act_is_told_once_though_the_track_is_lost_and_found() -> None:
+    machine = Machine(lambda t: (BARE,), unseen=lambda t: 2.0 < t < 3.0)
+    assert len(judge("no_helmet", [machine])) == 1
+
+
+def test_hidden_by_a_bus_the_vote_goes_on() -> None:
+    machine = Machine(lambda t: (BARE,) if t < 0.5 or t > 2.2 else (), unseen=lambda t: 0.5 < t < 2.0)
+    assert len(judge("no_helmet", [machine], until_s=2.8)) == 1

@@ -1,0 +1,68 @@
+"""More riders than a motorbike may carry, and what looks like them."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.types import RoadUserKind
+from tests.rules.riding import BARE, HELMET, PILLION, Machine, Sight, judge, sits
+
+CHILD = (0.5, 1.2)
+THREE = (HELMET, sits(HELMET, CHILD), sits(BARE, (1.1, 0.6)))
+TWO = (HELMET, sits(HELMET, PILLION))
+
+
+def test_three_on_one_machine_are_reported_once() -> None:
+    [hit] = judge("too_many_riders", [Machine(lambda t: THREE)])
+    assert (hit.rule, hit.track_id, hit.kind) == ("too_many_riders", 1, RoadUserKind.MOTORBIKE)
+    assert (hit.facts["riders"], hit.facts["allowed"]) == (3, 2)
+    assert len(hit.geometry) == 3
+    assert hit.before.time_s < hit.after.time_s
+
+
+def test_two_are_allowed() -> None:
+    assert not judge("too_many_riders", [Machine(lambda t: TWO)])
+    assert judge("too_many_riders", [Machine(lambda t: TWO)], most=1)
+
+
+def test_a_child_between_that_shows_in_half_of_the_pictures_is_counted() -> None:
+    assert judge("too_many_riders", [Machine(lambda t: THREE if round(t * 6) % 2 else TWO)])
+
+
+@pytest.mark.parametrize("pictures", [1, 3])
+def test_a_third_head_in_few_pictures_is_chance(pictures: int) -> None:
+    assert not judge("too_many_riders", [Machine(lambda t: THREE if 1 < t < 1 + pictures / 6 else TWO)])
+
+
+def test_a_third_head_now_and_then_is_outvoted() -> None:
+    assert not judge("too_many_riders", [Machine(lambda t: THREE if round(t * 6) % 5 == 0 else TWO)])
+
+
+def test_two_machines_in_one_box_are_not_one() -> None:
+    """Side by side, a detector may box them together: their riders sit further apart than on one."""
+    far = 3.4
+    both = (*TWO, sits(HELMET, (far, 0.5)), sits(HELMET, (far + 0.9, 0.7)))
+    assert not judge("too_many_riders", [Machine(lambda t: both, size=(70.0, 60.0))])
+
+
+def test_a_walker_passed_by_is_no_rider() -> None:
+    def heads(time_s: float) -> tuple[Sight, ...]:
+        beside = sits(BARE, (3.0 - 8 * (time_s - 2), 0.6))
+        return (*TWO, beside) if abs(beside.at[0]) < 3 else TWO
+
+    assert not judge("too_many_riders", [Machine(heads)])
+
+
+def test_a_motorbike_that_stands_among_people_is_no_act() -> None:
+    assert not judge("too_many_riders", [Machine(lambda t: THREE, speed=(0.0, 0.0))])
+
+
+def test_an_id_that_jumps_to_a_full_machine_counts_from_there() -> None:
+    two = Machine(lambda t: TWO, unseen=lambda t: t >= 2.0)
+    three = Machine(lambda t: THREE, start=(300.0, 60.0), speed=(60.0, 0.0), unseen=lambda t: t < 2.0)
+    [hit] = judge("too_many_riders", [two, three])
+    assert hit.facts["share"] == 1.0
+
+
+def test_bicycles_are_not_judged() -> None:
+    assert not judge("too_many_riders", [Machine(lambda t: THREE, kind=RoadUserKind.BICYCLE)])
