@@ -65,6 +65,10 @@ class Driver:
     unseen: tuple[tuple[float, float], ...] = ()
     """Spans in which it is not detected."""
     seed: int = 0
+    kind_confidence: float = 0.9
+    """Share of the vote for its class."""
+    width: float = 0.5
+    """Of its box, of its height."""
     points: list[TrackPoint] = field(default_factory=list)
 
     def see(self, time_s: float) -> RoadUser | None:
@@ -78,10 +82,10 @@ class Driver:
         shake = random.Random(f"{self.seed} {time_s}")
         jump = [shake.uniform(-self.jitter, self.jitter) * self.height for _ in range(3)]
         top, bottom = y - self.height + jump[0], y - self.cut(time_s) * self.height + jump[1]
-        half = self.height / 4
+        half = self.width * self.height / 2
         box = (x - half + jump[2], top, x + half + jump[2], bottom)
         self.points.append(TrackPoint(START_S + time_s, box, 0.8))
-        return RoadUser(self.track_id, self.kind, tuple(self.points[-60:]), kind_confidence=0.9)
+        return RoadUser(self.track_id, self.kind, tuple(self.points[-60:]), kind_confidence=self.kind_confidence)
 
 
 Program = Mapping[str, Iterable[tuple[float, LampColor]]]
