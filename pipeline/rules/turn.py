@@ -12,7 +12,7 @@ from pydantic import Field
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.trajectory import Step, Track, way_heights
+from pipeline.rules.trajectory import HEIGHT_M, Step, Track, way_heights
 from pipeline.scene import Scene, SceneSettings, Turn, geometry
 from pipeline.types import VEHICLES, Hit, Point
 
@@ -25,6 +25,10 @@ hardly moves, has none."""
 
 GAP_S = 1.5
 """A longer gap on the way: another road user may have taken over its track."""
+
+ASIDE_HEIGHTS = 1.5
+"""The way must lead as far aside (in box heights, some 2 m): no vehicle turns in less, a track that jumps to
+one beside it does."""
 
 EXIT_STEPS = 2
 """As many of these places must lie where it leaves."""
@@ -56,6 +60,13 @@ class _Way:
         turned = sum(geometry.turn_deg(u, v) for u, v in pairwise(ways))
         # On the ground y lies to the left of x as seen from above, in the picture to the right.
         return -turned if self.entered.position_m is not None else turned
+
+    def aside_heights(self) -> float:
+        """How far to one side of its first direction the way has led, in box heights."""
+        start, on, *others = [_place(step) for step in self.steps]
+        unit_m = HEIGHT_M if self.entered.position_m is not None else self.entered.height
+        way = geometry.unit(geometry.minus(on, start))
+        return max((abs(geometry.cross(way, geometry.minus(at, on))) for at in others), default=0) / unit_m
 
 
 class TurnRule:
@@ -123,9 +134,9 @@ class TurnRule:
         if not step.cut and way_heights(way.steps[-1], step) >= SPACING_HEIGHTS:
             way.steps.append(step)
             way.out += turn.leaves(step.centre)
-        if way.out < EXIT_STEPS or abs(way.turned_deg()) < self._parameters.min_turn_deg:
+        if way.out < EXIT_STEPS or len(way.steps) < 3 or way.aside_heights() < ASIDE_HEIGHTS:
             return None
-        return way
+        return way if abs(way.turned_deg()) >= self._parameters.min_turn_deg else None
 
     def _hit(self, moment: Moment, turn: Turn, track: Track, way: _Way) -> Hit:
         turned_deg = way.turned_deg()

@@ -62,6 +62,8 @@ class Driver:
     """Share of its height by which each edge of the box jumps."""
     cut: Callable[[float], float] = lambda time_s: 0.0
     """Share of the box hidden from below at a moment."""
+    side: Callable[[float], float] = lambda time_s: 0.0
+    """Share of the box hidden from its left at a moment."""
     unseen: tuple[tuple[float, float], ...] = ()
     """Spans in which it is not detected."""
     seed: int = 0
@@ -83,9 +85,12 @@ class Driver:
         jump = [shake.uniform(-self.jitter, self.jitter) * self.height for _ in range(3)]
         top, bottom = y - self.height + jump[0], y - self.cut(time_s) * self.height + jump[1]
         half = self.width * self.height / 2
-        box = (x - half + jump[2], top, x + half + jump[2], bottom)
+        left = x - half + self.side(time_s) * 2 * half
+        box = (left + jump[2], top, x + half + jump[2], bottom)
         self.points.append(TrackPoint(START_S + time_s, box, 0.8))
-        return RoadUser(self.track_id, self.kind, tuple(self.points[-60:]), kind_confidence=self.kind_confidence)
+        return RoadUser(
+            self.track_id, self.kind, tuple(self.points[-60:]), kind_confidence=self.kind_confidence
+        )
 
 
 Program = Mapping[str, Iterable[tuple[float, LampColor]]]

@@ -72,7 +72,9 @@ def test_the_hours_are_of_the_place_and_of_the_day_of_the_week(when: str, expect
 
 @pytest.mark.parametrize(("when", "expected"), [("22:30", 1), ("04:59", 1), ("05:30", 0), ("21:00", 0)])
 def test_hours_may_go_over_midnight(when: str, expected: int) -> None:
-    night = [{"days": ["sun", "mon"], "start": 22 * 60, "end": "05:00"}]  # 22:00 without quotes, as YAML has it
+    night = [
+        {"days": ["sun", "mon"], "start": 22 * 60, "end": "05:00"}
+    ]  # 22:00 without quotes, as YAML has it
     assert len(at(f"2026-03-02 {when}", [Driver(THROUGH, TRUCK)], scene(night))) == expected
 
 
@@ -91,10 +93,13 @@ def test_without_hours_the_ban_is_always_in_force() -> None:
     [
         pytest.param(Driver(THROUGH, CAR), id="another class"),
         pytest.param(Driver([(0.0, 0.1, 0.95), (6.0, 0.1, 0.1)], TRUCK), id="beside the zone"),
-        pytest.param(Driver([(0.0, 0.5, 0.5), (12.0, 0.5, 0.5)], TRUCK, jitter=0.1), id="parked since before"),
+        pytest.param(
+            Driver([(0.0, 0.5, 0.5), (12.0, 0.5, 0.5)], TRUCK, jitter=0.1), id="parked since before"
+        ),
         pytest.param(Driver(THROUGH, TRUCK, kind_confidence=0.5), id="a class that is not known well"),
         pytest.param(
-            Driver([(0.0, 0.5, 0.95), (2.0, 0.5, 0.72), (4.0, 0.5, 0.95)], TRUCK), id="turns round at the edge"
+            Driver([(0.0, 0.5, 0.95), (2.0, 0.5, 0.72), (4.0, 0.5, 0.95)], TRUCK),
+            id="turns round at the edge",
         ),
     ],
 )
@@ -108,5 +113,5 @@ def test_a_track_lost_behind_a_bus_is_one_hit() -> None:
 
 
 def test_a_zone_that_bans_nobody_is_refused_by_name() -> None:
-    with pytest.raises(RuleError, match="restricted_hours is on, but the scene lacks a zone .* `classes`"):
+    with pytest.raises(RuleError, match=r"restricted_hours is on, but the scene lacks a zone .* `classes`"):
         at("2026-03-02 07:30", [], scene(RUSH, classes=[]))

@@ -1,0 +1,131 @@
+"""Stopping where that is forbidden, on hand-made trajectories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.types import LampColor, RoadUserKind
+from tests.rules.drive import START_S, Driver, Program, judge, names, observe
+
+CAR, BUS, MOTORBIKE = RoadUserKind.CAR, RoadUserKind.BUS, RoadUserKind.MOTORBIKE
+SCENE: dict[str, Any] = {
+    "lamps": [{"id": "ball", "box": [0.9, 0.1, 0.95, 0.2]}],
+    "stop_lines": [
+        {
+            "id": "north",
+            "line": [[0.4, 0.3], [0.7, 0.3]],
+            "travel": [[0.55, 0.4], [0.55, 0.2]],
+            "movements": {"straight": {"lamp": "ball"}},
+        }
+    ],
+    "lanes": [
+        {
+            "id": "kerb",
+            "polygon": [[0.4, 0.05], [0.7, 0.05], [0.7, 0.99], [0.4, 0.99]],
+            "direction": [[0.55, 0.95], [0.55, 0.1]],
+        }
+    ],
+    "zones": [
+        {
+            "id": "kerbside",
+            "polygon": [[0.5, 0.2], [0.7, 0.2], [0.7, 0.8], [0.5, 0.8]],
+            "purpose": "no_stopping",
+        }
+    ],
+    "rules": {"illegal_stop": {"min_s": 10}},
+}
+GREEN: Program = {"ball": [(-30.0, LampColor.GREEN)]}
+
+
+Way = list[tuple[float, float, float]]
+
+
+def parks(y: float = 0.6, x: float = 0.6, from_s: float = 2.0, until_s: float = 24.0) -> Way:
+    return [(0.0, x, y + 0.3), (from_s, x, y), (until_s, x, y), (until_s + 1.5, x, y - 0.3)]
+
+
+def judged(*drivers: Driver, program: Program = GREEN, scene: dict[str, Any] = SCENE) -> list[str]:
+    return names(judge(scene, observe(drivers, program, 26.0)))
+
+
+@pytest.mark.parametrize("rate_hz", [5.0, 10.0])
+def test_standing_for_long_enough_is_one_hit_soon_after(rate_hz: float) -> None:
+    (hit,) = judge(SCENE, observe([Driver(parks(), CAR, jitter=0.05)], GREEN, 26.0, rate_hz))
+    assert (hit.rule, hit.facts["zone"]) == ("illegal_stop", "kerbside")
+    assert 10 <= hit.facts["stood_s"] < 10.5
+    assert hit.facts["standing_since_s"] - START_S == pytest.approx(2.0, abs=0.5)
+    assert hit.after.time_s - START_S == pytest.approx(12.0, abs=0.7)
+    assert hit.before.time_s < hit.at.time_s < hit.after.time_s
+
+
+@pytest.mark.parametrize(
+    "driver",
+    [
+        pytest.param(Driver(parks(until_s=9.0), CAR), id="going on in time"),
+        pytest.param(Driver(parks(x=0.45), CAR), id="beside the zone"),
+        pytest.param(Driver([(0.0, 0.6, 0.95), (26.0, 0.6, 0.15)], CAR), id="creeping through"),
+        pytest.param(Driver(parks(), RoadUserKind.PERSON), id="on foot"),
+    ],
+)
+def test_look_alikes_are_nothing(driver: Driver) -> None:
+    assert judged(driver) == []
+
+
+def test_in_a_queue_is_nothing() -> None:
+    queue = [Driver(parks(0.72 - 0.12 * k), CAR, track_id=k, jitter=0.03) for k in range(3)]
+    before_the_line = [Driver(parks(0.35), BUS, track_id=9, jitter=0.03)]
+    red: Program = {"ball": [(-30.0, LampColor.RED)]}
+    assert judged(*queue, *before_the_line, program=red) == []
+
+
+def test_the_first_one_at_a_red_light_is_nothing_and_counts_from_green_on() -> None:
+    red_until_8: Program = {"ball": [(-30.0, LampColor.RED), (8.0, LampColor.GREEN)]}
+    (hit,) = judge(SCENE, observe([Driver(parks(0.35), CAR)], red_until_8, 26.0))
+    assert hit.facts["standing_since_s"] - START_S == pytest.approx(8.0, abs=0.5)
+
+
+def test_crawling_traffic_ahead_holds_it_up() -> None:
+    zone = {**SCENE["zones"][0], "polygon": [[0.5, 0.55], [0.7, 0.55], [0.7, 0.8], [0.5, 0.8]]}
+    ahead = Driver([(0.0, 0.6, 0.75), (2.0, 0.6, 0.47), (26.0, 0.6, 0.42)], BUS, track_id=2)
+    scene = {**SCENE, "zones": [zone]}
+    assert judged(Driver(parks(), CAR), ahead, scene=scene) == []
+    assert judged(Driver(parks(), CAR), scene=scene) == ["illegal_stop"]
+
+
+def test_one_that_others_pass_by_is_not_held_up() -> None:
+    passing = [
+        Driver([(t, 0.45, 0.95), (t + 3, 0.45, 0.1)], MOTORBIKE, track_id=10 + k)
+        for k, t in enumerate((1.0, 5.0, 9.0))
+    ]
+    assert judged(Driver(parks(), CAR), *passing) == ["illegal_stop"]
+
+
+def test_those_who_must_wait_behind_an_offender_are_none() -> None:
+    offender = Driver(parks(0.5), CAR, track_id=1)
+    behind = Driver(parks(0.63, from_s=5.0, until_s=14.5), CAR, track_id=2)
+    assert judged(offender, behind) == ["illegal_stop"]
+
+
+def test_hidden_by_a_bus_and_found_again_under_another_id_is_one_hit() -> None:
+    way = parks()
+    first = Driver(way, CAR, track_id=1, unseen=((7.0, 99.0),))
+    again = Driver(way, CAR, track_id=2, unseen=((0.0, 9.5),))
+    (hit,) = judge(SCENE, observe([first, again], GREEN, 26.0))
+    assert hit.facts["standing_since_s"] - START_S == pytest.approx(2.0, abs=0.5)
+    assert hit.facts["unseen_s"] == pytest.approx(2.5, abs=0.5)
+
+
+def test_a_flickering_box_is_one_hit() -> None:
+    flicker = tuple((k * 0.7, k * 0.7 + 0.3) for k in range(40))
+    assert judged(Driver(parks(), CAR, unseen=flicker)) == ["illegal_stop"]
+
+
+def test_standing_there_since_before_the_camera_looked() -> None:
+    assert judged(Driver([(0.0, 0.6, 0.6), (25.0, 0.6, 0.6)], CAR, jitter=0.05)) == ["illegal_stop"]
+
+
+def test_a_zone_may_be_in_force_at_some_hours_only() -> None:
+    never = {**SCENE, "zones": [{**SCENE["zones"][0], "hours": [{"start": "00:00", "end": "00:01"}]}]}
+    assert judged(Driver(parks(), CAR), scene=never) == []

@@ -1,0 +1,94 @@
+"""Crossing a solid line, on hand-made trajectories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.types import RoadUserKind
+from tests.rules.drive import START_S, Driver, judge, names, observe
+
+CAR = RoadUserKind.CAR
+
+
+def scene(**line: Any) -> dict[str, Any]:
+    middle = {"id": "middle", "line": [[0.5, 0.1], [0.5, 0.8]]}
+    return {"solid_lines": [middle | line], "rules": {"solid_line": None}}
+
+
+TO_THE_RIGHT = [[0.4, 0.5], [0.6, 0.5]]
+RIGHT = [(0.0, 0.42, 0.75), (1.5, 0.42, 0.6), (3.0, 0.58, 0.45), (5.0, 0.58, 0.25)]
+LEFT = [(t, 1 - x, y) for t, x, y in RIGHT]
+
+
+@pytest.mark.parametrize("rate_hz", [5.0, 10.0, 25.0])
+@pytest.mark.parametrize("way", [RIGHT, LEFT])
+def test_changing_over_the_line_is_one_hit(way: list[tuple[float, float, float]], rate_hz: float) -> None:
+    (hit,) = judge(scene(), observe([Driver(way, CAR, jitter=0.04)], rate_hz=rate_hz))
+    assert (hit.rule, hit.facts["line"], hit.facts["forbidden"]) == ("solid_line", "middle", "both ways")
+    assert hit.facts["crossed_s"] - START_S == pytest.approx(2.25, abs=0.3)
+    assert hit.before.time_s < hit.at.time_s < hit.after.time_s
+    assert (
+        hit.before.ground[0] < 0.5 < hit.after.ground[0] or hit.after.ground[0] < 0.5 < hit.before.ground[0]
+    )
+
+
+def test_where_an_arrow_is_drawn_only_its_direction_is_forbidden() -> None:
+    assert names(judge(scene(forbidden=TO_THE_RIGHT), observe([Driver(RIGHT, CAR)]))) == ["solid_line"]
+    assert judge(scene(forbidden=TO_THE_RIGHT), observe([Driver(LEFT, CAR)])) == []
+
+
+def test_a_line_may_bind_some_classes_only() -> None:
+    assert judge(scene(classes=["truck"]), observe([Driver(RIGHT, CAR)])) == []
+    assert names(judge(scene(classes=["car"]), observe([Driver(RIGHT, CAR)]))) == ["solid_line"]
+    unsure = Driver(RIGHT, CAR, kind_confidence=0.5)
+    assert judge(scene(classes=["car"]), observe([unsure])) == []
+
+
+@pytest.mark.parametrize(
+    "driver",
+    [
+        pytest.param(Driver([(0.0, 0.47, 0.75), (5.0, 0.47, 0.2)], CAR, jitter=0.1), id="along the line"),
+        pytest.param(Driver([(0.0, 0.5, 0.75), (5.0, 0.5, 0.2)], CAR, jitter=0.1), id="astride of it"),
+        pytest.param(
+            Driver(
+                [(0.0, 0.42, 0.75), (2.0, 0.42, 0.6), (2.7, 0.52, 0.55), (3.4, 0.42, 0.5), (5.0, 0.42, 0.3)],
+                CAR,
+            ),
+            id="over it by a little and back",
+        ),
+        pytest.param(
+            Driver([(0.0, 0.42, 0.98), (2.0, 0.58, 0.9), (5.0, 0.58, 0.6)], CAR), id="before the line begins"
+        ),
+        pytest.param(Driver(RIGHT, RoadUserKind.PERSON), id="on foot"),
+        pytest.param(Driver([(0.0, 0.46, 0.5), (12.0, 0.54, 0.48)], CAR), id="a box that drifts"),
+        pytest.param(
+            Driver([(0.0, 0.47, 0.5), (12.0, 0.47, 0.5)], CAR, jitter=0.15), id="standing beside it"
+        ),
+    ],
+)
+def test_look_alikes_are_nothing(driver: Driver) -> None:
+    assert judge(scene(), observe([driver])) == []
+
+
+def test_a_vehicle_half_hidden_by_a_bus_has_not_crossed() -> None:
+    # What can be seen of it shrinks to its right half: the middle of that lies over the line.
+    hidden = Driver(
+        [(0.0, 0.46, 0.7), (6.0, 0.46, 0.4)], CAR, width=2.0, side=lambda t: 0.55 if t > 2 else 0.0
+    )
+    assert judge(scene(), observe([hidden])) == []
+
+
+def test_lost_on_the_line_and_found_again_is_one_hit() -> None:
+    assert names(judge(scene(), observe([Driver(RIGHT, CAR, unseen=((2.0, 2.7),))]))) == ["solid_line"]
+
+
+def test_a_track_taken_over_by_one_on_the_other_side_is_nothing() -> None:
+    way = [(0.0, 0.4, 0.7), (3.0, 0.4, 0.45), (3.01, 0.62, 0.3), (5.0, 0.62, 0.25)]
+    assert judge(scene(), observe([Driver(way, CAR)])) == []
+
+
+def test_going_over_and_back_later_is_reported_once() -> None:
+    back = [*RIGHT, (6.5, 0.42, 0.2), (7.5, 0.42, 0.15)]
+    assert names(judge(scene(), observe([Driver(back, CAR)]))) == ["solid_line"]
