@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,7 +67,7 @@ def demo(
     if model is not None:
         config = config.model_copy(update={"model": config.model.model_copy(update={"path": model})})
     if not config.model.path.is_file():
-        fail(f"no detector {config.model.path}: `make train` makes one, or give another with --model")
+        fail(f"no detector {_short(config.model.path)}: `make train` makes one, or give another with --model")
     expected = [kind for kind in expect.split(",") if kind]
     if unknown := [kind for kind in expected if kind not in RULES]:
         fail(f"--expect: there is no rule {unknown[0]!r}; known: {', '.join(RULES)}")
@@ -75,26 +75,27 @@ def demo(
         fail("--expect needs --for SECONDS: a run without an end cannot miss anything")
     live = status and not as_json and out.is_terminal
     configure_logs("error" if live else "warning")
-    film = film_with_bar("demo", "dev", 0, DURATION_S, WIDTH_PX, RATE_HZ, None)
-    files = [path for camera in film.cameras for path in (camera.main, camera.sub)]
     board = Board()
-    began_s = time.monotonic()
 
     def over() -> bool:
-        first_s = board.first_frame_s
-        if for_s is not None and first_s is None:
-            return time.monotonic() - began_s > FIRST_FRAME_S
-        if for_s is None or first_s is None:
+        if for_s is None:
             return False
-        all_found = bool(expected) and not set(expected) - board.kinds().keys()
-        return all_found or time.monotonic() - first_s > for_s
+        found_all = bool(expected) and not set(expected) - board.kinds().keys()
+        return found_all or time.monotonic() > (
+            began_s + FIRST_FRAME_S if board.first_frame_s is None else board.first_frame_s + for_s
+        )
 
     try:
-        with _emptied(config.worker.data_dir), served(files, port, together=True) as server:
+        with ExitStack() as until_end:
+            until_end.enter_context(_emptied(config.worker.data_dir))
+            film = film_with_bar("demo", "dev", 0, DURATION_S, WIDTH_PX, RATE_HZ, None)
+            files = [path for camera in film.cameras for path in (camera.main, camera.sub)]
+            server = until_end.enter_context(served(files, port, together=True))
             config = _with_urls(config, server.urls)
+            began_s = time.monotonic()
             worker = Worker(config, {name: Scene(scene) for name, scene in scenes.items()}, board)
-            for url in server.urls.values():
-                err.print(f"camera: {url}", markup=False)
+            addresses = "  ".join(url for name, url in server.urls.items() if name.endswith("-main"))
+            err.print(f"cameras to look at with any player: {addresses}", markup=False)
             run_until_stopped(worker, out if live else None, below=lambda: board.render(expected), over=over)
     except ReplayError as error:
         fail(f"{error}" + ("; `--port 0` takes a free one" if port else ""))
@@ -102,7 +103,7 @@ def demo(
         fail(str(error))
     missing = [kind for kind in expected if not board.kinds()[kind]]
     _tell(config_file, config, board, expected, missing, as_json)
-    if missing or board.first_frame_s is None:
+    if missing or (for_s is not None and board.first_frame_s is None):
         raise typer.Exit(1)
 
 
@@ -111,13 +112,13 @@ def _emptied(data_dir: Path) -> Iterator[None]:
     """The folder without what an earlier demo left, but for its key, and for this demo alone."""
     mark = data_dir / MARK
     if not mark.exists() and data_dir.is_dir() and any(data_dir.iterdir()):
-        fail(f"{data_dir} holds something that is no demo's: empty it, or change worker.data_dir")
+        fail(f"{_short(data_dir)} holds something that is no demo's: empty it, or change worker.data_dir")
     data_dir.mkdir(parents=True, exist_ok=True)
     with mark.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            fail(f"another demo works in {data_dir}: end it first")
+            fail(f"another demo works in {_short(data_dir)}: end it first")
         for path in data_dir.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
@@ -156,10 +157,11 @@ def _tell(
             {"kinds": dict(board.kinds()), "missing": missing, "evidence": str(root), "candidates": found}
         )
     else:
+        command = "ngatu" if shutil.which("ngatu") else _short(Path(sys.prefix) / "bin" / "ngatu")
         out.print(board.summary(expected), markup=False)
-        out.print(f"evidence, a folder each: {_short(root)}", markup=False)
-        out.print(f"look on:  ngatu events {config_file} --type violation.candidate", markup=False)
-        out.print(f"          ngatu verify {_short(root)}", markup=False)
+        out.print(f"evidence, a folder each, until the next demo: {_short(root)}", markup=False)
+        out.print(f"look on:  {command} events {config_file} --type violation.candidate", markup=False)
+        out.print(f"          {command} verify {_short(root)}", markup=False)
     if board.first_frame_s is None:
         err.print("ngatu: no camera sent a picture", markup=False)
     for kind in missing:
@@ -168,5 +170,5 @@ def _tell(
 
 
 def _short(path: Path) -> Path:
-    here = Path.cwd()
+    here, path = Path.cwd(), path.resolve()
     return path.relative_to(here) if path.is_relative_to(here) else path

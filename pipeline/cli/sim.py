@@ -148,3 +148,6 @@ def film_with_bar(
             )
     except SimError as error:
         fail(str(error))
+    except KeyboardInterrupt:
+        err.print("ngatu: stopped; nothing of the unfinished film is kept", markup=False)
+        raise typer.Exit(130) from None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self
@@ -65,19 +67,25 @@ class Reel:
 def shoot(reel: Reel, told: Connection) -> None:
     """Entry of a camera's process. Sends None for every picture drawn, or a sentence that says what is wrong.
 
-    Ends when nobody listens any more.
+    Ends with its parent.
     """
     # Ctrl-C in a terminal is the parent's to handle: it ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         for _ in _drawn(reel):
             told.send(None)
-    except BrokenPipeError:
-        # Without Python's and GStreamer's clearing up, which would finish the file.
-        os._exit(1)
     except (SimError, OSError) as error:
         told.send(str(error))
         sys.exit(1)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+    # Without Python's and GStreamer's clearing up, which takes its time.
+    os._exit(1)
 
 
 def _drawn(reel: Reel) -> Iterator[None]:

@@ -82,6 +82,8 @@ class Board(Observer):
         table.add_column("kind", no_wrap=True)
         table.add_column("by", no_wrap=True)
         table.add_column("evidence", overflow="fold")
+        if not self.found():
+            table.add_row("", "", "none yet", "", "an act is told once the end of its clip is filmed")
         for one in self.found()[: -SHOWN - 1 : -1]:
             evidence = one.bundle or "none"
             if one.missing:
@@ -95,4 +97,8 @@ class Board(Observer):
         kinds = self.kinds()
         named = [*expected, *sorted(kinds.keys() - set(expected))]
         counts = ", ".join(f"{name} {kinds[name]}" for name in named)
-        return f"{kinds.total()} candidates of {len(kinds)} kinds" + (f": {counts}" if counts else "")
+        total, different = kinds.total(), len(kinds)
+        return (
+            f"{total} candidate{'s' * (total != 1)} of {different} kind{'s' * (different != 1)}"
+            + f": {counts}" * bool(counts)
+        )
