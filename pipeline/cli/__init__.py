@@ -8,6 +8,7 @@ import typer
 
 from pipeline import __version__
 from pipeline.cli import tools, worker
+from pipeline.cli.backtest import backtest
 from pipeline.cli.calibrate import calibrate
 from pipeline.cli.common import out
 from pipeline.cli.demo import demo
@@ -39,6 +40,7 @@ for command in (
     worker.events,
     worker.verify,
     calibrate,
+    backtest,
     tools.replay,
     tools.schema,
     tools.bench,
