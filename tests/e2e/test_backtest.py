@@ -1,4 +1,4 @@
-"""A worker stores tracks while it works on real footage; the back-test finds what it reported, and no more."""
+"""A worker stores tracks as it works on real footage; the back-test finds what it reported, and no more."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ CLIP = "pickup-runs-red-854x480-25fps"
 SCENE = Path(__file__).parent / "scenes" / f"{CLIP}.yaml"
 
 
+def ngatu(*arguments: str) -> str:
+    return subprocess.run([*NGATU, *arguments], capture_output=True, text=True, check=True).stdout
+
+
 @pytest.mark.slow
 def test_a_back_test_finds_what_was_reported_live(tmp_path: Path, video_dir: Path, yolox_path: Path) -> None:
     camera = {"id": "pickup", "detect": {"url": f"file://{video_dir / CLIP}.mp4"}, "scene": str(SCENE)}
@@ -22,31 +26,14 @@ def test_a_back_test_finds_what_was_reported_live(tmp_path: Path, video_dir: Pat
     with worker.running() as process:
         process.popen.wait(120)
     assert process.popen.returncode == 0, process.err[-5:]
-    told = subprocess.run(
-        [*NGATU, "events", str(worker.path), "--json"], capture_output=True, text=True, check=True
-    )
     reported = [
         (event["data"]["rule"], event["data"]["track"], event["data"]["moments"]["at"]["captured_at"])
-        for event in map(json.loads, told.stdout.splitlines())
+        for event in map(json.loads, ngatu("events", str(worker.path), "--json").splitlines())
         if event["type"] == "violation.candidate"
     ]
-    tracks = tmp_path / "data" / "tracks"
-    tested = subprocess.run(
-        [
-            *NGATU,
-            "backtest",
-            str(worker.path),
-            "--tracks",
-            str(tracks),
-            "--json",
-            "--pictures",
-            str(tmp_path),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    answer = json.loads(tested.stdout)
+    tracks, pictures = str(tmp_path / "data" / "tracks"), str(tmp_path / "pictures")
+    tested = ngatu("backtest", str(worker.path), "--tracks", tracks, "--pictures", pictures, "--json")
+    answer = json.loads(tested)
     found = [(hit["rule"], hit["track"], hit["at_s"]) for hit in answer["hits"]]
     print(f"\nlive {reported}\nback-test {found}, {answer['frames']} frames")
     assert len(reported) >= 1

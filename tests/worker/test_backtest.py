@@ -81,9 +81,13 @@ def store(root: Path, camera_id: str, observations: Iterable[Observation]) -> St
     return StoredTracks(root)
 
 
-@pytest.mark.parametrize(("name", "camera", "duration_s"), [("junction-day", "south", 75.0), ("security", "yard-gate", 100.0)])  # fmt: skip
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "camera", "duration_s", "least"),
+    [("junction-day", "south", 60.0, 1), ("security", "yard-gate", 100.0, 2)],
+)
 def test_what_the_rules_reported_live_comes_out_again(
-    name: str, camera: str, duration_s: float, tmp_path: Path
+    name: str, camera: str, duration_s: float, least: int, tmp_path: Path
 ) -> None:
     """Every hit with every fact, moment and box; nothing else."""
     chosen = replace(scenario(name, "dev", 1, duration_s), cameras=(camera,))
@@ -93,8 +97,8 @@ def test_what_the_rules_reported_live_comes_out_again(
     stored = store(tmp_path, camera, observations)
     replayed = replay(stored, camera, [scene])
     expected = live(scene, observations)
-    print({rule: sum(hit.rule == rule for hit in expected) for rule in {hit.rule for hit in expected}})
-    assert len(expected) >= 3
+    print([hit.rule for hit in expected])
+    assert len(expected) >= least
     assert [found.hit for found in replayed.found[0]] == expected
     assert replayed.frames == len(observations)
 
