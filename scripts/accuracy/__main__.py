@@ -17,25 +17,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from pipeline.config import ModelSettings
 from pipeline.config.load import load_scene
-from pipeline.perception.classes import project_ids
 from pipeline.perception.detector import Detector
-from pipeline.scene import Scene
+from pipeline.rules import blind
+from pipeline.scene import Scene, SceneSettings
 from pipeline.sim.errors import SimError
 from pipeline.sim.film import Film, cache_folder, film
-from pipeline.sim.layout import pavements
+from pipeline.sim.reel import CameraFilm
+from pipeline.sim.truth import read_acts, read_frames
 from pipeline.worker.logs import configure_logs
 from scripts.accuracy import plan
 from scripts.accuracy.clock import ClockError
 from scripts.accuracy.counts import lane_counts
 from scripts.accuracy.look import draw
 from scripts.accuracy.match import match
-from scripts.accuracy.perception import NAMES, Perception, measure
+from scripts.accuracy.perception import Perception, measure
+from scripts.accuracy.places import Places
 from scripts.accuracy.report import Judged, report, show
 from scripts.accuracy.run import RunError, run
 from scripts.accuracy.truth import CameraTruth, camera_truth
@@ -110,8 +111,14 @@ def _measure(
         task = bars.add_task(f"[{number}/{len(takes)}] the worker sees {take.name}", total=seconds)
         done = run(shot, model, folder / take.name, seconds, partial(_tick, bars, task))
         bars.remove_task(task)
-        truths = {camera.camera_id: _truth(take, shot, camera.camera_id) for camera in shot.cameras}
         scenes = {camera.camera_id: load_scene(camera.scene) for camera in shot.cameras}
+        rules = {
+            name: set(scene.rules) - set(blind(scene, detector.classes)) for name, scene in scenes.items()
+        }
+        truths = {
+            camera.camera_id: _truth(take, shot, camera, scenes[camera.camera_id], rules[camera.camera_id])
+            for camera in shot.cameras
+        }
         poses = {pose.id: pose for pose in take.scenario.poses()}
         judged.append(
             Judged(
@@ -121,7 +128,7 @@ def _measure(
                     for name, truth in truths.items()
                 ],
                 Counter(act.kind.value for truth in truths.values() for act in truth.look_alikes),
-                frozenset(rule for scene in scenes.values() for rule in scene.rules),
+                frozenset(rule for on in rules.values() for rule in on),
                 [
                     count
                     for name, truth in truths.items()
@@ -148,16 +155,11 @@ def _measure(
                     settings.confidence,
                 )
                 bars.remove_task(task)
-    return judged, {light: one.figures(_names(detector)) for light, one in sums.items()}
+    return judged, {light: one.figures(detector.classes) for light, one in sums.items()}
 
 
 def _tick(bars: Progress, task: TaskID, seconds: float) -> None:
     bars.update(task, completed=seconds)
-
-
-def _names(detector: Detector) -> tuple[str, ...]:
-    """The project's classes that a model has."""
-    return tuple(NAMES[k] for k in project_ids(detector.names) if k >= 0)
 
 
 def _film(take: plan.Take, cache: Path, bars: Progress) -> Film:
@@ -174,13 +176,13 @@ def _film(take: plan.Take, cache: Path, bars: Progress) -> Film:
         bars.remove_task(task)
 
 
-def _truth(take: plan.Take, shot: Film, camera_id: str) -> CameraTruth:
-    files = next(camera for camera in shot.cameras if camera.camera_id == camera_id)
-    site = take.scenario.site()
-    places = {lane.id for lane in site.lanes} | {line.id for line in site.lines}
-    places |= {zone.id for zone in (*site.zones, *pavements(site))}
-    scene = yaml.safe_load(files.scene.read_text())
-    return camera_truth(camera_id, files.truth, shot.acts, scene, frozenset(places), plan.SIZE, plan.RATE_HZ)
+def _truth(
+    take: plan.Take, shot: Film, camera: CameraFilm, scene: SceneSettings, rules: set[str]
+) -> CameraTruth:
+    frames = tuple(read_frames(camera.truth))
+    places = Places(take.scenario.site(), frames)
+    acts = read_acts(shot.acts)
+    return camera_truth(camera.camera_id, frames, acts, scene, rules, places.of, plan.SIZE, plan.RATE_HZ)
 
 
 if __name__ == "__main__":

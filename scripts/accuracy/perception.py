@@ -1,4 +1,4 @@
-"""Detector and tracker alone, on the stream that the worker analyses: mAP, HOTA and IDF1 against the truth.
+"""Detector and tracker alone, on the stream that the worker analyses: mAP, HOTA, IDF1 and errors of speeds.
 
 What counts is seen as well as acts must be, see truth.py: at least VISIBLE unhidden, HEIGHT_PX high (plates
 and heads PART_PX). What the model finds of the rest, or of things that are no road users, is left out.
@@ -6,7 +6,7 @@ and heads PART_PX). What the model finds of the rest, or of things that are no r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,9 @@ from pipeline.config.camera import AnalysisSettings
 from pipeline.perception.camera import CameraPerception
 from pipeline.perception.classes import KIND_ID, KINDS, PARTS
 from pipeline.perception.detector import Detector
-from pipeline.scene import SceneSettings
-from pipeline.types import Frame, FrameTime, Picture, RoadUserKind
+from pipeline.rules.speed import best_of_tracks
+from pipeline.scene import Scene, SceneSettings
+from pipeline.types import VEHICLES, Frame, FrameTime, Observation, Picture, RoadUserKind
 from scripts.accuracy.truth import HEIGHT_PX, VISIBLE
 
 PART_PX = 8.0
@@ -36,12 +37,22 @@ SAME = 0.5
 """IoU with something that does not count, above which a detection does not count either."""
 SPAN_S = 60.0
 """Of each film: enough for tracks, and a matter of a minute."""
+SPEEDS_KMH = (20.0, 100.0)
 PICTURE_EVERY = 6
 """Of the pictures that are tracked, the detector is scored on every sixth: one a second."""
 
 Boxes = npt.NDArray[np.float32]
 NAMES = (*(kind.value for kind in KINDS), *PARTS)
 _PLATE, _HELMET, _HEAD = (len(KINDS) + PARTS.index(part) for part in ("license_plate", "helmet", "head"))
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedError:
+    """One vehicle's speed, measured where that is surest."""
+
+    off_kmh: float
+    within: bool
+    """Whether the true speed is within the uncertainty that was told."""
 
 
 @dataclass(slots=True)
@@ -53,8 +64,9 @@ class Perception:
     objects: dict[str, int] = field(default_factory=dict)
     hota: list[dict[str, Any]] = field(default_factory=list)
     identity: list[dict[str, Any]] = field(default_factory=list)
+    speeds: list[SpeedError] = field(default_factory=list)
 
-    def figures(self, names: tuple[str, ...]) -> dict[str, Any]:
+    def figures(self, names: Collection[str]) -> dict[str, Any]:
         """mAP by class (of those that the model has), HOTA and IDF1; shares 0..1."""
         result = self.map.compute()
         rows = {
@@ -80,6 +92,20 @@ class Perception:
             "deta": float(hota["DetA"]),
             "assa": float(hota["AssA"]),
             "idf1": float(identity["IDF1"]),
+            "speed": self._speed(),
+        }
+
+    def _speed(self) -> dict[str, Any] | None:
+        """Errors of speeds in km/h; None where no camera is calibrated."""
+        if not self.speeds:
+            return None
+        off = np.abs([one.off_kmh for one in self.speeds])
+        return {
+            "vehicles": len(self.speeds),
+            "mean_absolute_kmh": float(off.mean()),
+            "p95_absolute_kmh": float(np.percentile(off, 95)),
+            "within_3_kmh": float((off <= 3.0).mean()),
+            "within_uncertainty": float(np.mean([one.within for one in self.speeds])),
         }
 
 
@@ -101,6 +127,8 @@ def measure(
     ids: list[npt.NDArray[np.intp]] = []
     tracked: list[npt.NDArray[np.intp]] = []
     shares: list[npt.NDArray[np.float32]] = []
+    observations: list[Observation] = []
+    truths: list[Mapping[str, Any]] = []
     for number, (frame, truth) in enumerate(_pictures(film, frames, rate_hz)):
         height, width = frame.picture.shape[:2]
         whole = np.array((width, height, width, height), np.float32)
@@ -112,7 +140,10 @@ def measure(
             into.pictures += 1
             for class_id in np.asarray(things.class_id).tolist():
                 into.objects[NAMES[class_id]] = into.objects.get(NAMES[class_id], 0) + 1
-        users = perception.observe(frame, found).road_users
+        observation = perception.observe(frame, found)
+        observations.append(observation)
+        truths.append(truth)
+        users = observation.road_users
         boxes = np.array([user.now.box for user in users], np.float32).reshape(-1, 4) * whole
         is_user = np.asarray(things.class_id) < len(KINDS)
         there: Boxes = things.xyxy[is_user].astype(np.float32)
@@ -122,6 +153,44 @@ def measure(
         shares.append(_shares(there, boxes[keep]))
     into.hota.append(compute_hota_metrics(ids, tracked, shares))
     into.identity.append(compute_identity_metrics(ids, tracked, shares))
+    into.speeds += _speed_errors(scene, observations, truths, size)
+
+
+def _speed_errors(
+    scene: SceneSettings,
+    observations: list[Observation],
+    truths: list[Mapping[str, Any]],
+    size: tuple[int, int],
+) -> Iterator[SpeedError]:
+    """Each tracked vehicle's surest speed, where that is a vehicle of SPEEDS_KMH, well seen just then."""
+    times = np.array([observation.time.captured_at_s for observation in observations])
+    whole = np.array((*size, *size), np.float32)
+    for track_id, speed in best_of_tracks(Scene(scene), observations).items():
+        nearest = int(np.abs(times - speed.at_s).argmin())
+        user = next((one for one in observations[nearest].road_users if one.track_id == track_id), None)
+        actors = [
+            actor
+            for actor in truths[nearest]["actors"]
+            if actor["kind"] in VEHICLES and actor["visible"] >= VISIBLE
+        ]
+        if user is None or not actors:
+            continue
+        box = np.array([user.now.box], np.float32) * whole
+        shares = sv.box_iou_batch(np.array([actor["box"] for actor in actors], np.float32), box)[:, 0]
+        if shares.max() < SAME:
+            continue
+        actor_id = actors[int(shares.argmax())]["id"]
+        true = [
+            actor["speed_kmh"]
+            for truth in truths
+            if abs(truth["time_s"] - speed.at_s) <= speed.duration_s / 2
+            for actor in truth["actors"]
+            if actor["id"] == actor_id
+        ]
+        true_kmh = float(np.mean(true))
+        if SPEEDS_KMH[0] <= true_kmh <= SPEEDS_KMH[1]:
+            off_kmh = speed.kmh - true_kmh
+            yield SpeedError(off_kmh, abs(off_kmh) <= speed.uncertainty_kmh)
 
 
 def _pictures(

@@ -284,7 +284,9 @@ def _acts(result: dict[str, Any], console: Console) -> None:
         flagged = (f"{kind} {one['flagged']} of {one['seen']}" for kind, one in sorted(kinds.items()))
         console.print(f"Legal look-alikes flagged, {light}: {', '.join(flagged) or 'none were seen'}.")
     if result["without_a_rule"]:
-        console.print(f"No camera has a rule for: {', '.join(result['without_a_rule'])}.")
+        console.print(
+            f"No rule of these films' cameras, with this model, for: {', '.join(result['without_a_rule'])}."
+        )
 
 
 def _details(result: dict[str, Any], console: Console) -> None:
@@ -330,6 +332,14 @@ def _perception(result: dict[str, Any], console: Console) -> None:
             end_section=True,
         )
     console.print(table)
+    for light, found in result["perception"].items():
+        if (speed := found["speed"]) is not None:
+            console.print(
+                f"Speeds, {light}: {speed['vehicles']} vehicles, mean error "
+                f"{speed['mean_absolute_kmh']:.2f} km/h, 95 % within {speed['p95_absolute_kmh']:.2f} km/h, "
+                f"{speed['within_3_kmh']:.1%} within 3 km/h, {speed['within_uncertainty']:.1%} within the "
+                f"uncertainty told."
+            )
 
 
 def _machine(result: dict[str, Any], console: Console) -> None:

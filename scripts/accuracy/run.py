@@ -29,6 +29,8 @@ from scripts.accuracy.match import Reported
 Figures = dict[tuple[str, str, str], float]
 """Samples of the worker's metrics by name, camera and stage."""
 
+ACTS = (EventType.VIOLATION, EventType.SECURITY)
+
 START_S = 60.0
 """A worker that has not started by then never will."""
 OVER_S = 20.0
@@ -119,7 +121,7 @@ def run(
             figures = worker.settle(monitor)
     events = list(read_events(folder / "data" / "outbox.db"))
     (folder / "events.jsonl").write_text("".join(f"{event.to_json()}\n" for event in events))
-    reported = [_reported(event, starts[event.key]) for event in events if event.type is EventType.VIOLATION]
+    reported = [_reported(event, starts[event.key]) for event in events if event.type in ACTS]
     return Run(
         folder,
         tuple(one for one in reported if -1.0 <= one.time_s <= duration_s + 1.0),

@@ -3,8 +3,8 @@
 Times are seconds since the film's first picture, boxes 0..1 of the picture. An act **counts** for a camera
 when
 
-- its kind is a rule that the camera's scene file switches on,
-- its place (stop line, lane, zone) is drawn in that scene file, or it has none,
+- its kind is a rule that the camera's scene file switches on and the model has the classes for,
+- its place (stop line, lane, zone, solid line, forbidden turn) is drawn in that scene file, or it has none,
 - it is at least EDGE_S away from the film's ends (its moment, or what is seen of it), and
 - the camera sees its actor well enough for it. Well seen is a picture in which at least VISIBLE of the actor
   is unhidden and its box is at least HEIGHT_PX high in the analysed stream; gaps of up to GAP_S are bridged.
@@ -18,31 +18,32 @@ What really happened and does not count is neither missed when it is not found, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.sim.truth import read_acts, read_frames
+from pipeline.scene import SceneSettings
 from pipeline.sim.types import Act
 from pipeline.sim.types import ActKind as K
 from pipeline.types import Box
 
 Floats = npt.NDArray[np.float64]
+PlaceOf = Callable[[Act], str | None]
+"""Id under which a scene file draws the place of an act; None where it happens anywhere."""
 
 VISIBLE = 0.5
 HEIGHT_PX = 16.0
-RIDERS_PX = 40.0
-"""Who sits on a motorbike must be told: heads of some 6 pixels."""
+RIDERS_PX = 32.0
+"""Who sits on a motorbike must be told: heads of some 5 pixels."""
 SUB_HEIGHT_PX = 360
 """Of the analysed stream."""
 GAP_S = 0.5
 EDGE_S = 3.0
 MORE_S = 1.5
-RIDE_S = 2.0
+RIDE_S = 1.5
 LEAD_S, TRAIL_S = 1.0, 6.0
 
 AT_A_MOMENT = frozenset({K.RED_LIGHT, K.STOP_LINE, K.SOLID_LINE, K.BANNED_TURN, K.U_TURN})
@@ -121,22 +122,29 @@ class CameraTruth:
 
 def camera_truth(
     camera_id: str,
-    truth: Path,
-    acts: Path,
-    scene: Mapping[str, Any],
-    places: frozenset[str],
+    frames: tuple[Mapping[str, Any], ...],
+    acts: Iterable[Act],
+    scene: SceneSettings,
+    rules: Collection[str],
+    place_of: PlaceOf,
     size: tuple[int, int],
     rate_hz: float,
 ) -> CameraTruth:
-    """Read one camera's truth. `scene` is its scene file's content, `places` all ids that the city has."""
-    frames = tuple(read_frames(truth))
+    """One camera's part of the truth, as pipeline.sim.truth reads it.
+
+    `rules` are the kinds that can be told here, `size` is the main stream's in pixels.
+    """
     seen = sightings(frames, size)
     duration_s = len(frames) / rate_hz
-    all_acts = read_acts(acts)
-    drawn = {item["id"] for key in ("stop_lines", "lanes", "zones") for item in scene.get(key, ())}
+    all_acts = tuple(acts)
+    drawn = {
+        item.id
+        for items in (scene.stop_lines, scene.lanes, scene.zones, scene.solid_lines, scene.turns)
+        for item in items
+    }
     happened = [act for act in all_acts if not act.kind.value.startswith("legal.")]
     judged = [
-        judge(act, seen.get(act.actor_id), frozenset(scene.get("rules", {})), drawn, places, duration_s)
+        judge(act, seen[act.actor_id], rules, drawn, place_of(act), duration_s)
         for act in happened
         if act.actor_id in seen
     ]
@@ -169,27 +177,26 @@ def sightings(frames: Iterable[Mapping[str, Any]], size: tuple[int, int]) -> dic
 
 def judge(
     act: Act,
-    seen: Sighting | None,
-    rules: frozenset[str],
-    drawn: set[str],
-    places: frozenset[str],
+    seen: Sighting,
+    rules: Collection[str],
+    drawn: Collection[str],
+    place: str | None,
     duration_s: float,
 ) -> TrueAct:
-    """Whether an act counts, see the module's own words."""
-    least_px = RIDERS_PX if act.kind in OF_RIDERS else HEIGHT_PX
-    well = seen.well_seen_s(least_px) if seen is not None else np.empty(0)
+    """Whether an act at a `place` (None: anywhere) counts, see the module's own words."""
+    well = seen.well_seen_s(RIDERS_PX if act.kind in OF_RIDERS else HEIGHT_PX)
     if act.kind not in AT_A_MOMENT:
         well = well[(well >= EDGE_S) & (well <= duration_s - EDGE_S)]
     start_s, end_s = _stretch(well, act)
     moment_s = act.decisive_s
     if act.kind not in AT_A_MOMENT and math.isfinite(start_s):
         moment_s = max(act.start_s if act.kind in OF_RIDERS else act.decisive_s, start_s + _least_s(act))
-    box = seen.box_at(moment_s) if seen is not None else None
+    box = seen.box_at(moment_s)
     height_px = (box[3] - box[1]) * SUB_HEIGHT_PX if box else 0.0
     why_not = ""
     if act.kind.value not in rules:
         why_not = "no such rule on this camera"
-    elif act.place in places and act.place not in drawn:
+    elif place is not None and place not in drawn:
         why_not = "its place is not drawn for this camera"
     elif not EDGE_S <= moment_s <= duration_s - EDGE_S:
         why_not = "at the film's very start or end"

@@ -14,7 +14,6 @@ from scripts.accuracy.truth import CameraTruth, Sighting, judge
 RATE_HZ = 10.0
 DURATION_S = 60.0
 RULES = frozenset(kind.value for kind in ActKind)
-PLACES = frozenset({"S.line", "N.line", "S.in1"})
 DRAWN = {"S.line", "S.in1"}
 SIZE = 0.1
 """Of a box: 36 pixels of the analysed stream."""
@@ -59,7 +58,7 @@ def truth(seen: Iterable[Sighting], acts: Iterable[Act]) -> CameraTruth:
     sightings = {one.id: one for one in seen}
     every = tuple(acts)
     judged = [
-        judge(one, sightings.get(one.actor_id), RULES, DRAWN, PLACES, DURATION_S)
+        judge(one, sightings[one.actor_id], RULES, DRAWN, one.place or None, DURATION_S)
         for one in every
         if not one.kind.value.startswith("legal.")
     ]
