@@ -8,6 +8,10 @@ RULES: dict[str, tuple[str, str]] = {
     "red_light": ("Vượt đèn đỏ", "Red light"),
     "stop_line": ("Đè vạch dừng", "Stopped past the stop line"),
     "wrong_way": ("Đi ngược chiều", "Wrong way"),
+    "intrusion": ("Xâm nhập khu vực cấm", "Intrusion"),
+    "loitering": ("Lảng vảng", "Loitering"),
+    "crowd": ("Tụ tập đông người", "Crowd"),
+    "abandoned_object": ("Xe bỏ lại không người trông", "Left alone"),
 }
 
 KINDS: dict[RoadUserKind, tuple[str, str]] = {
@@ -40,6 +44,7 @@ GEOMETRY: dict[str, str] = {
     "clearance": "qua giao lộ",
     "lane": "làn",
     "direction": "chiều đi",
+    "zone": "vùng",
 }
 """What rules draw, by the first word of its name; signs in the picture are short, so in Vietnamese only."""
 

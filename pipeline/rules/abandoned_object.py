@@ -58,6 +58,10 @@ class AbandonedObject:
 
     name: ClassVar[str] = "abandoned_object"
     parameters: ClassVar[type[base.Parameters]] = AbandonedObjectParameters
+    classes: ClassVar[frozenset[str]] = frozenset(("person", "bicycle", "motorbike"))
+    """Of the detector; see rules.blind."""
+    limits: ClassVar[str] = "judges bicycles and motorbikes only: bags and boxes are no class of the detector"
+    """What an operator may expect and it cannot do; `ngatu check` says so."""
 
     def __init__(self, scene: Scene, parameters: AbandonedObjectParameters) -> None:
         self._parameters = parameters

@@ -70,6 +70,8 @@ class Crowd:
 
     name: ClassVar[str] = "crowd"
     parameters: ClassVar[type[base.Parameters]] = CrowdParameters
+    classes: ClassVar[frozenset[str]] = frozenset(("person",))
+    """Of the detector; see rules.blind."""
 
     def __init__(self, scene: Scene, parameters: CrowdParameters) -> None:
         self._scene = scene

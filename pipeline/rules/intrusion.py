@@ -32,6 +32,8 @@ class Intrusion:
 
     name: ClassVar[str] = "intrusion"
     parameters: ClassVar[type[base.Parameters]] = IntrusionParameters
+    classes: ClassVar[frozenset[str]] = frozenset(("person",))
+    """Of the detector; see rules.blind."""
 
     def __init__(self, scene: Scene, parameters: IntrusionParameters) -> None:
         self._parameters = parameters

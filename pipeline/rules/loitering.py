@@ -32,6 +32,8 @@ class Loitering:
 
     name: ClassVar[str] = "loitering"
     parameters: ClassVar[type[base.Parameters]] = LoiteringParameters
+    classes: ClassVar[frozenset[str]] = frozenset(("person",))
+    """Of the detector; see rules.blind."""
 
     def __init__(self, scene: Scene, parameters: LoiteringParameters) -> None:
         self._parameters = parameters

@@ -18,7 +18,7 @@ from pipeline.events.kafka_sink import check as check_broker
 from pipeline.evidence import EvidenceError, SigningKey
 from pipeline.perception.detector import Detector
 from pipeline.perception.errors import PerceptionError
-from pipeline.rules import blind
+from pipeline.rules import RULES, blind
 from pipeline.scene import SceneSettings
 from pipeline.types import Lamp
 
@@ -76,8 +76,11 @@ def _model(config: Config, loaded: list[Detector]) -> str:
 
 
 def _rules(config: Config, scenes: dict[str, SceneSettings], detector: Detector) -> Iterator[Finding]:
-    """Rules that are on and that this model cannot serve."""
+    """Rules that are on and that this model cannot serve, or serves in part."""
     for camera in config.cameras:
+        for name in scenes[camera.id].rules:
+            if limits := getattr(RULES[name], "limits", ""):
+                yield Finding(f"{camera.id} rule {name}", True, limits)
         for name, classes in blind(scenes[camera.id], detector.classes).items():
             yield Finding(
                 f"{camera.id} rule {name}",
