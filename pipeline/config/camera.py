@@ -110,6 +110,9 @@ class CameraSettings(Settings):
     """The main stream: kept encoded, decoded only when a picture of it is needed."""
     scene: Path | None = None
     """Scene file (stop lines, lamps, lanes); without one the camera is only counted."""
+    watch_view: bool = True
+    """Compare the picture with the one that its scene was first run on: that a camera was moved is told, and
+    its rules are suspended until it fits again. Off for a camera that turns by itself."""
     analysis: AnalysisSettings = AnalysisSettings()
     ring: RingSettings = RingSettings()
     reconnect: ReconnectSettings = ReconnectSettings()

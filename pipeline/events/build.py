@@ -139,7 +139,12 @@ def build_flow(
 
 
 def build_health(
-    health: CameraHealth, camera: CameraSettings, origin: Origin, *, notices: Sequence[str] = ()
+    health: CameraHealth,
+    camera: CameraSettings,
+    origin: Origin,
+    *,
+    notices: Sequence[str] = (),
+    fits_scene: bool | None = None,
 ) -> Event:
     """The camera's state, and what else the worker has to say."""
     width_px, height_px = health.size
@@ -155,6 +160,7 @@ def build_health(
             width_px=width_px,
             height_px=height_px,
             notices=tuple(notices),
+            fits_scene=fits_scene,
             worker=_worker(origin),
         )
     return Event(

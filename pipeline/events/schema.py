@@ -203,6 +203,8 @@ class CameraHealthReport(Data):
     height_px: Annotated[int, Field(ge=0)]
     notices: tuple[str, ...]
     """What else the worker has to say, such as "outbox full: 12 traffic.flow refused"."""
+    fits_scene: bool | None = None
+    """false: the camera was moved, and rules that judge by places are suspended; null: not known."""
     worker: Worker
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from pipeline.worker.metrics import Metrics
 from pipeline.worker.minutes import FlowMinute
 from pipeline.worker.proof import ProofQueue
 from pipeline.worker.scheduler import Scheduler
+from pipeline.worker.view import View
 from pipeline.worker.watch import CameraWatch, Verdict
 
 log = structlog.get_logger(__name__)
@@ -105,6 +107,9 @@ class Worker:
                 self.metrics,
                 confidence=config.model.confidence,
                 tracks=self.tracks.camera(camera.id),
+                view=View(camera.id, scenes[camera.id].settings, data_dir / "references")
+                if camera.watch_view
+                else None,
                 on_frame=self.scheduler.frame_ready,
                 on_health=self._health,
             )
@@ -205,6 +210,8 @@ class Worker:
                 log.exception("judging_failed", camera=frame.camera_id)
                 continue
             self._observer.frame_judged(frame, time.time())
+            if verdict.view_changed:
+                self._view_changed(watch)
             self._pass_on(watch, verdict, frame.time.captured_at_s)
 
     def _pass_on(self, watch: CameraWatch, verdict: Verdict, now_s: float) -> None:
@@ -307,7 +314,28 @@ class Worker:
         watch.health = health
         self.metrics.camera_up.labels(health.camera_id).set(health.state == "up")
         self.metrics.camera_reconnects.labels(health.camera_id).set(health.reconnects)
-        self._put(build_health(health, watch.settings, self._origin, notices=self._notices))
+        self._tell_health(watch)
+
+    def _tell_health(self, watch: CameraWatch) -> None:
+        if watch.health is None:
+            return
+        view = watch.view
+        notices = (*self._notices, view.notice) if view is not None and view.notice else self._notices
+        fits = view.fits if view is not None else None
+        self._put(build_health(watch.health, watch.settings, self._origin, notices=notices, fits_scene=fits))
+
+    def _view_changed(self, watch: CameraWatch) -> None:
+        """The picture has ceased to fit the scene, or fits (again)."""
+        if watch.view is None:
+            return
+        moved = watch.view.fits is False
+        self.metrics.camera_moved.labels(watch.settings.id).set(moved)
+        log.warning(
+            "camera_moved" if moved else "camera_fits", camera=watch.settings.id, reason=watch.view.notice
+        )
+        if watch.health is not None:
+            watch.health = replace(watch.health, since_s=time.time())
+            self._tell_health(watch)
 
     def _trouble(self, stage: str, sentence: str) -> None:
         self.metrics.errors.labels(stage).inc()
@@ -366,8 +394,7 @@ class Worker:
             return
         self._notices = notices
         for watch in self.watches.values():
-            if watch.health is not None:
-                self._put(build_health(watch.health, watch.settings, self._origin, notices=notices))
+            self._tell_health(watch)
 
     def healthy(self) -> tuple[bool, dict[str, Any]]:
         """For /healthz: whether this process does its work; a lost camera or broker is not its illness."""

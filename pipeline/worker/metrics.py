@@ -17,6 +17,12 @@ class Metrics:
         self.camera_up = Gauge(
             "ngatu_camera_up", "1 while frames of the camera arrive", ["camera"], registry=r
         )
+        self.camera_moved = Gauge(
+            "ngatu_camera_moved",
+            "1 while the picture does not fit the camera's scene",
+            ["camera"],
+            registry=r,
+        )
         self.camera_reconnects = Gauge(
             "ngatu_camera_reconnects",
             "Connections made anew since the worker started",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import supervision as sv
 
@@ -17,6 +17,10 @@ from pipeline.tracks.log import CameraTracks
 from pipeline.types import CameraHealth, Frame, Hit, Observation
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.minutes import FlowMinute, FlowMinutes
+from pipeline.worker.view import View
+
+PLACELESS = frozenset(("no_helmet", "too_many_riders"))
+"""Rules that judge a road user by itself, wherever it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class Verdict:
 
     hits: tuple[Hit, ...]
     minutes: tuple[FlowMinute, ...]
+    view_changed: bool = False
+    """Whether the picture has ceased to fit the scene, or fits again."""
 
 
 class CameraWatch:
@@ -38,10 +44,12 @@ class CameraWatch:
         *,
         confidence: float,
         tracks: CameraTracks | None,
+        view: View | None,
         on_frame: Callable[[str], None],
         on_health: Callable[[CameraHealth], None],
     ) -> None:
-        """`confidence` is the detector's; `tracks` keeps what the rules see, None where nothing is kept.
+        """`confidence` is the detector's; `tracks` keeps what the rules see, None where nothing is kept;
+        `view` compares the picture with the scene, None where the operator does without.
 
         Raises RuleError for a rule that the scene cannot serve.
         """
@@ -64,10 +72,15 @@ class CameraWatch:
         self._minutes = FlowMinutes(Flow(scene))
         self._metrics = metrics
         self._tracks = tracks
+        self.view = view
 
     def judge(self, frame: Frame, detections: sv.Detections) -> Verdict:
         """Take up the next frame, in order of capture."""
         began = time.thread_time()
+        changed = self.view is not None and self.view.observe(frame)
+        if changed:
+            # Neither what was seen of the wrong places nor what was seen before them holds any more.
+            self._rules = build_rules(self.scene)
         observation = self._perception.observe(frame, detections)
         observed = time.thread_time()
         if self._tracks is not None:
@@ -82,7 +95,7 @@ class CameraWatch:
         metrics.frames.labels(camera_id, "analysed").inc()
         if frame.time.source != "file":
             metrics.frame_latency.labels(camera_id).observe(max(0.0, time.time() - frame.time.captured_at_s))
-        return verdict
+        return replace(verdict, view_changed=changed)
 
     def finish(self) -> Verdict:
         """Nothing more will be judged: what only needed more time to be sure, and the open minute."""
@@ -92,10 +105,13 @@ class CameraWatch:
     def _judge(self, moments: Iterable[Moment]) -> Verdict:
         hits: list[Hit] = []
         minutes: list[FlowMinute] = []
+        moved = self.view is not None and self.view.fits is False
         for moment in moments:
             for rule in self._rules:
-                hits += rule.observe(moment)
-            minutes += self._minutes.observe(moment)
+                if not moved or rule.name in PLACELESS:
+                    hits += rule.observe(moment)
+            if not moved:
+                minutes += self._minutes.observe(moment)
         self.hits += len(hits)
         for hit in hits:
             counter = self._metrics.shadow_hits if hit.shadow else self._metrics.hits

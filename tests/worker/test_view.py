@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import supervision as sv
+
+from pipeline.config import CameraSettings, StreamSettings
+from pipeline.scene import Scene, SceneSettings
+from pipeline.types import Frame, FrameTime, Picture
+from pipeline.worker.metrics import Metrics
+from pipeline.worker.view import View
+from pipeline.worker.watch import CameraWatch
+
+LANE: dict[str, Any] = {
+    "lanes": [
+        {"id": "a", "polygon": [[0.1, 0.9], [0.9, 0.9], [0.5, 0.2]], "direction": [[0.5, 0.8], [0.5, 0.4]]}
+    ],
+    "rules": {"wrong_way": None},
+}
+
+
+def street(shift_px: int = 0) -> Picture:
+    """Something with edges everywhere, 320 wide, cut out of something wider."""
+    rng = np.random.default_rng(4)
+    wide = np.kron(rng.integers(0, 255, (23, 50, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+    return np.ascontiguousarray(wide[:180, 40 + shift_px : 360 + shift_px])
+
+
+def frames(picture: Picture, count: int, from_s: float) -> Iterator[Frame]:
+    for i in range(count):
+        yield Frame("gate", picture, FrameTime(from_s + 2.0 * i, "rtcp"), i)
+
+
+def scene(**more: Any) -> SceneSettings:
+    return SceneSettings.model_validate({**LANE, **more})
+
+
+def test_the_reference_is_taken_by_itself_and_outlives_the_worker(tmp_path: Path) -> None:
+    first = View("gate", scene(), tmp_path / "references")
+    assert [first.observe(frame) for frame in frames(street(), 40, 0.0)].count(True) == 0
+    assert first.fits is True
+    (kept,) = (tmp_path / "references").iterdir()
+    assert kept.name.startswith("gate-")
+
+    # The camera was moved while no worker ran.
+    second = View("gate", scene(), tmp_path / "references")
+    assert [second.observe(frame) for frame in frames(street(20), 40, 1e6)].count(True) == 1
+    assert second.fits is False
+    assert "-6." in second.notice
+    assert str(kept) in second.notice
+    assert "draw and calibrate its scene anew" in second.notice
+
+
+def test_a_scene_drawn_anew_gets_a_new_reference_and_other_cameras_keep_theirs(tmp_path: Path) -> None:
+    for camera_id in ("gate", "gate-2"):
+        view = View(camera_id, scene(), tmp_path)
+        list(map(view.observe, frames(street(), 10, 0.0)))
+    new = scene(zones=[{"id": "z", "purpose": "p", "polygon": [[0.1, 0.1], [0.2, 0.1], [0.2, 0.2]]}])
+    view = View("gate", new, tmp_path)
+    list(map(view.observe, frames(street(20), 40, 0.0)))
+    assert view.fits is True
+    assert len(list(tmp_path.glob("gate-2-*.png"))) == 1
+    assert len(list(tmp_path.glob("*.png"))) == 2
+
+
+def test_rules_and_thresholds_do_not_ask_for_a_new_reference(tmp_path: Path) -> None:
+    view = View("gate", scene(), tmp_path)
+    list(map(view.observe, frames(street(), 10, 0.0)))
+    view = View("gate", scene(rules={"wrong_way": {"min_s": 3}}), tmp_path)
+    list(map(view.observe, frames(street(20), 40, 100.0)))
+    assert view.fits is False
+
+
+@pytest.mark.parametrize("spoiled", [b"no picture", b""])
+def test_an_unreadable_reference_is_taken_anew(tmp_path: Path, spoiled: bytes) -> None:
+    view = View("gate", scene(), tmp_path)
+    list(map(view.observe, frames(street(), 10, 0.0)))
+    (kept,) = tmp_path.iterdir()
+    kept.write_bytes(spoiled)
+    view = View("gate", scene(), tmp_path)
+    list(map(view.observe, frames(street(), 40, 100.0)))
+    assert view.fits is True
+    assert cv2.imread(str(kept)) is not None
+
+
+def test_a_folder_that_cannot_be_written_costs_only_the_memory_of_it(tmp_path: Path) -> None:
+    (tmp_path / "references").write_text("a file is in the way")
+    view = View("gate", scene(), tmp_path / "references")
+    list(map(view.observe, frames(street(), 40, 0.0)))
+    assert view.fits is True
+
+
+def test_where_nothing_is_drawn_nothing_can_be_wrong(tmp_path: Path) -> None:
+    view = View("gate", SceneSettings(), tmp_path)
+    list(map(view.observe, frames(street(), 40, 0.0)))
+    list(map(view.observe, frames(street(40), 40, 80.0)))
+    assert view.fits is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rules_are_suspended_while_the_camera_looks_elsewhere(tmp_path: Path) -> None:
+    settings = CameraSettings(id="gate", detect=StreamSettings(url="file:///nowhere.mp4"))
+    watch = CameraWatch(
+        settings,
+        Scene(scene()),
+        Metrics(),
+        confidence=0.3,
+        tracks=None,
+        view=View("gate", scene(), tmp_path),
+        on_frame=lambda camera_id: None,
+        on_health=lambda health: None,
+    )
+
+    def run(picture: Picture, from_s: float) -> tuple[list[bool], int]:
+        """When the view changed, and whole minutes told."""
+        changed, minutes = [], 0
+        for frame in frames(picture, 90, from_s):
+            verdict = watch.judge(frame, sv.Detections.empty())
+            changed.append(verdict.view_changed)
+            minutes += len(verdict.minutes)
+        return changed, minutes
+
+    changed, minutes = run(street(), 0.0)
+    assert not any(changed)
+    assert minutes == 2
+    changed, minutes = run(street(20), 180.0)
+    assert changed.count(True) == 1
+    assert minutes <= 1, "flow of the wrong places is not told"
+    changed, minutes = run(street(), 360.0)
+    assert changed.count(True) == 1
+    assert minutes >= 1
