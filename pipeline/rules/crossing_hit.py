@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.rules.crossing import Passage
 from pipeline.rules.moments import Moment
-from pipeline.rules.trajectory import Step, Track
+from pipeline.rules.trajectory import Step, Track, beyond_heights
 from pipeline.scene import Scene
 from pipeline.types import Hit, LampColor, SignalState
 
@@ -82,7 +82,7 @@ def crossing_hit(
             "red_age_s": round(red_age_s, 3),
             "crossed_s": round(passage.crossed_s, 3),
             "speed_at_line_box_heights_s": round(passage.at.speed, 2),
-            "beyond_line_box_heights": round(line.distance(after.centre) / after.height, 2),
+            "beyond_line_box_heights": round(beyond_heights(line, after), 2),
             "stood_s": round(passage.stood_s, 2),
             **facts,
         },

@@ -202,15 +202,13 @@ class IllegalStop:
     def _ahead(self, moment: Moment, step: Step, other: Step, heading: Point) -> bool:
         """Whether another one is right before it."""
         calibration = self._scene.calibration
-        if calibration is not None and step.position_m is not None and other.position_m is not None:
+        if calibration is not None and step.centre_m is not None and other.centre_m is not None:
             x, y = step.centre
             on = (x + 0.1 * step.height * heading[0], y + 0.1 * step.height * heading[1])
-            here, further, there = calibration.to_ground(
-                [(at[0] / moment.aspect, at[1]) for at in (step.centre, on, other.centre)]
-            )
+            here, further = calibration.to_ground([(x / moment.aspect, y), (on[0] / moment.aspect, on[1])])
             if math.dist(here, further) > 0:
                 way = geometry.unit(tuple(further - here))
-                away = tuple(there - here)
+                away = geometry.minus(other.centre_m, step.centre_m)
                 ahead, aside = geometry.dot(away, way), abs(geometry.cross(way, away))
                 return 0 < ahead <= QUEUE_HEIGHTS * HEIGHT_M and aside <= QUEUE_WIDE_M
         away = geometry.minus(other.centre, step.centre)

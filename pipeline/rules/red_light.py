@@ -64,7 +64,7 @@ class RedLight(CrossingRule):
         """Which way it went, and how that is known; None while it is open."""
         line, parameters = passage.line, self._parameters
         if line.has_exits:
-            return line.exit_of(step.centre), "exit area"
+            return line.exit_of(step.centre) or line.exit_of(step.position), "exit area"
         way, heading = way_heights(passage, step), heading_deg(passage, step)
         turned: str | None = None
         if way >= parameters.turn_heights and abs(heading) >= parameters.turn_deg:

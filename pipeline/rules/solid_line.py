@@ -14,7 +14,7 @@ from pydantic import Field
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.trajectory import Step, Track, moved_as_a_whole
+from pipeline.rules.trajectory import Step, Track, beyond_heights, moved_as_a_whole
 from pipeline.scene import Scene, SceneSettings, SolidLine, geometry
 from pipeline.types import VEHICLES, Hit
 
@@ -102,7 +102,7 @@ class SolidLineRule:
         """Take up a step: the last one before and the first one over, once it is certain that it crossed."""
         parameters = self._parameters
         last, side.last = side.last, step
-        distance = line.distance(step.centre) / step.height
+        distance = beyond_heights(line, step)
         is_clear = abs(distance) >= parameters.clear_heights
         if side.before is None or side.at is None:
             crossed = line.crossed(last.centre, step.centre) is not None
@@ -111,7 +111,7 @@ class SolidLineRule:
             elif is_clear:
                 side.before = step
             return None
-        came_from = line.distance(side.before.centre)
+        came_from = beyond_heights(line, side.before)
         if (distance > 0) == (came_from > 0):  # back again
             side.at = side.clear = None
             side.before = step if is_clear else side.before
@@ -138,8 +138,8 @@ class SolidLineRule:
             "forbidden": "both ways" if line.both else "one way",
             "crossed_s": round(at.time_s, 3),
             "from_clear_to_clear_s": round(took_s, 2),
-            "before_box_heights": round(abs(line.distance(before.centre)) / before.height, 2),
-            "after_box_heights": round(abs(line.distance(step.centre)) / step.height, 2),
+            "before_box_heights": round(abs(beyond_heights(line, before)), 2),
+            "after_box_heights": round(abs(beyond_heights(line, step)), 2),
         }
         drawn = {f"solid_line {line.id}": line.settings.line}
         if line.settings.forbidden is not None:

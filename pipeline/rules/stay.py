@@ -14,7 +14,7 @@ from pydantic import Field
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.trajectory import Step, Track, moved_as_a_whole, way_heights
+from pipeline.rules.trajectory import Step, Track, inside_heights, moved_as_a_whole, way_heights
 from pipeline.scene import Lane, Scene, Zone, geometry
 from pipeline.types import Hit, Point
 
@@ -138,8 +138,8 @@ class StayRule(ABC):
     def _stay(self, key: tuple[int, int, str], place: Lane | Zone, step: Step) -> Stay | None:
         """The stay that this step belongs to; None where it does not count."""
         stay = self._stays.get(key)
-        depth = place.depth(step.centre)
-        inside = depth >= (EDGE_HEIGHTS * step.height if stay is None else 0.0)
+        depth = inside_heights(place, step)
+        inside = depth >= (EDGE_HEIGHTS if stay is None else 0.0)
         if not (inside and not step.cut and self.counts(place, step)):
             if stay is not None and step.time_s - stay.last.time_s > OUTSIDE_S:
                 del self._stays[key]

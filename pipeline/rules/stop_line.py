@@ -14,7 +14,7 @@ from pipeline.rules.crossing import BEFORE_HEIGHTS, Passage
 from pipeline.rules.crossing_hit import red_movements
 from pipeline.rules.crossing_rule import CrossingRule, Decision
 from pipeline.rules.lamps import LampHistory
-from pipeline.rules.trajectory import Step
+from pipeline.rules.trajectory import Step, beyond_heights
 from pipeline.scene import Scene
 from pipeline.types import LampColor
 
@@ -46,7 +46,7 @@ class StopLineRule(CrossingRule):
         """See CrossingRule: it has stood beyond the line for long enough, all of it on red."""
         if passage.entered is not None or passage.stood_since_s is None:
             return None
-        if passage.line.distance(step.centre) < BEFORE_HEIGHTS * step.height:
+        if beyond_heights(passage.line, step) < BEFORE_HEIGHTS:
             return None
         red = red_movements(passage, self._parameters.grace_s)
         if set(red) != set(passage.line.movements):

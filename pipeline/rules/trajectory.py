@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from operator import mul
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -79,6 +79,8 @@ class Step:
     """On the ground, in metres a second; None as `position_m`."""
     depth: float = 0.0
     """How far up the picture from `position` the middle of its footprint lies; 0 without calibration."""
+    centre_m: Point | None = None
+    """Middle of its footprint on the ground; None as `position_m`."""
 
     @property
     def centre(self) -> Point:
@@ -133,6 +135,8 @@ class _Seen(NamedTuple):
     """In metres."""
     fall: Point
     """How far down the picture a metre of the ground's x and y leads there."""
+    rise: Point
+    """How far on the ground one picture height up leads there, in metres."""
 
 
 @dataclass(slots=True)
@@ -218,22 +222,26 @@ class Tracks:
         trail.track = replace(trail.track, kind=user.kind, kind_confidence=user.kind_confidence)
         return trail
 
-    def _see(self, point: TrackPoint, ground: Point | None, fall: Point, time: FrameTime) -> _Seen:
+    def _see(
+        self, point: TrackPoint, ground: Point | None, fall: Point, rise: Point, time: FrameTime
+    ) -> _Seen:
         x, y = point.ground
         height = point.box[3] - point.box[1]
         when = replace(time, captured_at_s=point.time_s)
-        return _Seen(point.time_s, x * self.aspect, y, height, point, when, ground, fall)
+        return _Seen(point.time_s, x * self.aspect, y, height, point, when, ground, fall, rise)
 
-    def _on_ground(self, points: Sequence[Point]) -> Iterator[tuple[Point | None, Point]]:
+    def _on_ground(self, points: Sequence[Point]) -> Iterator[tuple[Point | None, Point, Point]]:
+        nothing = (None, (0.0, 0.0), (0.0, 0.0))
         if self._calibration is None or not points:
-            yield from ((None, (0.0, 0.0)) for _ in points)
+            yield from (nothing for _ in points)
             return
         ground, slopes = self._calibration.to_ground(points), self._calibration.jacobian(points)
         (a, b), (c, d) = slopes[:, 0].T, slopes[:, 1].T
         fall = np.column_stack([-c, a]) / (a * d - b * c)[:, None]
-        for there, down in zip(ground.tolist(), fall.tolist(), strict=True):
-            known = all(map(math.isfinite, (*there, *down)))
-            yield ((there[0], there[1]), (down[0], down[1])) if known else (None, (0.0, 0.0))
+        columns = zip(ground.tolist(), fall.tolist(), (-slopes[:, :, 1]).tolist(), strict=True)
+        for there, down, up in columns:
+            known = all(map(math.isfinite, (*there, *down, *up)))
+            yield ((there[0], there[1]), (down[0], down[1]), (up[0], up[1])) if known else nothing
 
 
 def _follow(trail: _Trail, fresh: Iterable[_Seen]) -> Iterator[tuple[Track, Step]]:
@@ -254,18 +262,24 @@ def _steps(trail: _Trail, until_s: float) -> Iterator[tuple[Track, Step]]:
     points = trail.points
     while trail.done < len(points) and points[trail.done].time_s <= until_s:
         step = _smooth(points, trail.done)
-        if step.velocity_mps is not None:
-            fall = points[trail.done].fall
-            speed = math.hypot(*step.velocity_mps)
-            if speed >= HEADED_MPS:
-                trail.heading = (step.velocity_mps[0] / speed, step.velocity_mps[1] / speed)
-            step = replace(step, depth=_depth(trail.track.kind, trail.heading, fall))
-        yield trail.track, step
+        yield trail.track, _centred(trail, points[trail.done], step)
         trail.done += 1
     # The window of the next step, and one more for the median at its edge.
     while trail.done > 1 and points[1].time_s < points[trail.done - 1].time_s - HALF_WINDOW_S:
         del points[0]
         trail.done -= 1
+
+
+def _centred(trail: _Trail, seen: _Seen, step: Step) -> Step:
+    """The step with the middle of its footprint; the last direction of motion is kept for when it stands."""
+    if step.velocity_mps is None or step.position_m is None:
+        return step
+    speed = math.hypot(*step.velocity_mps)
+    if speed >= HEADED_MPS:
+        trail.heading = (step.velocity_mps[0] / speed, step.velocity_mps[1] / speed)
+    depth = _depth(trail.track.kind, trail.heading, seen.fall)
+    (x, y), (up_x, up_y) = step.position_m, seen.rise
+    return replace(step, depth=depth, centre_m=(x + depth * up_x, y + depth * up_y))
 
 
 def _depth(kind: RoadUserKind, heading: Point | None, fall: Point) -> float:
@@ -281,9 +295,41 @@ def way_heights(before: Step, now: Step) -> float:
     """From one step to another in box heights: on the ground where that is known, else of the mean of both,
     since what comes nearer grows.
     """
-    if before.position_m is not None and now.position_m is not None:
-        return math.dist(before.position_m, now.position_m) / HEIGHT_M
+    if before.centre_m is not None and now.centre_m is not None:
+        return math.dist(before.centre_m, now.centre_m) / HEIGHT_M
     return math.dist(before.position, now.position) / ((before.height + now.height) / 2)
+
+
+class Line(Protocol):
+    """What has a distance: a stop line, a solid line."""
+
+    def distance(self, point: Point) -> float:
+        """In picture heights."""
+
+    def distance_m(self, point: Point) -> float | None:
+        """In metres, of a place on the ground."""
+
+
+class Place(Protocol):
+    """What one can be in: a lane, a zone."""
+
+    def depth(self, point: Point) -> float:
+        """In picture heights."""
+
+    def depth_m(self, point: Point) -> float | None:
+        """In metres, of a place on the ground."""
+
+
+def beyond_heights(line: Line, step: Step) -> float:
+    """How far beyond a line a footprint's middle is, in box heights; on the ground where that is known."""
+    metres = line.distance_m(step.centre_m) if step.centre_m is not None else None
+    return line.distance(step.centre) / step.height if metres is None else metres / HEIGHT_M
+
+
+def inside_heights(place: Place, step: Step) -> float:
+    """How far inside a place it is, in the same way."""
+    metres = place.depth_m(step.centre_m) if step.centre_m is not None else None
+    return place.depth(step.centre) / step.height if metres is None else metres / HEIGHT_M
 
 
 def moved_as_a_whole(before: Step, now: Step, way: Point) -> bool:

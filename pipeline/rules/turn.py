@@ -59,12 +59,12 @@ class _Way:
         ways = [geometry.minus(b, a) for a, b in pairwise(places)]
         turned = sum(geometry.turn_deg(u, v) for u, v in pairwise(ways))
         # On the ground y lies to the left of x as seen from above, in the picture to the right.
-        return -turned if self.entered.position_m is not None else turned
+        return -turned if self.entered.centre_m is not None else turned
 
     def aside_heights(self) -> float:
         """How far to one side of its first direction the way has led, in box heights."""
         start, on, *others = [_place(step) for step in self.steps]
-        unit_m = HEIGHT_M if self.entered.position_m is not None else self.entered.height
+        unit_m = HEIGHT_M if self.entered.centre_m is not None else self.entered.height
         way = geometry.unit(geometry.minus(on, start))
         return max((abs(geometry.cross(way, geometry.minus(at, on))) for at in others), default=0) / unit_m
 
@@ -153,4 +153,4 @@ class TurnRule:
 
 
 def _place(step: Step) -> Point:
-    return step.position_m if step.position_m is not None else step.position
+    return step.centre_m if step.centre_m is not None else step.centre

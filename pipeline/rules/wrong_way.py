@@ -141,7 +141,7 @@ class WrongWay:
         """In box heights: on the ground where that is known, else along the lane in the picture, of the mean
         of both ends, since one that comes nearer grows.
         """
-        if run.start.position_m is not None and step.position_m is not None:
+        if run.start.centre_m is not None and step.centre_m is not None:
             return way_heights(run.start, step)
         return (run.furthest - lane.progress(step.centre)) / ((run.start.height + step.height) / 2)
 

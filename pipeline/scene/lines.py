@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from pipeline.scene import geometry
+from pipeline.scene.calibration import Calibration
 from pipeline.scene.geometry import in_proportion
 from pipeline.scene.settings import (
     LaneSettings,
@@ -17,16 +19,26 @@ from pipeline.scene.settings import (
 from pipeline.types import Point
 
 
-class StopLine:
-    """A stop line; every point in and out is in picture heights."""
+def _on_ground(points: Sequence[Point], calibration: Calibration | None) -> tuple[Point, ...] | None:
+    """In metres; None without calibration, or where a point lies beyond the horizon."""
+    if calibration is None:
+        return None
+    there = calibration.to_ground(points).tolist()
+    known = all(math.isfinite(value) for point in there for value in point)
+    return tuple((x, y) for x, y in there) if known else None
 
-    def __init__(self, settings: StopLineSettings, aspect: float) -> None:
+
+class StopLine:
+    """A stop line; every point in and out is in picture heights, or metres where its name says so."""
+
+    def __init__(self, settings: StopLineSettings, aspect: float, calibration: Calibration | None) -> None:
         self.settings = settings
         self.id = settings.id
         self.line = in_proportion(settings.line, aspect)
         start, end = in_proportion(settings.travel, aspect)
         self.travel = geometry.unit(geometry.minus(end, start))
         """Unit vector of the direction of travel."""
+        self._ground = _on_ground((*settings.line, *settings.travel), calibration)
         self.movements: dict[str, MovementSettings] = settings.movements.present()
         self._exits = {
             name: in_proportion(movement.exit, aspect)
@@ -46,6 +58,13 @@ class StopLine:
     def distance(self, point: Point) -> float:
         """From the line, negative before it and positive beyond it in the direction of travel."""
         return geometry.signed_distance(point, self.line, self.travel)
+
+    def distance_m(self, point: Point) -> float | None:
+        """The same for a place on the ground, in metres; None where the ground is not known."""
+        if self._ground is None:
+            return None
+        *line, start, end = self._ground
+        return geometry.signed_distance(point, line, geometry.minus(end, start))
 
     def faces(self, point: Point) -> bool:
         """Whether going on in the direction of travel (or back against it) leads over the line's span."""
@@ -72,14 +91,15 @@ class StopLine:
 
 
 class Lane:
-    """A lane; every point in and out is in picture heights."""
+    """A lane; every point in and out is in picture heights, or metres where its name says so."""
 
-    def __init__(self, settings: LaneSettings, aspect: float) -> None:
+    def __init__(self, settings: LaneSettings, aspect: float, calibration: Calibration | None) -> None:
         self.settings = settings
         self.id = settings.id
         self._polygon = in_proportion(settings.polygon, aspect)
         self._direction = in_proportion(settings.direction, aspect)
         self.length = geometry.length(self._direction)
+        self._ground = _on_ground(settings.polygon, calibration)
 
     def holds(self, point: Point) -> bool:
         """Whether the point is on the lane."""
@@ -88,6 +108,10 @@ class Lane:
     def depth(self, point: Point) -> float:
         """Distance from its edge, in picture heights; negative outside."""
         return geometry.depth(point, self._polygon)
+
+    def depth_m(self, point: Point) -> float | None:
+        """The same for a place on the ground, in metres; None where the ground is not known."""
+        return None if self._ground is None else geometry.depth(point, self._ground)
 
     def progress(self, point: Point) -> float:
         """How far along the lane, from the start of its direction line."""
@@ -105,12 +129,13 @@ class Lane:
 
 
 class Zone:
-    """An area with a purpose; every point in is in picture heights."""
+    """An area with a purpose; every point in is in picture heights, or metres where its name says so."""
 
-    def __init__(self, settings: ZoneSettings, aspect: float) -> None:
+    def __init__(self, settings: ZoneSettings, aspect: float, calibration: Calibration | None) -> None:
         self.settings = settings
         self.id = settings.id
         self._polygon = in_proportion(settings.polygon, aspect)
+        self._ground = _on_ground(settings.polygon, calibration)
 
     def holds(self, point: Point) -> bool:
         """Whether the point is in it."""
@@ -120,28 +145,45 @@ class Zone:
         """Distance from its edge, in picture heights; negative outside."""
         return geometry.depth(point, self._polygon)
 
+    def depth_m(self, point: Point) -> float | None:
+        """The same for a place on the ground, in metres; None where the ground is not known."""
+        return None if self._ground is None else geometry.depth(point, self._ground)
+
 
 class SolidLine:
-    """A line not to be crossed; every point in is in picture heights."""
+    """A line not to be crossed; every point in is in picture heights, or metres where its name says so."""
 
-    def __init__(self, settings: SolidLineSettings, aspect: float) -> None:
+    def __init__(self, settings: SolidLineSettings, aspect: float, calibration: Calibration | None) -> None:
         self.settings = settings
         self.id = settings.id
         self.line = in_proportion(settings.line, aspect)
-        (ax, ay), (bx, by) = self.line[0], self.line[-1]
-        arrow = in_proportion(settings.forbidden, aspect) if settings.forbidden else None
-        self.towards = geometry.minus(arrow[1], arrow[0]) if arrow else (ay - by, bx - ax)
-        """Points to the side of positive distances."""
-        self.both = arrow is None
-        """False: only crossing to that side is forbidden."""
+        arrow = settings.forbidden or _across(settings.line)
+        self._arrow = in_proportion(arrow, aspect)
+        self.both = settings.forbidden is None
+        """False: only crossing to the side of positive distances is forbidden."""
+        self._ground = _on_ground((*settings.line, *arrow), calibration)
 
     def distance(self, point: Point) -> float:
-        """From the line: positive on the side of `towards`, negative on the other."""
-        return geometry.signed_distance(point, self.line, self.towards)
+        """From the line: positive on the side that the arrow points to, negative on the other."""
+        return geometry.signed_distance(point, self.line, geometry.minus(self._arrow[1], self._arrow[0]))
+
+    def distance_m(self, point: Point) -> float | None:
+        """The same for a place on the ground, in metres; None where the ground is not known."""
+        if self._ground is None:
+            return None
+        *line, start, end = self._ground
+        return geometry.signed_distance(point, line, geometry.minus(end, start))
 
     def crossed(self, a: Point, b: Point) -> float | None:
         """Fraction 0..1 of the way from a to b at which it passes the line within its ends; else None."""
         return geometry.crossed(a, b, self.line)
+
+
+def _across(line: Sequence[Point]) -> tuple[Point, Point]:
+    """A short arrow over the line, for lines without one of their own."""
+    (ax, ay), (bx, by) = line[0], line[1]
+    middle = ((ax + bx) / 2, (ay + by) / 2)
+    return middle, (middle[0] + 0.01 * (ay - by), middle[1] + 0.01 * (bx - ax))
 
 
 class Turn:

@@ -59,10 +59,10 @@ class Scene:
     def _draw(self, aspect: float) -> None:
         if aspect == self._aspect:
             return
-        drawn = self.settings
-        self._stop_lines = tuple(StopLine(line, aspect) for line in drawn.stop_lines)
-        self._lanes = tuple(Lane(lane, aspect) for lane in drawn.lanes)
-        self._zones = tuple(Zone(zone, aspect) for zone in drawn.zones)
-        self._solid_lines = tuple(SolidLine(line, aspect) for line in drawn.solid_lines)
+        drawn, calibration = self.settings, self.calibration
+        self._stop_lines = tuple(StopLine(line, aspect, calibration) for line in drawn.stop_lines)
+        self._lanes = tuple(Lane(lane, aspect, calibration) for lane in drawn.lanes)
+        self._zones = tuple(Zone(zone, aspect, calibration) for zone in drawn.zones)
+        self._solid_lines = tuple(SolidLine(line, aspect, calibration) for line in drawn.solid_lines)
         self._turns = tuple(Turn(turn, aspect) for turn in drawn.turns)
         self._aspect = aspect

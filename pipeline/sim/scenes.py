@@ -36,6 +36,9 @@ LINE_FAR_M = 60.0
 LINE_SHARE = 0.75
 """Of a stop line's length that must be in the picture."""
 ARROW_M = 5.0
+TURN_SHARE = 0.6
+"""Of where a forbidden turn begins and ends that must be in the picture."""
+SOLID_FAR_M = 50.0
 PARAMETERS: dict[str, dict[str, float]] = {
     "illegal_stop": {"min_s": STOP_S},
     "loitering": {"min_s": LOITER_S},
@@ -184,7 +187,7 @@ def _lane(camera: CameraPose, lane: Lane) -> dict[str, Any] | None:
 def _solid_lines(site: Site, camera: CameraPose) -> Iterator[dict[str, Any]]:
     """Solid paint that is near enough to tell on which side of it somebody is."""
     for number, line in enumerate(solid_lines(site)):
-        drawn = _clip_line(camera, line)
+        drawn = _clip_line(camera, line, SOLID_FAR_M)
         if drawn is None:
             continue
         length_px = math.dist(*((x * camera.width_px, y * camera.height_px) for x, y in drawn))
@@ -194,9 +197,21 @@ def _solid_lines(site: Site, camera: CameraPose) -> Iterator[dict[str, Any]]:
 
 def _turn(camera: CameraPose, ban: Ban) -> dict[str, Any] | None:
     entry, leave = _polygon(camera, ban.entry), _polygon(camera, ban.exit)
-    if entry is None or leave is None:
+    seen = min(_share_seen(camera, ban.entry), _share_seen(camera, ban.exit))
+    if entry is None or leave is None or seen < TURN_SHARE:
         return None
     return {"id": f"{ban.line.id}.{ban.act}", "act": ban.act, "entry": entry, "exit": leave}
+
+
+def _share_seen(camera: CameraPose, corners: tuple[Ground, ...]) -> float:
+    """Share of a rectangle of the ground that is in the picture and near enough."""
+    a, b, _, d = (np.array(corner) for corner in corners)
+    shares = (np.arange(6) + 0.5) / 6
+    ground = np.array([a + u * (b - a) + v * (d - a) for u in shares for v in shares])
+    pixels, depth = project(camera, np.column_stack([ground, np.zeros(len(ground))]))
+    flat = pixels / [camera.width_px, camera.height_px]
+    seen = (flat > 0).all(1) & (flat < 1).all(1) & (depth > NEAR_M) & (depth < LINE_FAR_M)
+    return float(seen.mean())
 
 
 def _closed_to(zone: Zone) -> dict[str, Any]:
@@ -217,9 +232,9 @@ def _segment(camera: CameraPose, line: tuple[Ground, Ground], least: float) -> l
     return [_round(p) for p in clipped] if share >= least else None
 
 
-def _clip_line(camera: CameraPose, line: tuple[Ground, Ground]) -> Clip | None:
+def _clip_line(camera: CameraPose, line: tuple[Ground, Ground], far_m: float = FAR_M) -> Clip | None:
     """Both ends of the part of a ground line that is in the picture, 0..1."""
-    points = _seen(camera, line, closed=False)
+    points = _seen(camera, line, closed=False, far_m=far_m)
     return points if len(points) == 2 and math.dist(*points) > 0.01 else None
 
 
@@ -230,13 +245,13 @@ def _polygon(camera: CameraPose, corners: tuple[Ground, ...]) -> list[list[float
     return kept if len(kept) >= 3 and _area(kept) > 5e-4 else None
 
 
-def _seen(camera: CameraPose, points: Iterable[Ground], *, closed: bool) -> Clip:
+def _seen(camera: CameraPose, points: Iterable[Ground], *, closed: bool, far_m: float = FAR_M) -> Clip:
     """Cut by the near and far plane in the world, then by the picture's sides."""
     world = np.array([(x, y, 0.0) for x, y in points])
     depth = (world - camera.position) @ axes(camera)[2]
     rows = np.column_stack([world, depth])
     rows = _cut(rows, rows[:, 3] - NEAR_M, closed) if len(rows) else rows
-    rows = _cut(rows, FAR_M - rows[:, 3], closed) if len(rows) else rows
+    rows = _cut(rows, far_m - rows[:, 3], closed) if len(rows) else rows
     if not len(rows):
         return []
     pixels, _ = project(camera, rows[:, :3])
