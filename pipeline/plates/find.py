@@ -135,7 +135,7 @@ def candidates(picture: Picture, rows: Sequence[Row], reader: TextReader) -> lis
         if not _CHARACTERS[0] <= len(plain) <= _CHARACTERS[1] or sum(map(str.isdigit, plain)) < 3:
             continue
         chosen = tuple(ordered[index] for index in group)
-        color = ground_color(chosen[-1].cut(picture))
+        color = ground_color(chosen[-1].cut(picture, tight=True))
         correction = correct([line.plain for line in lines], color, [line.likely for line in lines])
         found.append(Candidate(chosen, lines, color, correction))
     return sorted(found, key=lambda each: each.rank, reverse=True)

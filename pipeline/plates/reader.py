@@ -81,7 +81,10 @@ class PlateReader:
                 if found
                 else _nothing(f"no plate can be made out in {looked} picture{'s' if looked > 1 else ''}")
             )
-            if len(reading.sights) >= _ENOUGH and reading.legible:
+            if (
+                reading.legible
+                and sum(_plain(each) == "".join(reading.voted) for _, each, _ in found) >= _ENOUGH
+            ):
                 break
         return reading
 
@@ -138,7 +141,9 @@ def _told(found: Sequence[tuple[Sighting, Candidate, bool]]) -> PlateReading:
     voted = vote([([line.likely for line in each.lines], _weight(each)) for _, each, _ in same])
     color = _color(same)
     corrected = correct(voted.lines, color, voted.likely)
-    confidence = voted.confidence
+    # What was read of other plates speaks against this one.
+    confidence = voted.confidence * sum(_weight(each) for _, each, _ in same)
+    confidence /= sum(_weight(each) for _, each, _ in found)
     reason = ""
     if corrected.form is None:
         reason = f"what was read ({' / '.join(voted.lines)}) is not written like a Vietnamese plate"

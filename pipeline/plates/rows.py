@@ -20,6 +20,8 @@ _SQUARE = 2.6
 """A plate narrower than this, relative to its height, has two lines: between 2.0 and 4.7 of the standards."""
 _MARGIN = (0.10, 0.02)
 """Air around a row that is cut out, as shares of its height: at its ends, above and below."""
+_TIGHT = (-0.25, -0.16)
+"""The same around its characters alone."""
 _UNCLIPPED = 1.45
 """The text detector's finds are this much taller than the characters in them (its `unclip_ratio`)."""
 
@@ -57,9 +59,9 @@ class Row:
         x, y = self.quad.mean(axis=0)
         return float(x), float(y)
 
-    def cut(self, picture: Picture) -> Picture:
-        """The row alone, upright, at the picture's own scale."""
-        ends, edges = (share * self.height_px for share in _MARGIN)
+    def cut(self, picture: Picture, tight: bool = False) -> Picture:
+        """The row alone, upright, at its own scale; `tight`: without what is around its characters."""
+        ends, edges = (share * self.height_px for share in (_TIGHT if tight else _MARGIN))
         wide, high = round(self.width_px + 2 * ends), round(self.height_px + 2 * edges)
         right = (self.quad[1] - self.quad[0] + self.quad[2] - self.quad[3]) / 2
         down = (self.quad[3] - self.quad[0] + self.quad[2] - self.quad[1]) / 2
