@@ -23,7 +23,9 @@ log = structlog.get_logger(__name__)
 
 SUFFIX = ".tracks"
 FORMAT = 1
-WAL_PAGES = 256
+PAGE_BYTES = 1024
+"""A block has some kilobytes: of larger pages the last one would stay half empty."""
+WAL_PAGES = 1000
 LEAST_FREE_BYTES = 500_000_000
 """Tracks leave this much of the disk to events and evidence."""
 
@@ -88,6 +90,7 @@ def _open_for_writing(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
     try:
         if _format(db, path) == 0:
+            db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             db.executescript(f"BEGIN; {_TABLE}; PRAGMA user_version = {FORMAT}; COMMIT;")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
