@@ -356,6 +356,28 @@ class EvidenceBundle:
     signature_key_id: str
 
 
+LevelOfService = Literal["A", "B", "C", "D", "E", "F"]
+"""Of the Highway Capacity Manual: from free flow (A) to a breakdown of flow (F)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneState:
+    """How one lane fared over one minute of capture time, see pipeline.rules.traffic."""
+
+    start_s: float
+    lane: str
+    mean_speed_kmh: float | None
+    """Of vehicles, over the whole lane; None without calibration, or where hardly anybody was."""
+    occupied_s: float
+    """For how long a vehicle covered the lane's middle."""
+    queue_vehicles: int
+    """That stood before the stop line, the most at once."""
+    queue_m: float | None
+    """Their length, the longest; None without calibration."""
+    level_of_service: LevelOfService | None
+    """None without mean speed or limit."""
+
+
 @dataclass(frozen=True, slots=True)
 class FlowCount:
     """Road users of one kind counted in one lane over one span of capture time."""

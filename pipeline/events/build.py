@@ -22,6 +22,7 @@ from pipeline.types import (
     FlowCount,
     FrameTime,
     Hit,
+    LaneState,
     MissingItem,
     TrackPoint,
 )
@@ -114,6 +115,7 @@ def build_flow(
     start_s: float,
     end_s: float,
     observed_s: float,
+    lanes: Sequence[LaneState] = (),
 ) -> Event:
     """One span of one camera; `counts` may be empty: nobody passed, and that is worth telling."""
     with _making(f"traffic flow of camera {camera.id}"):
@@ -125,6 +127,7 @@ def build_flow(
             counts=tuple(
                 schema.LaneCount(lane=count.lane, road_user=count.kind, count=count.count) for count in counts
             ),
+            lanes=tuple(_lane(lane, observed_s) for lane in lanes),
             worker=_worker(origin),
         )
     return Event(
@@ -135,6 +138,17 @@ def build_flow(
         time=data.end,
         key=camera.id,
         data=data.model_dump(mode="json"),
+    )
+
+
+def _lane(lane: LaneState, observed_s: float) -> schema.LaneTraffic:
+    return schema.LaneTraffic(
+        lane=lane.lane,
+        mean_speed_kmh=None if lane.mean_speed_kmh is None else round(lane.mean_speed_kmh, 1),
+        occupancy=round(min(1.0, lane.occupied_s / observed_s), 3) if observed_s > 0 else None,
+        queue_vehicles=lane.queue_vehicles,
+        queue_m=None if lane.queue_m is None else round(lane.queue_m, 1),
+        level_of_service=lane.level_of_service,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
 
 from pipeline.events.event import EventType, rfc3339, schema_id
-from pipeline.types import CameraState, LampColor, RoadUserKind, TimeSource
+from pipeline.types import CameraState, LampColor, LevelOfService, RoadUserKind, TimeSource
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -173,6 +173,22 @@ class LaneCount(Data):
     count: Annotated[int, Field(ge=0)]
 
 
+class LaneTraffic(Data):
+    """How a lane fared over the span."""
+
+    lane: str
+    mean_speed_kmh: float | None
+    """Space-mean speed of the vehicles in the lane; null without calibration, or where hardly anybody was."""
+    occupancy: Share | None
+    """Share of the observed time in which a vehicle covered the lane's middle."""
+    queue_vehicles: Annotated[int, Field(ge=0)]
+    """Vehicles that stood before the stop line, the most at once."""
+    queue_m: Annotated[float, Field(ge=0)] | None
+    """Their length, the longest; null without calibration."""
+    level_of_service: LevelOfService | None
+    """A (free flow) to F (breakdown), Highway Capacity Manual: mean speed against the limit."""
+
+
 class TrafficFlow(Data):
     """Road users counted over one span, per lane and kind. What is not listed was not seen."""
 
@@ -183,6 +199,8 @@ class TrafficFlow(Data):
     observed_s: Annotated[float, Field(ge=0)]
     """How much of the span the camera was really seen: a count of 3 in 20 s is not a count of 3 in 60 s."""
     counts: tuple[LaneCount, ...]
+    lanes: tuple[LaneTraffic, ...] = ()
+    """Every lane of the scene."""
     worker: Worker
 
 

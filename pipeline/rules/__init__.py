@@ -28,8 +28,10 @@ from pipeline.rules.red_light import RedLight
 from pipeline.rules.restricted_hours import RestrictedHours
 from pipeline.rules.solid_line import SolidLineRule
 from pipeline.rules.speeding import Speeding
+from pipeline.rules.stalled import Stalled
 from pipeline.rules.stop_line import StopLineRule
 from pipeline.rules.too_many_riders import TooManyRiders
+from pipeline.rules.traffic import Traffic
 from pipeline.rules.u_turn import UTurn
 from pipeline.rules.wrong_lane import WrongLane
 from pipeline.rules.wrong_way import WrongWay
@@ -51,6 +53,7 @@ RULES: dict[str, Any] = {
     Speeding.name: Speeding,
     NoHelmet.name: NoHelmet,
     TooManyRiders.name: TooManyRiders,
+    Stalled.name: Stalled,
     Intrusion.name: Intrusion,
     Loitering.name: Loitering,
     Crowd.name: Crowd,
@@ -59,8 +62,8 @@ RULES: dict[str, Any] = {
 """Name to class, of every rule there is."""
 
 
-SECURITY = frozenset((Intrusion.name, Loitering.name, Crowd.name, AbandonedObject.name))
-"""Rules whose hits are security incidents; those of the others are violations of traffic law."""
+SECURITY = frozenset((Intrusion.name, Loitering.name, Crowd.name, AbandonedObject.name, Stalled.name))
+"""Rules whose hits are incidents, nobody's offence; those of the others are violations of traffic law."""
 
 
 class RuleError(Exception):
@@ -111,4 +114,15 @@ def blind(scene: SceneSettings, classes: Collection[str]) -> dict[str, list[str]
     return {name: lacking for name, lacking in missing.items() if lacking}
 
 
-__all__ = ["RULES", "Flow", "Marked", "Moment", "Moments", "Rule", "RuleError", "blind", "build_rules"]
+__all__ = [
+    "RULES",
+    "Flow",
+    "Marked",
+    "Moment",
+    "Moments",
+    "Rule",
+    "RuleError",
+    "Traffic",
+    "blind",
+    "build_rules",
+]

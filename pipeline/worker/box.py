@@ -269,6 +269,7 @@ class Worker:
                 start_s=minute.start_s,
                 end_s=minute.end_s,
                 observed_s=minute.observed_s,
+                lanes=minute.lanes,
             )
         )
 

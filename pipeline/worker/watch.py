@@ -11,7 +11,7 @@ import supervision as sv
 from pipeline.cameras.camera import Camera
 from pipeline.config import CameraSettings
 from pipeline.perception.camera import CameraPerception
-from pipeline.rules import Flow, Moment, Moments, build_rules
+from pipeline.rules import Flow, Moment, Moments, Traffic, build_rules
 from pipeline.scene import Scene
 from pipeline.tracks.log import CameraTracks
 from pipeline.types import CameraHealth, Frame, Hit, Observation
@@ -69,7 +69,7 @@ class CameraWatch:
         )
         self._moments = Moments(scene)
         self._rules = build_rules(scene)
-        self._minutes = FlowMinutes(Flow(scene))
+        self._minutes = FlowMinutes(Flow(scene), Traffic(scene))
         self._metrics = metrics
         self._tracks = tracks
         self.view = view
