@@ -83,7 +83,8 @@ class CameraWatch:
             self._rules = build_rules(self.scene)
         observation = self._perception.observe(frame, detections)
         observed = time.thread_time()
-        if self._tracks is not None:
+        if self._tracks is not None and not (self.view is not None and self.view.fits is False):
+            # Of a picture that does not fit the scene no rule could be tried either.
             self._tracks.add(observation)
         verdict = self._judge(self._moments.observe(observation))
         judged = time.thread_time()
