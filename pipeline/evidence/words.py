@@ -8,6 +8,8 @@ RULES: dict[str, tuple[str, str]] = {
     "red_light": ("Vượt đèn đỏ", "Red light"),
     "stop_line": ("Đè vạch dừng", "Stopped past the stop line"),
     "wrong_way": ("Đi ngược chiều", "Wrong way"),
+    "speeding": ("Chạy quá tốc độ", "Speeding"),
+    "stalled": ("Xe dừng giữa làn", "Stalled in a lane"),
     "intrusion": ("Xâm nhập khu vực cấm", "Intrusion"),
     "loitering": ("Lảng vảng", "Loitering"),
     "crowd": ("Tụ tập đông người", "Crowd"),
