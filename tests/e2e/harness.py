@@ -144,7 +144,7 @@ def box(
 def topics(folder: Path) -> dict[str, str]:
     """Topics of one's own: the broker is shared by parallel tests."""
     name = "".join(c if c.isalnum() else "-" for c in str(folder))[-100:].strip("-")
-    return {f"{kind}_topic": f"{name}.{kind}" for kind in ("violations", "flow", "cameras")}
+    return {f"{kind}_topic": f"{name}.{kind}" for kind in ("violations", "security", "flow", "cameras")}
 
 
 def monitor(process: Process, path: str) -> str:

@@ -192,5 +192,5 @@ def test_check_says_what_is_wrong(secure_broker: SecureBroker, monkeypatch: pyte
     with pytest.raises(SinkError, match="password"):
         check(kafka_settings(secure_broker.login, **login()), timeout_s=1.5)
     report = check(kafka_settings(secure_broker.plain))
-    assert len(report.missing_topics) == 3
+    assert len(report.missing_topics) == 4
     assert report.protocol >= "4"

@@ -28,6 +28,7 @@ from tests.events.examples import (
     candidate,
     flow,
     health,
+    incident,
     kafka_settings,
     padded,
     read_topic,
@@ -64,11 +65,16 @@ def test_events_arrive_as_cloudevents_in_their_topics(kafka_broker: str, outbox:
     latencies: dict[str, float] = {}
     with publishing(outbox, settings, on_acknowledged=lambda event, at_s: latencies.update({event.id: at_s})):
         put_at_s = time.time()
-        events = [candidate(), flow(), health()]
+        events = [candidate(), incident(), flow(), health()]
         for event in events:
             outbox.put(event)
         assert wait_for(lambda: outbox.count() == 0)
-    names = (settings.violations_topic, settings.flow_topic, settings.cameras_topic)
+    names = (
+        settings.violations_topic,
+        settings.security_topic,
+        settings.flow_topic,
+        settings.cameras_topic,
+    )
     for event, topic in zip(events, names, strict=True):
         (record,) = read_topic(kafka_broker, topic)
         headers = dict(record.headers)
@@ -85,6 +91,7 @@ def test_topics_are_created_and_the_cameras_topic_is_compacted(kafka_broker: str
     settings = kafka_settings(kafka_broker)
     assert set(check(settings).missing_topics) == {
         settings.violations_topic,
+        settings.security_topic,
         settings.flow_topic,
         settings.cameras_topic,
     }
