@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -46,6 +47,8 @@ MODEL = Path("models/ngatu_nano.onnx")
 
 def main() -> int:
     given = _arguments()
+    # Leave no worker behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     err = Console(stderr=True)
     began = time.monotonic()
     configure_logs("error")

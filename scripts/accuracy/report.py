@@ -88,25 +88,29 @@ class Row:
 def rows(judged: Iterable[Judged]) -> list[Row]:
     """A row for each light and kind that has a rule; kinds without one have no row."""
     table: dict[tuple[str, str], Row] = {}
+
+    def row_of(light: str, kind: str) -> Row:
+        return table.setdefault((light, kind), Row(light, kind))
+
     for one in judged:
         light = one.take.light
         for kind in ActKind:
             if kind.value in one.rules:
-                table.setdefault((light, kind.value), Row(light, kind.value))
+                row_of(light, kind.value)
         for outcome in one.outcomes:
             for found in outcome.found:
-                row = table[light, found.true.act.kind.value]
+                row = row_of(light, found.true.act.kind.value)
                 row.true += 1
                 row.found += 1
                 row.late_s.append(found.late_s)
             for found in outcome.also:
-                table[light, found.true.act.kind.value].also += 1
+                row_of(light, found.true.act.kind.value).also += 1
             for missed in outcome.missed:
-                row = table[light, missed.act.kind.value]
+                row = row_of(light, missed.act.kind.value)
                 row.true += 1
                 row.missed += 1
             for false in outcome.false:
-                row = table.setdefault((light, false.event.rule), Row(light, false.event.rule))
+                row = row_of(light, false.event.rule)
                 row.false += 1
                 if false.look_alike:
                     row.look_alikes[false.look_alike] = row.look_alikes.get(false.look_alike, 0) + 1
