@@ -94,8 +94,9 @@ def demo(
             config = _with_urls(config, server.urls)
             began_s = time.monotonic()
             worker = Worker(config, {name: Scene(scene) for name, scene in scenes.items()}, board)
-            addresses = "  ".join(url for name, url in server.urls.items() if name.endswith("-main"))
-            err.print(f"cameras to look at with any player: {addresses}", markup=False)
+            (first, *others) = (url for name, url in server.urls.items() if name.endswith("-main"))
+            also = ", ".join(url.rpartition("/")[2] for url in others)
+            err.print(f"cameras, for any player too: {first}, {also}", markup=False)
             run_until_stopped(worker, out if live else None, below=lambda: board.render(expected), over=over)
     except ReplayError as error:
         fail(f"{error}" + ("; `--port 0` takes a free one" if port else ""))

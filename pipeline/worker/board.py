@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 
@@ -76,7 +77,7 @@ class Board(Observer):
 
     def render(self, expected: Sequence[str] = ()) -> RenderableType:
         """The newest ones, and how many of each kind; of those `expected`, zeros too."""
-        table = Table(title="newest candidates", expand=False)
+        table = Table(title="newest candidates", box=SIMPLE_HEAD, pad_edge=False)
         table.add_column("time", no_wrap=True)
         table.add_column("camera", no_wrap=True)
         table.add_column("kind", no_wrap=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 _STATE_STYLE = {"up": "green", "connecting": "yellow", "stalled": "red", "down": "red", "stopped": "dim"}
@@ -50,7 +51,9 @@ def render(cameras: list[CameraStatus], box: BoxStatus) -> Table:
             f"proofs waiting {box.proofs_waiting} · outbox {box.outbox_events} · {box.sink} · "
             f"{box.cpu_share:.1f} cores · {box.memory_mb:.0f} MB"
         ),
-        expand=False,
+        box=SIMPLE_HEAD,
+        padding=0,
+        pad_edge=False,
     )
     for name, justify in (
         ("camera", "left"),
@@ -65,7 +68,9 @@ def render(cameras: list[CameraStatus], box: BoxStatus) -> Table:
         ("hits", "right"),
         ("lost", "right"),
     ):
-        table.add_column(name, justify=justify, no_wrap=name != "state")  # type: ignore[arg-type]
+        # A narrow terminal breaks the words of these and leaves the figures whole.
+        wraps = name in ("state", "video", "clock")
+        table.add_column(name, justify=justify, no_wrap=not wraps, min_width=8 if wraps else None)  # type: ignore[arg-type]
     for c in cameras:
         style = _STATE_STYLE.get(c.state, "")
         state = f"[{style}]{c.state}[/]" if style else c.state
