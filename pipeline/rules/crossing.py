@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pipeline.rules.lamps import LampHistory
+from pipeline.rules.lengths import moved_as_a_whole
 from pipeline.rules.moments import Moment
-from pipeline.rules.trajectory import Step, Track, moved_as_a_whole
+from pipeline.rules.trajectory import Step, Track
 from pipeline.scene import Scene, StopLine, geometry
 from pipeline.types import SignalState
 
@@ -103,6 +104,8 @@ class Crossings:
         for track, step in moment.advances:
             for line in self._scene.stop_lines(moment.aspect):
                 key = (track.id, line.id)
+                if step is not None and step.hidden:
+                    continue
                 if step is None:
                     self._approaches.pop(key, None)
                     yield track, None, None

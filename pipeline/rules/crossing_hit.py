@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.rules.crossing import Passage
+from pipeline.rules.lengths import beyond_heights
 from pipeline.rules.moments import Moment
-from pipeline.rules.trajectory import Step, Track, beyond_heights
+from pipeline.rules.trajectory import Step, Track
 from pipeline.scene import Scene
 from pipeline.types import Hit, LampColor, SignalState
 

@@ -12,9 +12,10 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from pipeline.rules import base
+from pipeline.rules.lengths import inside_heights, moved_as_a_whole, way_heights
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.trajectory import Step, Track, inside_heights, moved_as_a_whole, way_heights
+from pipeline.rules.trajectory import Step, Track
 from pipeline.scene import Lane, Scene, Zone, geometry
 from pipeline.types import Hit, Point
 

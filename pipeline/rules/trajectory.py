@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from operator import mul
 from statistics import median
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.scene import Calibration
-from pipeline.scene.geometry import dot, minus
+from pipeline.scene.geometry import dot
 from pipeline.scene.scene import aspect_of
 from pipeline.types import FrameTime, Observation, Point, RoadUser, RoadUserKind, TrackPoint
 
@@ -32,9 +32,6 @@ MAX_GAP_S = 2.0
 
 REMEMBER_S = 60.0
 """Ids of ended tracks are remembered for this long; perception forgets them much sooner."""
-
-TOP_SHARE = 0.25
-"""See moved_as_a_whole."""
 
 FOOTPRINT_M: dict[RoadUserKind, tuple[float, float]] = {
     RoadUserKind.PERSON: (0.4, 0.5),
@@ -48,6 +45,15 @@ FOOTPRINT_M: dict[RoadUserKind, tuple[float, float]] = {
 
 EDGE = 0.004
 """Of the picture: boxes that reach as near to its edge are cut by it."""
+
+HIDDEN_SHARE = 0.7
+"""Lower than this share of what it was: half hidden. Turning on the spot changes a car's box by less."""
+
+TALL_S = 1.0
+"""In this time a new height takes over, ..."""
+
+TALL_FADES_PER_S = 0.03
+"""... and that of one who stays half hidden is forgotten."""
 
 HEIGHT_M = 1.5
 """What a limit in box heights is in metres, where those are known."""
@@ -73,6 +79,9 @@ class Step:
     """Of its box, smoothed."""
     raw: TrackPoint
     """The box as it was seen."""
+    hidden: bool = False
+    """Its box is suddenly much lower than a calibrated scene allows: its lower part is hidden, and where
+    it stands is not known."""
     position_m: Point | None = None
     """Smoothed place on the ground, as Calibration.to_ground has it; None where that knows none."""
     velocity_mps: Point | None = None
@@ -90,9 +99,9 @@ class Step:
 
     @property
     def cut(self) -> bool:
-        """Whether the picture's left, right or lower edge cuts its box: where it stands is not known then."""
+        """Whether it is hidden, or the picture's edge cuts its box: where it stands is not known then."""
         left, _, right, bottom = self.raw.box
-        return left < EDGE or right > 1 - EDGE or bottom > 1 - EDGE
+        return self.hidden or left < EDGE or right > 1 - EDGE or bottom > 1 - EDGE
 
     @property
     def time_s(self) -> float:
@@ -122,6 +131,21 @@ class Track:
     """Rises when the trajectory breaks: what was known of its course no longer holds."""
 
 
+class _Spot(NamedTuple):
+    """Where a point of the picture is on the ground, in metres."""
+
+    ground: Point | None
+    fall: Point
+    """How far down the picture a metre of the ground's x and y leads."""
+    rise: Point
+    """How far on the ground one picture height up leads."""
+    width_m: float
+    """Of the whole picture, if all of it were as far away."""
+
+
+_NOWHERE = _Spot(None, (0.0, 0.0), (0.0, 0.0), 0.0)
+
+
 class _Seen(NamedTuple):
     """A box as it was seen; lengths in picture heights."""
 
@@ -131,12 +155,10 @@ class _Seen(NamedTuple):
     height: float
     raw: TrackPoint
     time: FrameTime
-    ground: Point | None
-    """In metres."""
-    fall: Point
-    """How far down the picture a metre of the ground's x and y leads there."""
-    rise: Point
-    """How far on the ground one picture height up leads there, in metres."""
+    there: _Spot
+    tall_m: float
+    """What the height of its box would be on something upright there; 0 without calibration."""
+    hidden: bool = False
 
 
 @dataclass(slots=True)
@@ -149,6 +171,8 @@ class _Trail:
     """How many of `points` were handed out."""
     heading: Point | None = None
     """Unit vector on the ground, where it last moved."""
+    tall_m: float = 0.0
+    """Of its boxes lately, those half hidden left out."""
 
 
 Advance = tuple[Track, Step | None]
@@ -194,9 +218,9 @@ class Tracks:
             for user in observation.road_users
             for trail in [self._trail(user)]
         ]
-        ground = self._on_ground([point.ground for _, points in fresh for point in points])
+        spots = self._on_ground([point.ground for _, points in fresh for point in points])
         for trail, points in fresh:
-            seen = [self._see(point, *next(ground), observation.time) for point in points]
+            seen = [self._see(point, next(spots), observation.time) for point in points]
             yield from _follow(trail, seen)
         for trail in [t for t in self._trails.values() if now - t.last_seen_s > MAX_GAP_S]:
             yield from self._end(trail)
@@ -222,26 +246,24 @@ class Tracks:
         trail.track = replace(trail.track, kind=user.kind, kind_confidence=user.kind_confidence)
         return trail
 
-    def _see(
-        self, point: TrackPoint, ground: Point | None, fall: Point, rise: Point, time: FrameTime
-    ) -> _Seen:
+    def _see(self, point: TrackPoint, there: _Spot, time: FrameTime) -> _Seen:
         x, y = point.ground
         height = point.box[3] - point.box[1]
         when = replace(time, captured_at_s=point.time_s)
-        return _Seen(point.time_s, x * self.aspect, y, height, point, when, ground, fall, rise)
+        tall_m = height / self.aspect * there.width_m
+        return _Seen(point.time_s, x * self.aspect, y, height, point, when, there, tall_m)
 
-    def _on_ground(self, points: Sequence[Point]) -> Iterator[tuple[Point | None, Point, Point]]:
-        nothing = (None, (0.0, 0.0), (0.0, 0.0))
+    def _on_ground(self, points: Sequence[Point]) -> Iterator[_Spot]:
         if self._calibration is None or not points:
-            yield from (nothing for _ in points)
+            yield from (_NOWHERE for _ in points)
             return
         ground, slopes = self._calibration.to_ground(points), self._calibration.jacobian(points)
         (a, b), (c, d) = slopes[:, 0].T, slopes[:, 1].T
         fall = np.column_stack([-c, a]) / (a * d - b * c)[:, None]
-        columns = zip(ground.tolist(), fall.tolist(), (-slopes[:, :, 1]).tolist(), strict=True)
-        for there, down, up in columns:
-            known = all(map(math.isfinite, (*there, *down, *up)))
-            yield ((there[0], there[1]), (down[0], down[1]), (up[0], up[1])) if known else nothing
+        width_m = np.hypot(a, c)
+        rows = np.column_stack([ground, fall, -slopes[:, :, 1], width_m])
+        for known, (x, y, fx, fy, rx, ry, wide) in zip(np.isfinite(rows).all(1), rows.tolist(), strict=True):
+            yield _Spot((x, y), (fx, fy), (rx, ry), wide) if known else _NOWHERE
 
 
 def _follow(trail: _Trail, fresh: Iterable[_Seen]) -> Iterator[tuple[Track, Step]]:
@@ -251,11 +273,24 @@ def _follow(trail: _Trail, fresh: Iterable[_Seen]) -> Iterator[tuple[Track, Step
         if trail.points and _breaks(trail.points, seen):
             yield from _steps(trail, until_s=math.inf)
             trail.points.clear()
-            trail.done = 0
+            trail.done, trail.tall_m = 0, 0.0
             trail.track = replace(trail.track, segment=trail.track.segment + 1)
-        trail.points.append(seen)
+        trail.points.append(_with_hidden(trail, seen))
         trail.last_seen_s = seen.time_s
     yield from _steps(trail, until_s=trail.last_seen_s - HALF_WINDOW_S)
+
+
+def _with_hidden(trail: _Trail, seen: _Seen) -> _Seen:
+    """The same, and whether it is half hidden; the trail's height is kept up."""
+    gap_s = seen.time_s - trail.points[-1].time_s if trail.points else 0.0
+    if seen.tall_m <= 0 or trail.tall_m <= 0:
+        trail.tall_m = seen.tall_m
+        return seen
+    trail.tall_m *= 1 - min(TALL_FADES_PER_S * gap_s, 1.0)
+    if seen.tall_m < HIDDEN_SHARE * trail.tall_m:
+        return seen._replace(hidden=True)
+    trail.tall_m += (seen.tall_m - trail.tall_m) * min(gap_s / TALL_S, 1.0)
+    return seen
 
 
 def _steps(trail: _Trail, until_s: float) -> Iterator[tuple[Track, Step]]:
@@ -277,8 +312,8 @@ def _centred(trail: _Trail, seen: _Seen, step: Step) -> Step:
     speed = math.hypot(*step.velocity_mps)
     if speed >= HEADED_MPS:
         trail.heading = (step.velocity_mps[0] / speed, step.velocity_mps[1] / speed)
-    depth = _depth(trail.track.kind, trail.heading, seen.fall)
-    (x, y), (up_x, up_y) = step.position_m, seen.rise
+    depth = _depth(trail.track.kind, trail.heading, seen.there.fall)
+    (x, y), (up_x, up_y) = step.position_m, seen.there.rise
     return replace(step, depth=depth, centre_m=(x + depth * up_x, y + depth * up_y))
 
 
@@ -289,57 +324,6 @@ def _depth(kind: RoadUserKind, heading: Point | None, fall: Point) -> float:
         return math.hypot(*fall) * (length_m + width_m) / 4
     across = (-heading[1], heading[0])
     return abs(dot(fall, heading)) * length_m / 2 + abs(dot(fall, across)) * width_m / 2
-
-
-def way_heights(before: Step, now: Step) -> float:
-    """From one step to another in box heights: on the ground where that is known, else of the mean of both,
-    since what comes nearer grows.
-    """
-    if before.centre_m is not None and now.centre_m is not None:
-        return math.dist(before.centre_m, now.centre_m) / HEIGHT_M
-    return math.dist(before.position, now.position) / ((before.height + now.height) / 2)
-
-
-class Line(Protocol):
-    """What has a distance: a stop line, a solid line."""
-
-    def distance(self, point: Point) -> float:
-        """In picture heights."""
-
-    def distance_m(self, point: Point) -> float | None:
-        """In metres, of a place on the ground."""
-
-
-class Place(Protocol):
-    """What one can be in: a lane, a zone."""
-
-    def depth(self, point: Point) -> float:
-        """In picture heights."""
-
-    def depth_m(self, point: Point) -> float | None:
-        """In metres, of a place on the ground."""
-
-
-def beyond_heights(line: Line, step: Step) -> float:
-    """How far beyond a line a footprint's middle is, in box heights; on the ground where that is known."""
-    metres = line.distance_m(step.centre_m) if step.centre_m is not None else None
-    return line.distance(step.centre) / step.height if metres is None else metres / HEIGHT_M
-
-
-def inside_heights(place: Place, step: Step) -> float:
-    """How far inside a place it is, in the same way."""
-    metres = place.depth_m(step.centre_m) if step.centre_m is not None else None
-    return place.depth(step.centre) / step.height if metres is None else metres / HEIGHT_M
-
-
-def moved_as_a_whole(before: Step, now: Step, way: Point) -> bool:
-    """Whether the top of the box went along with the ground point, at least by TOP_SHARE of its way.
-
-    A box that is cut from below by something in front of it loses its lower edge only: nothing has moved.
-    """
-    along = minus(now.position, before.position)
-    top = (along[0], along[1] - (now.height - before.height))
-    return dot(top, way) >= TOP_SHARE * dot(along, way)
 
 
 def _breaks(points: Sequence[_Seen], seen: _Seen) -> bool:
@@ -385,6 +369,7 @@ def _fit(
 
 def _smooth(points: Sequence[_Seen], i: int) -> Step:
     at = points[i]
+    points = [point for point in points if point.hidden == at.hidden]
     near = [j for j in range(len(points)) if abs(points[j].time_s - at.time_s) <= HALF_WINDOW_S]
     times = [points[j].time_s - at.time_s for j in near]
     # Triangular, and still above zero at the edge of the window: at low rates every point counts.
@@ -392,7 +377,7 @@ def _smooth(points: Sequence[_Seen], i: int) -> Step:
     boxes = [points[max(j - 1, 0) : j + 2] if 0 < j < len(points) - 1 else [points[j]] for j in near]
     series = [[median(box.x for box in three) for three in boxes]]
     series.append([median(box.y for box in three) for three in boxes])
-    on_ground = [[box.ground for box in three if box.ground is not None] for three in boxes]
+    on_ground = [[box.there.ground for box in three if box.there.ground is not None] for three in boxes]
     if all(on_ground):
         series += [[median(point[axis] for point in three) for three in on_ground] for axis in (0, 1)]
     (x, vx), (y, vy), *metric = _fit(times, weights, *series)
@@ -401,4 +386,4 @@ def _smooth(points: Sequence[_Seen], i: int) -> Step:
         (x_m, vx_mps), (y_m, vy_mps) = metric
         position_m, velocity_mps = (x_m, y_m), (vx_mps, vy_mps)
     height = median(points[j].height for j in near)
-    return Step(at.time, (x, y), (vx, vy), height, at.raw, position_m, velocity_mps)
+    return Step(at.time, (x, y), (vx, vy), height, at.raw, at.hidden, position_m, velocity_mps)

@@ -13,8 +13,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from pipeline.rules import base
+from pipeline.rules.lengths import moved_as_a_whole, way_heights
 from pipeline.rules.moments import Moment
-from pipeline.rules.trajectory import Step, Track, moved_as_a_whole, way_heights
+from pipeline.rules.trajectory import Step, Track
 from pipeline.scene import Lane, Scene, SceneSettings, geometry
 from pipeline.types import VEHICLES, Hit
 
@@ -86,7 +87,7 @@ class WrongWay:
             for key in [key for key in self._runs if key[0] == track.id]:
                 del self._runs[key]
             return
-        if track.id in self._reported:
+        if track.id in self._reported or step.hidden:
             return
         lanes = self._scene.lanes(moment.aspect)
         for lane in lanes:

@@ -210,7 +210,7 @@ def _share_seen(camera: CameraPose, corners: tuple[Ground, ...]) -> float:
     ground = np.array([a + u * (b - a) + v * (d - a) for u in shares for v in shares])
     pixels, depth = project(camera, np.column_stack([ground, np.zeros(len(ground))]))
     flat = pixels / [camera.width_px, camera.height_px]
-    seen = (flat > 0).all(1) & (flat < 1).all(1) & (depth > NEAR_M) & (depth < LINE_FAR_M)
+    seen = (flat > 0).all(1) & (flat < 1).all(1) & (depth > NEAR_M) & (depth < FAR_M)
     return float(seen.mean())
 
 

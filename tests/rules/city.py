@@ -37,6 +37,8 @@ JITTER = 0.02
 """Standard deviation of an edge, of the box's height."""
 LEAST_HEIGHT = 0.035
 """Smaller boxes are not detected."""
+COUNTED_HEIGHT = 0.045
+"""Who looks smaller is too far away for its acts to be missed."""
 LEAST_VISIBLE = 0.45
 MISSED = 0.04
 """Share of single detections that are missing."""
@@ -69,7 +71,7 @@ class Watched:
     actor_of: dict[int, int]
     """Track to actor."""
     seen: dict[int, dict[float, Point]]
-    """Actor to the moments at which it was detected, and the middle of its footprint then."""
+    """Actor to the moments at which it was detected near enough, and the middle of its footprint then."""
 
 
 def watch(scenario: Scenario, rate_hz: float = RATE_HZ) -> tuple[City, list[Watched]]:
@@ -114,13 +116,15 @@ def _look(moments: list[Moment], camera: CameraPose, settings: SceneSettings, rn
                 continue
             if rng.random() < LOST_PER_S / RATE_HZ:
                 eye.lost_until_s = now_s + rng.uniform(*LOST_S)
-            left, top, right, bottom = box + noise.normal(0, JITTER, 4) * (box[3] - box[1])
+            edges = box + noise.normal(0, JITTER, 4) * (box[3] - box[1])
+            left, top, right, bottom = edges.tolist()
             eye.points.append(TrackPoint(now_s, (left, top, right, bottom), 0.8))
             eye.points = [point for point in eye.points if now_s - point.time_s <= HISTORY_S]
             eye.last_s = now_s
             (middle,), _ = project(camera, [(*actor.position, 0.0)])
             where = (float(middle[0]) / camera.width_px, float(middle[1]) / camera.height_px)
-            watched.seen.setdefault(actor.id, {})[moment.time_s] = where
+            if box[3] - box[1] >= COUNTED_HEIGHT:
+                watched.seen.setdefault(actor.id, {})[moment.time_s] = where
             users.append(RoadUser(eye.track_id, RoadUserKind(actor.kind), tuple(eye.points), 0.9))
         for lamp in moment.lamps:
             known = signals.get(lamp.head_id)
@@ -283,6 +287,13 @@ def _could_see(watched: Watched, act: Act) -> bool:
     drawn |= {one.id.rsplit(".", 1)[0] for one in scene.turns if one.act == act.kind.value}
     if act.place not in drawn:
         return False
+    if act.kind is ActKind.STOP_LINE and any(
+        movement.free
+        for line in scene.stop_lines
+        if line.id == act.place
+        for movement in line.movements.present().values()
+    ):
+        return False  # it may have meant to turn
     seen = watched.seen.get(act.actor_id, {})
     if act.kind in ALONG:
         at = [

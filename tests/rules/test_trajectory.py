@@ -131,3 +131,17 @@ def test_a_new_connection_ends_all_tracks_of_the_old_one_in_a_moment_of_its_own(
     assert closing.observation.connection == 0
     assert [step.time_s < START_S + 3 for _, step in closing.advances if step is not None] == [True] * 3
     assert sum(step is not None for moment in shared for _, step in moment.advances) == 36
+
+
+def test_a_box_cut_from_below_is_known_for_hidden_where_the_scene_is_calibrated() -> None:
+    corners = [((0.1, 0.9), (0, 0)), ((0.9, 0.9), (10, 0)), ((0.7, 0.5), (10, 30)), ((0.3, 0.5), (0, 30))]
+    calibration = Calibration([picture for picture, _ in corners], [ground for _, ground in corners])
+    stands = [(0.0, 0.5, 0.7), (9.0, 0.5, 0.7)]
+    driver = Driver(stands, jitter=0.03, cut=lambda time_s: 0.45 if 3 < time_s < 6 else 0.0)
+    tracks = Tracks(calibration)
+    steps = [step for o in observe([driver], until_s=9) for _, step in tracks.observe(o) if step is not None]
+    assert {step.hidden for step in steps if 3 < step.time_s - START_S < 6} == {True}
+    open_ = [step for step in steps if not step.hidden]
+    assert all(not 3 < step.time_s - START_S < 6 for step in open_)
+    # Nor does what is hidden pull on the steps beside it.
+    assert all(abs(step.position[1] - 0.7) < 0.05 * HEIGHT for step in open_)

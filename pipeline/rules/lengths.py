@@ -1,0 +1,64 @@
+"""Lengths between steps, and from lines and places: in box heights, on the ground where that is known."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+from pipeline.rules.trajectory import HEIGHT_M, Step
+from pipeline.scene.geometry import dot, minus
+from pipeline.types import Point
+
+TOP_SHARE = 0.25
+"""See moved_as_a_whole."""
+
+
+def way_heights(before: Step, now: Step) -> float:
+    """From one step to another in box heights: on the ground where that is known, else of the mean of both,
+    since what comes nearer grows.
+    """
+    if before.centre_m is not None and now.centre_m is not None:
+        return math.dist(before.centre_m, now.centre_m) / HEIGHT_M
+    return math.dist(before.position, now.position) / ((before.height + now.height) / 2)
+
+
+class Line(Protocol):
+    """What has a distance: a stop line, a solid line."""
+
+    def distance(self, point: Point) -> float:
+        """In picture heights."""
+
+    def distance_m(self, point: Point) -> float | None:
+        """In metres, of a place on the ground."""
+
+
+class Place(Protocol):
+    """What one can be in: a lane, a zone."""
+
+    def depth(self, point: Point) -> float:
+        """In picture heights."""
+
+    def depth_m(self, point: Point) -> float | None:
+        """In metres, of a place on the ground."""
+
+
+def beyond_heights(line: Line, step: Step) -> float:
+    """How far beyond a line a footprint's middle is, in box heights; on the ground where that is known."""
+    metres = line.distance_m(step.centre_m) if step.centre_m is not None else None
+    return line.distance(step.centre) / step.height if metres is None else metres / HEIGHT_M
+
+
+def inside_heights(place: Place, step: Step) -> float:
+    """How far inside a place it is, in the same way."""
+    metres = place.depth_m(step.centre_m) if step.centre_m is not None else None
+    return place.depth(step.centre) / step.height if metres is None else metres / HEIGHT_M
+
+
+def moved_as_a_whole(before: Step, now: Step, way: Point) -> bool:
+    """Whether the top of the box went along with the ground point, at least by TOP_SHARE of its way.
+
+    A box that is cut from below by something in front of it loses its lower edge only: nothing has moved.
+    """
+    along = minus(now.position, before.position)
+    top = (along[0], along[1] - (now.height - before.height))
+    return dot(top, way) >= TOP_SHARE * dot(along, way)
