@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke test lint format lock clean accuracy
+.PHONY: help setup demo smoke test lint format lock clean accuracy train
 
 PYTHON := .venv/bin/python
 
@@ -37,6 +37,10 @@ format: setup ## put the code in form
 
 accuracy: setup ## measure the worker against the synthetic city (ARGS="--help" lists options)
 	$(PYTHON) -m scripts.accuracy $(ARGS)
+
+train: ## make the detector from nothing: pictures, training, ONNX, card; two hours on two cores (ARGS=--quick)
+	@scripts/setup --train
+	.venv-train/bin/python scripts/train_detector.py $(ARGS)
 
 lock: setup ## write deploy/*.lock anew (ARGS=--upgrade moves versions)
 	scripts/lock $(ARGS)

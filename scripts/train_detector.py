@@ -64,6 +64,7 @@ def main() -> int:
         epochs=asked.epochs,
         batch=asked.batch,
         seed=asked.seed,
+        threads=asked.threads,
         resume=last.exists() and not asked.quick,
     )
     model = asked.out / f"{NAME}.onnx"
@@ -125,6 +126,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of the CPU, to train with")
     parser.add_argument("--real", type=Path, help="folder of real clips (*.mp4) whose first part is added")
     parser.add_argument("--labeller", type=Path, help="ONNX detector that labels the real clips")
     parser.add_argument("--unseen", nargs="*", default=[], help="names of clips kept for scoring alone")

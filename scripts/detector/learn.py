@@ -117,7 +117,9 @@ class CityTrainer(DetectionTrainer):
         return batch
 
 
-def learn(data: Path, runs: Path, *, epochs: int, batch: int, seed: int, resume: bool = False) -> Path:
+def learn(
+    data: Path, runs: Path, *, epochs: int, batch: int, seed: int, threads: int, resume: bool = False
+) -> Path:
     """Train on data/train against data/dev; the best weights' file. Shows Ultralytics' progress bar."""
     described = data / "data.yaml"
     described.write_text(
@@ -165,6 +167,8 @@ def learn(data: Path, runs: Path, *, epochs: int, batch: int, seed: int, resume:
     if resume:
         settings = {"resume": str(runs / "ngatu_nano" / "weights" / "last.pt")}
     trainer = CityTrainer(cfg=DEFAULT_CFG, overrides=settings)
+    # Ultralytics leaves a core to the loaders, but ours have little to do.
+    trainer.add_callback("on_train_start", lambda _: torch.set_num_threads(threads))
     trainer.train()
     return Path(trainer.best)
 
