@@ -39,7 +39,7 @@ def with_heads(users: sv.Detections, detections: sv.Detections) -> sv.Detections
     owned: list[list[Boxes]] = [[] for _ in range(len(users))]
     kinds = np.asarray(users.class_id, np.intp)
     for head in _heads(detections):
-        owner = _owner(head, users.xyxy, kinds)
+        owner = _owner(head, users.xyxy.astype(np.float32), kinds)
         if owner is not None and kinds[owner] != PERSON:
             owned[owner].append(head)
     data: dict[str, Any] = users.data

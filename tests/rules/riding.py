@@ -68,7 +68,10 @@ class Machine:
         if self.unseen(time_s):
             return None
         dice = random.Random(f"{self.seed} {time_s}")
-        left, top = (a + v * time_s + dice.gauss(0, self.jitter_px) for a, v in zip(self.start, self.speed))
+        left, top = (
+            a + v * time_s + dice.gauss(0, self.jitter_px)
+            for a, v in zip(self.start, self.speed, strict=True)
+        )
         wide, high = self.size
         if left < 2 or left + wide > WIDTH - 2:
             return None
