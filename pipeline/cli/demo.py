@@ -155,7 +155,13 @@ def _tell(
     if as_json:
         found = [{**asdict(one), "time": one.time.isoformat()} for one in board.found()]
         print_json(
-            {"kinds": dict(board.kinds()), "missing": missing, "evidence": str(root), "candidates": found}
+            {
+                "kinds": dict(board.kinds()),
+                "missing": missing,
+                "analysed_hz": board.rates_hz(),
+                "evidence": str(root),
+                "candidates": found,
+            }
         )
     else:
         command = "ngatu" if shutil.which("ngatu") else _short(Path(sys.prefix) / "bin" / "ngatu")
@@ -165,8 +171,13 @@ def _tell(
         out.print(f"          {command} verify {_short(root)}", markup=False)
     if board.first_frame_s is None:
         err.print("ngatu: no camera sent a picture", markup=False)
-    for kind in missing:
-        err.print(f"ngatu: no candidate of kind {kind}", markup=False)
+    if missing:
+        rates = ", ".join(f"{camera_id} {rate:.1f}" for camera_id, rate in board.rates_hz().items())
+        err.print(
+            f"ngatu: not found: {', '.join(missing)}; pictures analysed a second: {rates or 'none'} "
+            f"(asked: {config.cameras[0].analysis.rate_hz:g}; a machine that is too busy sees too little)",
+            markup=False,
+        )
     sys.stdout.flush()
 
 

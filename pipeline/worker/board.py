@@ -43,11 +43,15 @@ class Board(Observer):
     def __init__(self) -> None:
         self.first_frame_s: float | None = None
         self._found: list[Found] = []
+        self._judged: Counter[str] = Counter()
+        self._newest_s = 0.0
 
     def frame_judged(self, frame: Frame, at_s: float) -> None:
-        """Note when the first one was."""
+        """Count it, and note when the first one was."""
+        self._newest_s = time.monotonic()
         if self.first_frame_s is None:
-            self.first_frame_s = time.monotonic()
+            self.first_frame_s = self._newest_s
+        self._judged[frame.camera_id] += 1
 
     def event_stored(self, event: Event, at_s: float) -> None:
         """Keep it if it tells of an act."""
@@ -70,6 +74,13 @@ class Board(Observer):
     def found(self) -> Sequence[Found]:
         """All so far."""
         return tuple(self._found)
+
+    def rates_hz(self) -> dict[str, float]:
+        """Frames judged a second, by camera, from the first one to the newest one of all."""
+        if self.first_frame_s is None or self._newest_s <= self.first_frame_s:
+            return {}
+        span_s = self._newest_s - self.first_frame_s
+        return {camera_id: round(count / span_s, 2) for camera_id, count in sorted(self._judged.items())}
 
     def kinds(self) -> Counter[str]:
         """How many of each."""
