@@ -24,6 +24,7 @@ from pipeline.events.outbox import Outbox, Put
 from pipeline.events.publisher import Publisher
 from pipeline.evidence import ROLES, EvidenceError, EvidenceMaker, SigningKey
 from pipeline.perception.detector import Detector
+from pipeline.rules import blind
 from pipeline.scene import Scene
 from pipeline.tracks.log import TrackLog
 from pipeline.types import CameraHealth, Frame, Hit, MissingItem
@@ -82,6 +83,10 @@ class Worker:
         self._key = SigningKey.load_or_create(data_dir)
         self.detector = Detector(config.model)
         model = (config.model.path.name, self.detector.sha256)
+        for camera_id, scene in scenes.items():
+            for rule, classes in blind(scene.settings, self.detector.classes).items():
+                lacking = ", ".join(classes)
+                log.warning("rule_cannot_run", camera=camera_id, rule=rule, model=model[0], lacking=lacking)
         self.evidence = EvidenceMaker(
             evidence_root(config), config.evidence, self._key, model, config.worker.id
         )
