@@ -251,6 +251,11 @@ class PlateReading:
     reason: str = ""
     """Why it is not legible, as a sentence; "" when it is."""
 
+    @classmethod
+    def unread(cls, reason: str) -> PlateReading:
+        """Nothing was read."""
+        return cls("", (), (), 0.0, False, None, None, None, (), reason)
+
 
 class RecordingError(Exception):
     """A still or clip cannot be had; the message says which and why."""

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.plates.color import ground_color
 from pipeline.plates.grammar import Correction, correct
 from pipeline.plates.rows import Row, find_rows, joined, rows_of
-from pipeline.plates.text import Line, TextReader
+from pipeline.plates.text import Line, Quad, TextReader
 from pipeline.types import Picture, PlateColor
 
 PixelBox = tuple[float, float, float, float]
@@ -81,11 +81,17 @@ class Candidate:
         return self.correction.form is not None, -self.correction.changes, self.confidence
 
 
-def by_text(picture: Picture, reader: TextReader, side_px: int | None = None) -> list[Candidate]:
-    """Candidates in `picture`, best first, where nobody knows where a plate is."""
-    longest = max(picture.shape[:2])
-    side = side_px or min(max(2 * longest, SEARCH_PX[0]), SEARCH_PX[1])
-    quads = reader.quads(picture, side)
+def by_text(
+    picture: Picture, reader: TextReader, within: PixelBox | None = None, side_px: int | None = None
+) -> list[Candidate]:
+    """Candidates in `picture`, best first, where nobody knows where a plate is.
+
+    What has its middle outside of `within` is not looked at. Without `side_px`, the longer side at which
+    text is searched for, that follows from the picture's size, and not more rows are read than a vehicle may
+    bear; with it, everything is read, as closely as can be.
+    """
+    side = side_px or min(max(2 * max(picture.shape[:2]), SEARCH_PX[0]), SEARCH_PX[1])
+    quads = [quad for quad in reader.quads(picture, side) if within is None or _inside(quad, within)]
     whole = rows_of(quads)
     # Words that were put together may belong to two plates side by side: alone they have a chance as well.
     words = [Row(quad) for quad in quads if not any(row.quad is quad for row in whole)]
@@ -97,14 +103,18 @@ def by_text(picture: Picture, reader: TextReader, side_px: int | None = None) ->
     if side_px is None:
         rows = sorted(rows, key=lambda row: -row.height_px)[:_MOST_ROWS]
     found = candidates(picture, rows, reader)
-    if found and found[0].correction.form is not None and found[0].confidence > _SURE and side_px is None:
-        return found
-    closer = [
+    doubted = [
         each
-        for candidate in _apart(found)[: None if side_px else _CLOSER]
-        for each in _look(picture, candidate, reader)
+        for each in _apart(found)[: None if side_px else _CLOSER]
+        if each.correction.form is None or each.confidence <= _SURE or side_px
     ]
+    closer = [each for candidate in doubted for each in _look(picture, candidate, reader)]
     return sorted((*found, *closer), key=lambda each: each.rank, reverse=True)
+
+
+def _inside(quad: Quad, box: PixelBox) -> bool:
+    x, y = quad.mean(axis=0)
+    return bool(box[0] <= x <= box[2] and box[1] <= y <= box[3])
 
 
 def in_box(picture: Picture, box: PixelBox, reader: TextReader) -> list[Candidate]:

@@ -23,6 +23,12 @@ LEGIBLE = 0.8
 
 _MARGIN = 0.06
 """Of the vehicle's box on each side: a box is rarely exact."""
+_ASIDE = 0.25
+"""Of a box's width: how far from its middle plates usually are."""
+_LOW = 0.45
+"""Of a box's height: plates are below."""
+_RIVAL = 0.6
+"""Another plate counts as a rival when its place is so much as usual as the best one's."""
 _ENOUGH = 2
 """Pictures that must agree before the rest are spared."""
 _SAME = 0.5
@@ -69,7 +75,7 @@ class PlateReader:
         """
         until_s = time.monotonic() + budget_s
         found: list[tuple[Sighting, Candidate, bool]] = []
-        reading = _nothing("no picture of the vehicle could be had")
+        reading = PlateReading.unread("no picture of the vehicle could be had")
         for looked, sighting in enumerate(sightings, 1):
             if looked > 1 and time.monotonic() >= until_s:
                 break
@@ -79,7 +85,9 @@ class PlateReader:
             reading = (
                 _told(found)
                 if found
-                else _nothing(f"no plate can be made out in {looked} picture{'s' if looked > 1 else ''}")
+                else PlateReading.unread(
+                    f"no plate can be made out in {looked} picture{'s' if looked > 1 else ''}"
+                )
             )
             if (
                 reading.legible
@@ -92,7 +100,7 @@ class PlateReader:
         """All plates of a whole picture, searched for at `side_px` of its longer side; for measuring."""
         whole = Sighting(picture, (0.0, 0.0, 1.0, 1.0), 0.0)
         kept: list[Candidate] = []
-        for candidate in by_text(picture, self._text, side_px):
+        for candidate in by_text(picture, self._text, side_px=side_px):
             if not any(touches(candidate.box, other.box) for other in kept):
                 kept.append(candidate)
         return [_told([(whole, candidate, False)]) for candidate in kept]
@@ -107,32 +115,42 @@ class PlateReader:
         if x1 - x0 < 16 or y1 - y0 < 16:
             return None, False
         crop = np.ascontiguousarray(sighting.picture[y0:y1, x0:x1])
-        found = self._candidates(crop)
-        inner = (left * width - x0, top * height - y0, right * width - x0, bottom * height - y0)
-        found = [
-            each
-            for each in found
-            if inner[0] < each.middle[0] < inner[2] and inner[1] < each.middle[1] < inner[3]
-        ]
+        box = (left * width - x0, top * height - y0, right * width - x0, bottom * height - y0)
+        found = sorted(self._candidates(crop, box), key=lambda each: _claim(each, box), reverse=True)
         if not found:
             return None, False
         best = found[0]
         rivals = any(
-            each.correction.form is not None and not touches(each.box, best.box) for each in found[1:]
+            each.correction.form is not None
+            and not touches(each.box, best.box)
+            and _place(each, box) > _RIVAL * _place(best, box)
+            for each in found[1:]
         )
         return best.moved(x0, y0), rivals
 
-    def _candidates(self, crop: Picture) -> list[Candidate]:
+    def _candidates(self, crop: Picture, box: PixelBox) -> list[Candidate]:
         if self._finder is not None:
-            boxes = sorted(self._finder(crop), key=lambda pair: -pair[1])
-            found = [each for box, _ in boxes for each in in_box(crop, box, self._text)]
+            middles = [((b[0] + b[2]) / 2, (b[1] + b[3]) / 2, b) for b, _ in self._finder(crop)]
+            inside = [b for x, y, b in middles if box[0] <= x <= box[2] and box[1] <= y <= box[3]]
+            found = [each for plate in inside for each in in_box(crop, plate, self._text)]
             if any(each.correction.form is not None for each in found):
-                return sorted(found, key=lambda each: each.rank, reverse=True)
-        return by_text(crop, self._text)
+                return found
+        return by_text(crop, self._text, box)
 
 
-def _nothing(reason: str) -> PlateReading:
-    return PlateReading("", (), (), 0.0, False, None, None, None, (), reason)
+def _claim(candidate: Candidate, box: PixelBox) -> tuple[bool, float]:
+    """Sorts what is likelier the plate of the vehicle in `box` after what is less likely."""
+    mended = 0.8**candidate.correction.changes
+    sure = math.sqrt(candidate.confidence) * mended
+    return candidate.correction.form is not None, sure * _place(candidate, box)
+
+
+def _place(candidate: Candidate, box: PixelBox) -> float:
+    """How usual a place of its vehicle's box a plate has, 0..1: near the middle, in the lower half. What is
+    higher or at the side belongs more likely to somebody behind or beside."""
+    x = (candidate.middle[0] - box[0]) / max(box[2] - box[0], 1.0)
+    y = (candidate.middle[1] - box[1]) / max(box[3] - box[1], 1.0)
+    return math.exp(-(((x - 0.5) / _ASIDE) ** 2)) * (1.0 if y > _LOW else 0.3)
 
 
 def _told(found: Sequence[tuple[Sighting, Candidate, bool]]) -> PlateReading:
