@@ -16,7 +16,7 @@ WHITE, GREEN, RED = (255, 255, 255), (0, 220, 0), (0, 0, 255)
 
 
 def draw(film: Film, truths: dict[str, CameraTruth], outcomes: list[Outcome], folder: Path) -> None:
-    """Write KIND-CAMERA-TIME-missed.jpg and …-false.jpg.
+    """Write KIND-CAMERA-TIME-missed-ACTOR.jpg and …-false-EVENT.jpg.
 
     White: everybody that the camera sees, by actor id; green: who did the act; red: the event's box.
     """
@@ -25,11 +25,12 @@ def draw(film: Film, truths: dict[str, CameraTruth], outcomes: list[Outcome], fo
     for outcome in outcomes:
         truth, main = truths[outcome.camera_id], mains[outcome.camera_id]
         for missed in outcome.missed:
-            name = f"{missed.act.kind.value}-{outcome.camera_id}-{missed.moment_s:06.1f}-missed.jpg"
-            _picture(main, truth, missed.moment_s, missed.act.actor_id, None, folder / name)
+            act = missed.act
+            name = f"{act.kind.value}-{outcome.camera_id}-{missed.moment_s:06.1f}-missed-{act.actor_id}.jpg"
+            _picture(main, truth, missed.moment_s, act.actor_id, None, folder / name)
         for false in outcome.false:
             time_s, box = false.event.moments[1]
-            name = f"{false.event.rule}-{outcome.camera_id}-{time_s:06.1f}-false.jpg"
+            name = f"{false.event.rule}-{outcome.camera_id}-{time_s:06.1f}-false-{false.event.id[:8]}.jpg"
             _picture(main, truth, time_s, None, box, folder / name)
 
 
