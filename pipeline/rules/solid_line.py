@@ -22,6 +22,9 @@ from pipeline.types import VEHICLES, Hit
 CLASS_SHARE = 0.6
 """Where a line binds only some classes: below this share of the vote it is not known well enough."""
 
+NEAR_HEIGHTS = 4.0
+"""Who is farther from a line has nothing to do with it."""
+
 SAME_SHAPE = 1.4
 """A box whose width to height changes by more than this factor was half hidden at one end: its middle moved,
 the vehicle may not have."""
@@ -83,6 +86,9 @@ class SolidLineRule:
     def _follow(self, moment: Moment, track: Track, step: Step) -> Iterator[Hit]:
         for line in self._scene.solid_lines(moment.aspect):
             key = (track.id, track.segment, line.id)
+            if not line.near(step.centre, NEAR_HEIGHTS * step.height):
+                self._sides.pop(key, None)
+                continue
             side = self._sides.get(key)
             if side is None:
                 side = self._sides[key] = _Side(step)

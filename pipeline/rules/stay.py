@@ -121,8 +121,10 @@ class StayRule(ABC):
         self, moment: Moment, places: Iterable[Lane | Zone], track: Track, step: Step
     ) -> Iterator[Hit]:
         for place in places:
+            if not self.binds(place, track):
+                continue
             stay = self._stay((track.id, track.segment, place.id), place, step)
-            if stay is None or track.kind_confidence < CLASS_SHARE or not self.binds(place, track):
+            if stay is None or track.kind_confidence < CLASS_SHARE:
                 continue
             limits = self._limits
             shares = [stay.duration_s / limits.min_s]
@@ -139,13 +141,14 @@ class StayRule(ABC):
     def _stay(self, key: tuple[int, int, str], place: Lane | Zone, step: Step) -> Stay | None:
         """The stay that this step belongs to; None where it does not count."""
         stay = self._stays.get(key)
-        depth = inside_heights(place, step)
-        inside = depth >= (EDGE_HEIGHTS if stay is None else 0.0)
+        inside = place.holds(step.centre)
+        if not inside:
+            self._outside[key] = step
+        elif stay is None:
+            inside = inside_heights(place, step) >= EDGE_HEIGHTS
         if not (inside and not step.cut and self.counts(place, step)):
             if stay is not None and step.time_s - stay.last.time_s > OUTSIDE_S:
                 del self._stays[key]
-            if depth < 0:
-                self._outside[key] = step
             return None
         if stay is None:
             before = self._outside.get(key)

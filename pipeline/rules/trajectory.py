@@ -367,6 +367,11 @@ def _fit(
     return lines
 
 
+def _middle(values: list[float]) -> float:
+    """Median of one or three."""
+    return sorted(values)[len(values) // 2]
+
+
 def _smooth(points: Sequence[_Seen], i: int) -> Step:
     at = points[i]
     points = [point for point in points if point.hidden == at.hidden]
@@ -375,11 +380,11 @@ def _smooth(points: Sequence[_Seen], i: int) -> Step:
     # Triangular, and still above zero at the edge of the window: at low rates every point counts.
     weights = [1.0 - abs(t) / (1.5 * HALF_WINDOW_S) for t in times]
     boxes = [points[max(j - 1, 0) : j + 2] if 0 < j < len(points) - 1 else [points[j]] for j in near]
-    series = [[median(box.x for box in three) for three in boxes]]
-    series.append([median(box.y for box in three) for three in boxes])
+    series = [[_middle([box.x for box in three]) for three in boxes]]
+    series.append([_middle([box.y for box in three]) for three in boxes])
     on_ground = [[box.there.ground for box in three if box.there.ground is not None] for three in boxes]
     if all(on_ground):
-        series += [[median(point[axis] for point in three) for three in on_ground] for axis in (0, 1)]
+        series += [[_middle([point[axis] for point in three]) for three in on_ground] for axis in (0, 1)]
     (x, vx), (y, vy), *metric = _fit(times, weights, *series)
     position_m = velocity_mps = None
     if metric:

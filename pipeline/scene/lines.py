@@ -28,6 +28,12 @@ def _on_ground(points: Sequence[Point], calibration: Calibration | None) -> tupl
     return tuple((x, y) for x, y in there) if known else None
 
 
+def _bounds(points: Sequence[Point]) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom."""
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
 class StopLine:
     """A stop line; every point in and out is in picture heights, or metres where its name says so."""
 
@@ -97,13 +103,16 @@ class Lane:
         self.settings = settings
         self.id = settings.id
         self._polygon = in_proportion(settings.polygon, aspect)
+        self._bounds = _bounds(self._polygon)
         self._direction = in_proportion(settings.direction, aspect)
         self.length = geometry.length(self._direction)
         self._ground = _on_ground(settings.polygon, calibration)
 
     def holds(self, point: Point) -> bool:
         """Whether the point is on the lane."""
-        return geometry.inside(point, self._polygon)
+        left, top, right, bottom = self._bounds
+        near = left <= point[0] <= right and top <= point[1] <= bottom
+        return near and geometry.inside(point, self._polygon)
 
     def depth(self, point: Point) -> float:
         """Distance from its edge, in picture heights; negative outside."""
@@ -135,11 +144,14 @@ class Zone:
         self.settings = settings
         self.id = settings.id
         self._polygon = in_proportion(settings.polygon, aspect)
+        self._bounds = _bounds(self._polygon)
         self._ground = _on_ground(settings.polygon, calibration)
 
     def holds(self, point: Point) -> bool:
         """Whether the point is in it."""
-        return geometry.inside(point, self._polygon)
+        left, top, right, bottom = self._bounds
+        near = left <= point[0] <= right and top <= point[1] <= bottom
+        return near and geometry.inside(point, self._polygon)
 
     def depth(self, point: Point) -> float:
         """Distance from its edge, in picture heights; negative outside."""
@@ -157,11 +169,17 @@ class SolidLine:
         self.settings = settings
         self.id = settings.id
         self.line = in_proportion(settings.line, aspect)
+        self._bounds = _bounds(self.line)
         arrow = settings.forbidden or _across(settings.line)
         self._arrow = in_proportion(arrow, aspect)
         self.both = settings.forbidden is None
         """False: only crossing to the side of positive distances is forbidden."""
         self._ground = _on_ground((*settings.line, *arrow), calibration)
+
+    def near(self, point: Point, reach: float) -> bool:
+        """Whether the point is within `reach` of the upright rectangle around the line."""
+        left, top, right, bottom = self._bounds
+        return left - reach <= point[0] <= right + reach and top - reach <= point[1] <= bottom + reach
 
     def distance(self, point: Point) -> float:
         """From the line: positive on the side that the arrow points to, negative on the other."""
