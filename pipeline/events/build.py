@@ -24,6 +24,7 @@ from pipeline.types import (
     Hit,
     LaneState,
     MissingItem,
+    PlateReading,
     TrackPoint,
 )
 
@@ -105,6 +106,33 @@ def with_evidence(event: Event, bundle: EvidenceBundle, evidence_root: Path) -> 
             missing=_missing(bundle.missing),
         )
     return replace(event, data={**event.data, "evidence": evidence.model_dump(mode="json")})
+
+
+def with_plate(event: Event, reading: PlateReading) -> Event:
+    """The candidate with what was read of the vehicle's plate; the id stays."""
+    with _making(f"the plate of {event.subject}"):
+        plate = schema.Plate(
+            text=reading.text,
+            lines=reading.lines,
+            voted=reading.voted,
+            confidence=reading.confidence,
+            legible=reading.legible,
+            form=reading.form,
+            province=reading.province,
+            color=reading.color,
+            sights=tuple(
+                schema.PlateSight(
+                    captured_at=moment(sight.captured_at_s),
+                    box=_box(sight.box),
+                    lines=sight.lines,
+                    confidence=sight.confidence,
+                    char_px=sight.char_px,
+                )
+                for sight in reading.sights
+            ),
+            reason=reading.reason,
+        )
+    return replace(event, data={**event.data, "plate": plate.model_dump(mode="json")})
 
 
 def build_flow(

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
 
 from pipeline.events.event import EventType, rfc3339, schema_id
-from pipeline.types import CameraState, LampColor, LevelOfService, RoadUserKind, TimeSource
+from pipeline.types import CameraState, LampColor, LevelOfService, PlateColor, RoadUserKind, TimeSource
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -153,8 +153,48 @@ class _Act(Data):
     model: Model
 
 
+class PlateSight(Data):
+    """The plate as it was read in one picture."""
+
+    captured_at: Moment
+    box: Box
+    """Around the plate, in picture coordinates 0..1."""
+    lines: tuple[str, ...]
+    """As read, top to bottom, separators included."""
+    confidence: Share
+    char_px: Annotated[float, Field(ge=0)]
+    """Height of its characters in pixels, estimated."""
+
+
+class Plate(Data):
+    """The vehicle's number plate."""
+
+    text: str
+    """Corrected by the grammar, without separators; "" when none was read."""
+    lines: tuple[str, ...]
+    """The same line by line, top to bottom."""
+    voted: tuple[str, ...]
+    """Voted over the pictures, before the grammar's corrections."""
+    confidence: Share
+    legible: bool
+    """Sure enough to be taken for the vehicle's plate."""
+    form: str | None
+    """car, joint, motorbike, diplomatic, military; null: not written like a Vietnamese plate."""
+    province: str | None
+    """The two-digit code."""
+    color: PlateColor | None
+    """The ground's."""
+    sights: tuple[PlateSight, ...]
+    """The raw reading of each picture."""
+    reason: str
+    """Why it is not legible; "" when it is."""
+
+
 class ViolationCandidate(_Act):
     """An act that a rule saw. A candidate, not a violation, until an officer confirms it."""
+
+    plate: Plate | None = None
+    """null: no plate was looked for, as of people and bicycles, or not yet."""
 
 
 class SecurityIncident(_Act):

@@ -14,8 +14,9 @@ from pipeline.types import Picture
 PLATE_SIDE_PX = 320
 """Longer side at which a plate is searched for its lines."""
 
-_SAME_ROW = 0.5
-"""Two finds are of one row when they overlap by this share of the lower one's height."""
+_SAME_ROW = 0.35
+"""Two finds are of one row when one's middle is lower by no more than this share of the taller one's height:
+the finds of two lines overlap, being taller than their characters, and their middles are 0.6 apart."""
 _SQUARE = 2.6
 """A plate narrower than this, relative to its height, has two lines: between 2.0 and 4.7 of the standards."""
 _MARGIN = (0.10, 0.02)
@@ -85,8 +86,8 @@ class Row:
 def rows_of(quads: Sequence[Quad]) -> list[Row]:
     """Finds put together to rows, from top to bottom: a row's words stand side by side.
 
-    Two finds side by side belong together when they overlap in height and the gap between them is no more
-    than their height.
+    Two finds belong together when they are level with each other and the gap between them is no more than
+    their height.
     """
     groups: list[list[Quad]] = []
     for quad in sorted(quads, key=lambda q: float(q[:, 0].min())):
@@ -130,16 +131,16 @@ def find_rows(picture: Picture, reader: TextReader) -> list[Row]:
 
 def _beside(row: Quad, word: Quad) -> bool:
     one, other = Row(row), Row(word)
-    right = row[1] - row[0]
+    longer = row if one.width_px > other.width_px else word
+    right = longer[1] - longer[0]
     right = right / max(float(np.linalg.norm(right)), 1e-6)
     down = np.array([-right[1], right[0]], np.float32)
-    spans = [(float((quad @ down).min()), float((quad @ down).max())) for quad in (row, word)]
-    overlap = min(spans[0][1], spans[1][1]) - max(spans[0][0], spans[1][0])
-    low = min(one.height_px, other.height_px)
+    tall = max(one.height_px, other.height_px)
+    lower = abs(float(np.subtract(one.middle, other.middle) @ down))
     gap = max(
         float((word @ right).min() - (row @ right).max()), float((row @ right).min() - (word @ right).max())
     )
-    return overlap > _SAME_ROW * low and gap < max(one.height_px, other.height_px)
+    return lower < _SAME_ROW * tall and gap < tall
 
 
 def joined(quads: Sequence[Quad]) -> Quad:

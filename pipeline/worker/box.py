@@ -16,7 +16,7 @@ import structlog
 
 from pipeline import __version__
 from pipeline.config import Config
-from pipeline.events.build import Origin, build_candidate, build_flow, build_health, with_evidence
+from pipeline.events.build import Origin, build_candidate, build_flow, build_health, with_evidence, with_plate
 from pipeline.events.errors import EventsError, OutboxFull
 from pipeline.events.event import Event, EventType
 from pipeline.events.kafka_sink import KafkaSink
@@ -27,10 +27,11 @@ from pipeline.perception.detector import Detector
 from pipeline.rules import blind
 from pipeline.scene import Scene
 from pipeline.tracks.log import TrackLog
-from pipeline.types import CameraHealth, Frame, Hit, MissingItem
+from pipeline.types import CameraHealth, Frame, Hit, MissingItem, PlateReading
 from pipeline.worker.http import MonitorServer
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.minutes import FlowMinute
+from pipeline.worker.plates import PLATED, PlateDesk
 from pipeline.worker.proof import ProofQueue
 from pipeline.worker.scheduler import Scheduler
 from pipeline.worker.view import View
@@ -127,6 +128,7 @@ class Worker:
             limit=PROOFS_WAITING,
             threads=PROOF_THREADS,
         )
+        self.plates = PlateDesk(self.proofs.overdue, self.detector)
         self.monitor = MonitorServer(
             config.worker.metrics_host,
             config.worker.metrics_port,
@@ -259,7 +261,25 @@ class Worker:
             for part in bundle.missing:
                 self.metrics.evidence_missing.labels(part.role).inc()
             event = with_evidence(event, bundle, self.evidence.store.root)
-        self._put(event)
+        self._put(self._with_plate(event, hit, watch, patience_s))
+
+    def _with_plate(self, event: Event, hit: Hit, watch: CameraWatch, patience_s: float) -> Event:
+        """The evidence is on disk by now: whatever becomes of the plate, the event goes out."""
+        if event.type is not EventType.VIOLATION or hit.kind not in PLATED:
+            return event
+        began = time.monotonic()
+        if patience_s <= 0:
+            reading = PlateReading.unread("the worker was stopping")
+        else:
+            reading = self.plates.read(hit, watch.camera)
+        self.metrics.plate_seconds.observe(time.monotonic() - began)
+        outcome = "legible" if reading.legible else "unsure" if reading.text else "none"
+        self.metrics.plates.labels(outcome).inc()
+        try:
+            return with_plate(event, reading)
+        except EventsError as error:
+            self._trouble("plates", str(error))
+            return event
 
     def _refuse_proof(self, hit: Hit) -> None:
         self._trouble("evidence", f"{PROOFS_WAITING} hits wait for their evidence already")

@@ -70,6 +70,18 @@ class Metrics:
         self.evidence_missing = Counter(
             "ngatu_evidence_missing_total", "Parts of evidence that could not be had", ["role"], registry=r
         )
+        self.plates = Counter(
+            "ngatu_plates_total",
+            "Plates of vehicles in acts: legible, unsure (read, not surely), none (not read)",
+            ["outcome"],
+            registry=r,
+        )
+        self.plate_seconds = Histogram(
+            "ngatu_plate_seconds",
+            "Time to read one plate, waiting for its turn included",
+            buckets=_SLOW_S,
+            registry=r,
+        )
         self.evidence_bytes = Gauge("ngatu_evidence_bytes", "Evidence on this box's disk", registry=r)
         self.tracks_bytes = Gauge("ngatu_tracks_bytes", "Stored tracks on this box's disk", registry=r)
         self.tracks_frames = Counter(

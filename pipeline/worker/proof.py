@@ -73,6 +73,12 @@ class ProofQueue:
         with self._changed:
             return len(self._jobs) + self._working
 
+    def overdue(self) -> int:
+        """How many wait for a thread alone: all of their clip has been filmed."""
+        now_s = time.monotonic()
+        with self._changed:
+            return sum(job.due_s <= now_s for job in self._jobs)
+
     def alive(self) -> bool:
         """Whether all threads run."""
         return all(thread.is_alive() for thread in self._threads)

@@ -1,0 +1,113 @@
+"""Beside the evidence of an act: the vehicle's plate, read on full-resolution pictures out of the ring.
+
+Reading costs a core for a few tenths of a second. It takes one core at most, never more than `BUDGET_S` of
+it for an act, and nothing when acts pile up: evidence does not wait for plates.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+import structlog
+
+from pipeline.perception.classes import KINDS, PARTS
+from pipeline.perception.detector import Detector
+from pipeline.plates import PlateFinder, PlateReader, Sighting
+from pipeline.plates.find import PixelBox
+from pipeline.types import (
+    Hit,
+    Picture,
+    PlateReading,
+    Recording,
+    RecordingError,
+    RoadUserKind,
+    TrackPoint,
+)
+
+log = structlog.get_logger(__name__)
+
+PLATED = frozenset({RoadUserKind.MOTORBIKE, RoadUserKind.CAR, RoadUserKind.BUS, RoadUserKind.TRUCK})
+"""Road users that must carry a plate."""
+BUDGET_S = 3.0
+"""Of time for one act, waiting for another act's reading included."""
+MOST_OVERDUE = 8
+"""Acts that may wait for their proof while plates are read; with more, their turn comes first."""
+
+_FIRST = 2
+"""Pictures asked of the ring at first: mostly they are enough."""
+_PLATE_ID = len(KINDS) + PARTS.index("license_plate")
+
+
+class PlateDesk:
+    """Reads the plates of one worker's acts; threads may share it."""
+
+    def __init__(self, overdue: Callable[[], int], detector: Detector | None = None) -> None:
+        """`overdue` counts acts whose proof could be made by now; `detector` may know plates."""
+        self._overdue = overdue
+        self._finder = None if detector is None else plate_finder(detector)
+        self._reader: PlateReader | None = None
+        self._turn = threading.Lock()
+
+    def read(self, hit: Hit, recording: Recording) -> PlateReading:
+        """The plate of the vehicle that did it, or why it was not read. Never raises."""
+        if (overdue := self._overdue()) > MOST_OVERDUE:
+            return PlateReading.unread(f"{overdue} acts wait for their proof: no time to read plates")
+        until_s = time.monotonic() + BUDGET_S
+        if not self._turn.acquire(timeout=BUDGET_S):
+            return PlateReading.unread("the plates of other acts were being read")
+        try:
+            if self._reader is None:
+                self._reader = PlateReader(self._finder)
+            return self._reader.read(_sightings(hit, recording), until_s - time.monotonic())
+        except Exception as error:
+            log.exception("plate_reading_failed", camera=hit.camera_id, rule=hit.rule)
+            return PlateReading.unread(f"reading failed: {type(error).__name__}")
+        finally:
+            self._turn.release()
+
+
+def plate_finder(detector: Detector) -> PlateFinder | None:
+    """The detector as a finder of plates; None where its model does not know them."""
+    if "license_plate" not in detector.classes:
+        return None
+
+    def find(picture: Picture) -> list[tuple[PixelBox, float]]:
+        [found] = detector.detect([picture])
+        assert found.confidence is not None
+        assert found.class_id is not None
+        boxes = []
+        for index in np.flatnonzero(found.class_id == _PLATE_ID).tolist():
+            left, top, right, bottom = (float(edge) for edge in found.xyxy[index])
+            boxes.append(((left, top, right, bottom), float(found.confidence[index])))
+        return boxes
+
+    return find
+
+
+def _sightings(hit: Hit, recording: Recording) -> Iterator[Sighting]:
+    """Pictures around the decisive moment, largest vehicle first; further ones only on demand."""
+    points = (hit.at, _between(hit.before, hit.at), _between(hit.at, hit.after), hit.before, hit.after)
+    asked = sorted({point.time_s: point for point in points}.values(), key=_nearness)
+    for some in (asked[:_FIRST], asked[_FIRST:]):
+        for point, still in zip(some, recording.stills([point.time_s for point in some]), strict=True):
+            if isinstance(still, RecordingError):
+                continue
+            picture = cv2.imdecode(np.frombuffer(still.jpeg, np.uint8), cv2.IMREAD_COLOR)
+            if picture is not None:
+                pixels = np.asarray(picture, np.uint8)
+                yield Sighting(pixels, point.box, still.captured_at_s)
+
+
+def _between(one: TrackPoint, other: TrackPoint) -> TrackPoint:
+    left, top, right, bottom = ((a + b) / 2 for a, b in zip(one.box, other.box, strict=True))
+    return TrackPoint((one.time_s + other.time_s) / 2, (left, top, right, bottom))
+
+
+def _nearness(point: TrackPoint) -> float:
+    """Sorts large boxes first."""
+    left, top, right, bottom = point.box
+    return -(right - left) * (bottom - top)

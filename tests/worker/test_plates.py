@@ -1,0 +1,130 @@
+"""Plates are read beside evidence: out of the ring, softly, and not while acts pile up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import jsonschema
+import pytest
+
+from pipeline.events import schema
+from pipeline.events.build import build_candidate, with_plate
+from pipeline.events.event import EventType
+from pipeline.sim.types import Plate
+from pipeline.types import Clip, FrameTime, Hit, PlateReading, RecordingError, RoadUserKind, Still, TrackPoint
+from pipeline.worker import plates
+from pipeline.worker.plates import MOST_OVERDUE, PlateDesk
+from tests.events.examples import ORIGIN, camera
+from tests.plates.test_reader import vehicle
+
+PLATE = Plate("59P231316", 2, "white")
+BOX = (0.02, 0.02, 0.98, 0.98)
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is."""
+    monkeypatch.setattr(plates, "BUDGET_S", 120.0)
+
+
+class Ring:
+    """A recording that shows one picture at all times but `lost`."""
+
+    def __init__(self, lost: Sequence[float] = (), broken: bool = False) -> None:
+        _, jpeg = cv2.imencode(".jpg", vehicle((PLATE, True, (0.5, 0.7))))
+        self._jpeg = jpeg.tobytes()
+        self._lost = lost
+        self._broken = broken
+        self.asked: list[float] = []
+
+    def wait_until(self, time_s: float, timeout_s: float) -> bool:
+        return True
+
+    def stills(self, times_s: Sequence[float]) -> list[Still | RecordingError]:
+        if self._broken:
+            raise RuntimeError("the camera's process died")
+        self.asked += times_s
+        return [
+            RecordingError("the ring let go of it")
+            if time_s in self._lost
+            else Still(self._jpeg, time_s, 560, 420)
+            for time_s in times_s
+        ]
+
+    def clip(self, start_s: float, end_s: float, path: Path) -> Clip:
+        raise NotImplementedError
+
+
+def hit(kind: RoadUserKind = RoadUserKind.MOTORBIKE) -> Hit:
+    before, at, after = (TrackPoint(time_s, BOX) for time_s in (99.0, 100.0, 101.0))
+    return Hit("red_light", "cam-1", 17, kind, before, at, after, 0.9, FrameTime(100.0, "file"))
+
+
+def test_the_plate_of_an_act_is_in_its_event() -> None:
+    ring = Ring()
+    reading = PlateDesk(lambda: 0).read(hit(), ring)
+    assert reading.text == PLATE.text
+    assert reading.legible
+    assert len(ring.asked) == 2  # two that agree are enough
+    event = with_plate(build_candidate(hit(), camera(), ORIGIN, missing=()), reading)
+    jsonschema.validate(event.data, schema.json_schema(EventType.VIOLATION))
+    told = event.data["plate"]
+    assert (told["text"], told["lines"], told["province"]) == (PLATE.text, ["59P2", "31316"], "59")
+    assert (told["form"], told["color"], told["legible"]) == ("motorbike", "white", True)
+    assert len(told["sights"]) == 2
+    assert told["sights"][0]["captured_at"].endswith("Z")
+
+
+def test_without_a_plate_the_event_says_why() -> None:
+    event = build_candidate(hit(), camera(), ORIGIN, missing=())
+    assert event.data["plate"] is None
+    told = with_plate(event, PlateReading.unread("no time")).data
+    jsonschema.validate(told, schema.json_schema(EventType.VIOLATION))
+    assert (told["plate"]["text"], told["plate"]["legible"], told["plate"]["reason"]) == (
+        "",
+        False,
+        "no time",
+    )
+
+
+def test_pictures_that_are_gone_are_done_without() -> None:
+    assert PlateDesk(lambda: 0).read(hit(), Ring(lost=(100.0, 99.5))).text == PLATE.text
+    gone = PlateDesk(lambda: 0).read(hit(), Ring(lost=(99.0, 99.5, 100.0, 100.5, 101.0)))
+    assert gone.reason == "no picture of the vehicle could be had"
+
+
+def test_trouble_is_told_and_not_raised() -> None:
+    reading = PlateDesk(lambda: 0).read(hit(), Ring(broken=True))
+    assert not reading.legible
+    assert "RuntimeError" in reading.reason
+
+
+def test_acts_that_pile_up_get_their_proof_first() -> None:
+    ring = Ring()
+    reading = PlateDesk(lambda: MOST_OVERDUE + 1).read(hit(), ring)
+    assert reading.text == ""
+    assert f"{MOST_OVERDUE + 1} acts wait" in reading.reason
+    assert ring.asked == []
+
+
+def test_one_plate_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plates, "BUDGET_S", 0.2)
+    held, let_go = threading.Event(), threading.Event()
+
+    class Slow(Ring):
+        def stills(self, times_s: Sequence[float]) -> list[Still | RecordingError]:
+            held.set()
+            let_go.wait(20)
+            return super().stills(times_s)
+
+    desk = PlateDesk(lambda: 0)
+    thread = threading.Thread(target=desk.read, args=(hit(), Slow()))
+    thread.start()
+    assert held.wait(30)
+    assert desk.read(hit(), Ring()).reason == "the plates of other acts were being read"
+    let_go.set()
+    thread.join(60)
+    assert not thread.is_alive()
