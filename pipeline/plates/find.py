@@ -168,7 +168,7 @@ def _over(upper: Row, lower: Row) -> bool:
     down = np.array((-right[1], right[0]))
     apart = float((np.subtract(lower.middle, upper.middle)) @ down)
     aside = abs(float((np.subtract(lower.middle, upper.middle)) @ right))
-    return 0.5 * heights[1] < apart < 1.7 * heights[1] and aside < 0.35 * max(upper.width_px, lower.width_px)
+    return 0.38 * heights[1] < apart < 1.7 * heights[1] and aside < 0.35 * max(upper.width_px, lower.width_px)
 
 
 def _apart(found: Sequence[Candidate]) -> list[Candidate]:
