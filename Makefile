@@ -12,7 +12,7 @@ setup: ## install everything on Debian 12+ or Ubuntu 24.04+ (idempotent)
 demo: setup ## see it work: a synthetic city on RTSP, a worker that watches it (ARGS="--for 60")
 	@$(PYTHON) -m pipeline.cli demo $(ARGS)
 
-SMOKE_KINDS := red_light,wrong_way,wrong_lane,speeding,restricted_hours
+SMOKE_KINDS := red_light,wrong_way,wrong_lane,speeding,restricted_hours,illegal_stop,u_turn
 
 smoke: setup ## the demo without a screen: succeeds once every expected kind was found, within a minute
 	@$(PYTHON) -m pipeline.cli demo --no-status --port 0 --for 60 --expect $(SMOKE_KINDS) $(ARGS)
