@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import supervision as sv
 
+from pipeline.perception.closer import look_closer
+from pipeline.perception.detector import Detector
 from pipeline.perception.riders import told, with_heads
 from pipeline.perception.road_users import fuse
 from pipeline.perception.signals import SignalReader
@@ -33,14 +35,17 @@ class CameraPerception:
         rate_hz: float = 6.0,
         confidence: float = 0.3,
         algorithm: Algorithm | None = None,
+        closer: Detector | None = None,
     ) -> None:
-        """`ignore`: polygons in 0..1; who stands in one is not followed. `confidence`: the detector's own."""
+        """`ignore`: polygons in 0..1; who stands in one is not followed. `confidence`: the detector's own.
+        `closer` looks at motorbikes again, see `closer`; None: their heads are those of the detections."""
         self.camera_id = camera_id
         self._ignore = [np.array(polygon, np.float32) for polygon in ignore]
         self._tracker = Tracker(algorithm or bot_sort(rate_hz, confidence))
         self._signals = SignalReader(lamps)
         self._tracks: dict[int, Track] = {}
         self._connection: int | None = None
+        self._closer = closer
 
     def observe(self, frame: Frame, detections: sv.Detections) -> Observation:
         """What there is at this frame's moment: confirmed road users that are seen in it, and every lamp.
@@ -55,7 +60,10 @@ class CameraPerception:
         size = (frame.picture.shape[1], frame.picture.shape[0])
         time_s = frame.time.captured_at_s
         users = self._outside_ignored(with_heads(fuse(detections), detections), size)
-        road_users = self._follow(self._tracker.update(users, time_s), time_s, size)
+        users = self._tracker.update(users, time_s)
+        if self._closer is not None:
+            users = look_closer(self._closer, frame.picture, users)
+        road_users = self._follow(users, time_s, size)
         return Observation(
             camera_id=self.camera_id,
             time=frame.time,

@@ -7,6 +7,7 @@ Fifteen machines fit into one sheet, so the look costs one run a picture. It is 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,6 +31,8 @@ PLACES = tuple(
     for x in range(0, SHEET[0] - TILE_PX + 1, TILE_PX)
 )
 """Left and top of the tiles."""
+LEAST_PX = 16.0
+"""Height of a machine's box: heads of smaller ones have two pixels."""
 _GREY = 114
 _OTHER = 0.5
 """Overlap (IoU) below which a road user seen in a tile is another one."""
@@ -51,6 +54,17 @@ class Tile:
         """To add to a place on the sheet divided by `scale`, for its place in the picture."""
         (left, top), (x, y) = self.origin, self.corner
         return (left - x / self.scale, top - y / self.scale)
+
+
+def look_closer(detector: Detector, picture: Picture, users: sv.Detections) -> sv.Detections:
+    """`users` of riders.with_heads, with the heads that a closer look at their motorbikes shows, if any."""
+    tall = users.xyxy[:, 3] - users.xyxy[:, 1]
+    rows = np.flatnonzero((np.asarray(users.class_id) == MOTORBIKE) & (tall >= LEAST_PX))
+    data: dict[str, Any] = users.data
+    for row, found in zip(rows, heads(detector, picture, users.xyxy[rows].astype(np.float32)), strict=True):
+        if len(found):
+            data["heads"][row] = found
+    return users
 
 
 def heads(detector: Detector, picture: Picture, boxes: Boxes) -> list[Boxes]:

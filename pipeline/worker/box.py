@@ -118,6 +118,7 @@ class Worker:
                 else None,
                 on_frame=self.scheduler.frame_ready,
                 on_health=self._health,
+                closer=self.detector if camera.analysis.closer_look else None,
             )
             for camera in config.cameras
         }

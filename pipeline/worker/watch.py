@@ -11,6 +11,7 @@ import supervision as sv
 from pipeline.cameras.camera import Camera
 from pipeline.config import CameraSettings
 from pipeline.perception.camera import CameraPerception
+from pipeline.perception.detector import Detector
 from pipeline.rules import Flow, Moment, Moments, Traffic, build_rules
 from pipeline.scene import Scene
 from pipeline.tracks.log import CameraTracks
@@ -47,9 +48,11 @@ class CameraWatch:
         view: View | None,
         on_frame: Callable[[str], None],
         on_health: Callable[[CameraHealth], None],
+        closer: Detector | None = None,
     ) -> None:
         """`confidence` is the detector's; `tracks` keeps what the rules see, None where nothing is kept;
-        `view` compares the picture with the scene, None where the operator does without.
+        `view` compares the picture with the scene, None where the operator does without; `closer` looks at
+        motorbikes again.
 
         Raises RuleError for a rule that the scene cannot serve.
         """
@@ -66,6 +69,7 @@ class CameraWatch:
             scene.settings.ignore,
             settings.analysis.rate_hz,
             confidence,
+            closer=closer,
         )
         self._moments = Moments(scene)
         self._rules = build_rules(scene)

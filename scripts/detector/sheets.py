@@ -55,7 +55,7 @@ def sheets(view: View) -> Iterator[tuple[Picture, list[str]]]:
             # The closer look has the tracker's box, not the true one.
             box = np.array(one.box) + [dice.gauss(0, BOX_ERROR) * high for _ in range(4)]
             tile = put(sheet, PLACES[used], picture, box.astype(np.float32))
-            lines += labels(list(_inside(drawn.seen, tile)), 1.0, SHEET)
+            lines += labels(list(inside(drawn.seen, tile)), 1.0, SHEET)
             used += 1
             if used == len(PLACES):
                 yield sheet, lines
@@ -78,7 +78,7 @@ def _blank() -> Picture:
     return np.full((SHEET[1], SHEET[0], 3), 114, np.uint8)
 
 
-def _inside(seen: tuple[Seen, ...], tile: Tile) -> Iterator[Seen]:
+def inside(seen: tuple[Seen, ...], tile: Tile) -> Iterator[Seen]:
     """What a tile shows, in pixels of the sheet."""
     for one in seen:
         box = _cut(one.box, tile)
