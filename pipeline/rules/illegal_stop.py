@@ -184,13 +184,9 @@ class IllegalStop:
             and seen.kind is not RoadUserKind.PERSON
             and step.time_s - other.time_s <= FRESH_S
             and other.pace <= SLOW_HEIGHTS_S
-            and not self._offends(seen.id)
         ):
             return True
         return self._at_red(moment, step, heading)
-
-    def _offends(self, track_id: int) -> bool:
-        return any(stand.reported for key, stand in self._stands.items() if key[0] == track_id)
 
     def _heading(self, moment: Moment, track: Track, step: Step) -> Point | None:
         """Where it would go on: along its lane, or as it came."""

@@ -25,6 +25,10 @@ MOVING_HEIGHTS_S = 0.3
 class WrongLaneParameters(StayParameters):
     """Vehicles in a lane whose `classes` do not name theirs."""
 
+    min_s: Annotated[float, Field(gt=0, le=3600)] = 2.0
+    """It must have driven along it for this long ..."""
+    min_heights: Annotated[float, Field(ge=0, le=50)] = 4.0
+    """... and this far, in box heights (1.5 m each where the scene is calibrated)."""
     max_angle_deg: Annotated[float, Field(ge=5, le=85)] = 40.0
     """Between its motion and the lane's direction; more is crossing the lane, not driving in it."""
 

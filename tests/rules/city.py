@@ -304,10 +304,12 @@ def _could_see(watched: Watched, act: Act) -> bool:
         return _longest(at) >= STRETCH_S
     margin_s = 0.0 if act.place in areas else 1.0
     start_s, end_s = act.start_s - margin_s, act.decisive_s + margin_s
-    wanted = [
-        at_s for o in watched.observations if start_s <= (at_s := o.time.captured_at_s - START_S) <= end_s
-    ]
-    return sum(at_s in seen for at_s in wanted) >= SEEN_SHARE * len(wanted)
+    wanted = sum(start_s <= o.time.captured_at_s - START_S <= end_s for o in watched.observations)
+    area = areas.get(act.place)
+    there = [point for at_s, point in seen.items() if start_s <= at_s <= end_s]
+    if area is not None:
+        there = [point for point in there if geometry.inside(point, area)]
+    return len(there) >= SEEN_SHARE * wanted
 
 
 def _longest(times_s: list[float]) -> float:
