@@ -25,6 +25,10 @@ MOVING_HEIGHTS_S = 0.5
 class PavementParameters(StayParameters):
     """Vehicles that are ridden along a pavement."""
 
+    min_s: Annotated[float, Field(gt=0, le=3600)] = 2.0
+    """It must have been ridden there for this long ..."""
+    min_heights: Annotated[float, Field(ge=0, le=50)] = 4.0
+    """... and this far, in box heights (1.5 m each where the scene is calibrated): farther than across it."""
     min_speed_heights_s: Annotated[float, Field(ge=0, le=20)] = 1.0
     """Mean speed in box heights a second (some 6 km/h); slower is pushing, or manoeuvring to park."""
 

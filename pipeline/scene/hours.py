@@ -71,7 +71,7 @@ def known_time_zone(name: str) -> str:
     """The name itself. Raises ValueError for one that this machine does not know."""
     try:
         ZoneInfo(name)
-    except (ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError) as error:
         raise ValueError(
             f"there is no time zone {name!r} on this machine: give an IANA name such as Asia/Ho_Chi_Minh"
         ) from error

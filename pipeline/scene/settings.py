@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat, field_validator, model_validator
@@ -195,6 +196,18 @@ class TurnSettings(Drawn):
     """Where they leave it by the forbidden way; apart from `entry`."""
     classes: tuple[RoadUserKind, ...] = ()
     """Whom it binds; empty: every vehicle."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        sides = [(p, (*p, p[0])) for p in (self.entry, self.exit)]
+        (entry, round_entry), (exit_, round_exit) = sides
+        if (
+            geometry.inside(entry[0], exit_)
+            or geometry.inside(exit_[0], entry)
+            or any(geometry.crossed(c, d, round_exit) is not None for c, d in pairwise(round_entry))
+        ):
+            raise ValueError("entry and exit overlap: draw the exit where only those who turned can be")
+        return self
 
 
 class SurveyedPointSettings(Drawn):

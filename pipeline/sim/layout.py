@@ -152,6 +152,8 @@ def pavements(site: Site) -> tuple[Zone, ...]:
 
 ENTRY_M, BACK_M = 15.0, (1.0, 26.0)
 """Before a stop line, and beside it on the way back, what belongs to a turn."""
+MIDDLE_M = 0.75
+"""Between the two."""
 
 
 def bans(site: Site) -> tuple[Ban, ...]:
@@ -165,9 +167,10 @@ def bans(site: Site) -> tuple[Ban, ...]:
             return point[0] - way_m * ux, point[1] - way_m * uy
 
         entry = (line.line[0], line.line[1], behind((bx, by), ENTRY_M), behind((ax, ay), ENTRY_M))
-        other = (2 * ax - bx, 2 * ay - by)
-        back = tuple(behind(at, m) for at, m in zip(((ax, ay), other), BACK_M[:1] * 2, strict=True))
-        far = tuple(behind(at, m) for at, m in zip((other, (ax, ay)), BACK_M[1:] * 2, strict=True))
+        size = math.dist(*line.line)
+        near, other = ((ax - m * (bx - ax) / size, ay - m * (by - ay) / size) for m in (MIDDLE_M, size))
+        back = tuple(behind(at, BACK_M[0]) for at in (near, other))
+        far = tuple(behind(at, BACK_M[1]) for at in (other, near))
         out.append(Ban(line, "u_turn", entry, (*back, *far)))
         if "left" not in line.groups:
             out.append(Ban(line, "banned_turn", entry, line.exits["left"]))
