@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import onnx
+import yaml
 
 from scripts.detector.learn import ARCHITECTURE, INPUT
 from scripts.detector.pictures import LEAST_HEAD_PX, LEAST_PLATE_PX, LEAST_PX, LEAST_VISIBLE, NAMES, View
@@ -38,7 +39,13 @@ def write(
 ) -> None:
     """Score the model and write its card: NAME.yaml for the pipeline, NAME.md for people."""
     model.with_suffix(".yaml").write_text(
-        f"title: {TITLE}\nlicense: {LICENSE}\nnames: [{', '.join(NAMES)}]\n", encoding="utf-8"
+        yaml.safe_dump(
+            {"title": TITLE, "license": LICENSE, "names": list(NAMES)},
+            sort_keys=False,
+            allow_unicode=True,
+            width=110,
+        ),
+        encoding="utf-8",
     )
     ours = detector(model)
     metadata = {entry.key: entry.value for entry in onnx.load(str(model)).metadata_props}
@@ -87,7 +94,7 @@ def write(
                 f"| {clip.stem}{apart} | {one.pictures} | {one.map50:.2f} | {one.map50_95:.2f} | {shown} |"
             )
         if riders_folder is not None:
-            text.append("")
+            text += ["", "Riders' pictures may be of clips in the training data (with the other model's boxes).", ""]
             for name, asked in ((model.stem, ours), (labeller.stem, detector(labeller))):
                 found, total = riders(asked, riders_folder, 0.3)
                 text.append(
