@@ -30,7 +30,6 @@ import structlog
 from pipeline.config import ModelSettings
 from pipeline.perception.detector import Detector
 from pipeline.plates import PlateReader, Sighting
-from pipeline.plates.reader import LEGIBLE
 from pipeline.sim.render import Renderer, plates
 from pipeline.sim.scenario import FAMILIES, Family
 from pipeline.sim.traffic import fleet
@@ -239,7 +238,7 @@ def upper_bound(wrong: int, all_: int) -> float:
 def legible_line(tally: Tally) -> str:
     """What is told as legible, and how often that is wrong."""
     return (
-        f"legible (confidence >= {LEGIBLE}): {tally.legible} of {tally.all}, wrong {tally.legible_wrong}"
+        f"legible: {tally.legible} of {tally.all}, wrong {tally.legible_wrong}"
         f" ({100 * tally.legible_wrong / max(1, tally.legible):.2f} %, "
         f"below {upper_bound(tally.legible_wrong, tally.legible):.2f} % at 95 %)"
     )

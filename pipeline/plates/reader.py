@@ -19,7 +19,10 @@ from pipeline.plates.vote import vote
 from pipeline.types import Box, Picture, PlateColor, PlateReading, PlateSight
 
 LEGIBLE = 0.8
-"""Confidence from which a plate is told as the vehicle's; see docs/plates.md for the error rate above it."""
+"""Confidence from which a plate that two pictures agree on is told as the vehicle's. Set on degraded pictures
+of the city's development seeds; docs/plates.md has the error rate above it."""
+LEGIBLE_ALONE = 0.95
+"""The same for a plate that was read so in one picture alone."""
 
 _MARGIN = 0.06
 """Of the vehicle's box on each side: a box is rarely exact."""
@@ -89,10 +92,7 @@ class PlateReader:
                     f"no plate can be made out in {looked} picture{'s' if looked > 1 else ''}"
                 )
             )
-            if (
-                reading.legible
-                and sum(_plain(each) == "".join(reading.voted) for _, each, _ in found) >= _ENOUGH
-            ):
+            if reading.legible and _agree(found, reading.voted) >= _ENOUGH:
                 break
         return reading
 
@@ -162,13 +162,14 @@ def _told(found: Sequence[tuple[Sighting, Candidate, bool]]) -> PlateReading:
     # What was read of other plates speaks against this one.
     confidence = voted.confidence * sum(_weight(each) for _, each, _ in same)
     confidence /= sum(_weight(each) for _, each, _ in found)
+    asked = LEGIBLE if _agree(found, voted.lines) >= _ENOUGH else LEGIBLE_ALONE
     reason = ""
     if corrected.form is None:
         reason = f"what was read ({' / '.join(voted.lines)}) is not written like a Vietnamese plate"
     elif sum(rival for _, _, rival in same) * 2 > len(same):
         reason = "another plate is as likely the vehicle's"
-    elif confidence < LEGIBLE:
-        reason = f"it was read with confidence {confidence:.2f}, and {LEGIBLE:.2f} is asked for"
+    elif confidence < asked:
+        reason = f"it was read with confidence {confidence:.2f}, and {asked:.2f} is asked for"
     return PlateReading(
         text="".join(corrected.lines),
         lines=corrected.lines,
@@ -202,6 +203,11 @@ def _of_one_plate(
         else:
             groups.append([each])
     return max(groups, key=lambda group: sum(_weight(candidate) for _, candidate, _ in group))
+
+
+def _agree(found: Sequence[tuple[Sighting, Candidate, bool]], voted: Sequence[str]) -> int:
+    """In how many pictures what was voted was read."""
+    return sum(_plain(candidate) == "".join(voted) for _, candidate, _ in found)
 
 
 def _plain(candidate: Candidate) -> str:
