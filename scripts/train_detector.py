@@ -5,7 +5,7 @@
     make train ARGS=--quick          # the same steps in under two minutes, for a model that knows nothing yet
     make train ARGS="--real ../clips --labeller models/yolox_nano_416.onnx"
 
-Everything made on the way lies in build/detector; models/ngatu_nano.{onnx,yaml,md} are written at the end.
+Everything made on the way lies in build/detector; models/ngatu_nano* are written at the end.
 Needs the extra `train` (scripts/setup --train installs it apart, in .venv-train).
 """
 
@@ -43,6 +43,8 @@ def main() -> int:
     try:
         _draw(views("train", asked.pictures, each=min(40, asked.pictures)), work / "data" / "train")
         _draw(views("dev", asked.judged, each=min(15, asked.judged)), work / "data" / "dev")
+        heldout = views("heldout", asked.scored, each=min(20, asked.scored), catalogue=True)
+        _draw(heldout, work / "data" / "heldout")
     except SimError as error:
         err.print(f"pictures cannot be drawn: {error}", markup=False)
         return 1
@@ -71,6 +73,7 @@ def main() -> int:
     asked.out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(export(weights), model)
     from scripts.detector import card
+    from scripts.detector.quantize import quantize
 
     card.stamp(
         model,
@@ -82,10 +85,12 @@ def main() -> int:
             "code_version": _version(),
         },
     )
-    err.print(f"{model}: {model.stat().st_size / 1e6:.1f} MB; scoring", markup=False)
+    small = quantize(model, work / "data" / "train" / "images", asked.seed)
+    err.print(f"{model}, {small}: scoring", markup=False)
     card.write(
         model,
-        heldout=views("heldout", asked.scored, each=min(20, asked.scored), catalogue=True),
+        small,
+        heldout=work / "data" / "heldout",
         clips=sorted(asked.real.glob("*.mp4")) if asked.real else [],
         unseen=asked.unseen,
         labeller=asked.labeller,

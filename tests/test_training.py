@@ -1,4 +1,4 @@
-"""The training script, on a handful of pictures: it proves that the steps fit together, not that they teach."""
+"""The training script on a handful of pictures: proves that its steps fit together, not that they teach."""
 
 from __future__ import annotations
 
@@ -55,5 +55,7 @@ def test_quick_training_makes_a_model_that_the_pipeline_loads(tmp_path: Path) ->
     assert detector.names == NAMES
     said = {entry.key: entry.value for entry in onnx.load(str(model)).metadata_props}
     assert {"names", "imgsz", "training_data", "seed", "code_version"} <= set(said)
+    small = Detector(ModelSettings(path=model.with_name("ngatu_nano_int8.onnx")))
+    assert small.names == NAMES
     card = model.with_suffix(".md").read_text(encoding="utf-8")
     assert "mAP50" in card

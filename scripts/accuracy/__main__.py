@@ -42,7 +42,7 @@ from scripts.accuracy.report import Judged, report, show
 from scripts.accuracy.run import RunError, run
 from scripts.accuracy.truth import CameraTruth, camera_truth
 
-MODEL = Path("models/ngatu_nano.onnx")
+MODEL = Path("models/ngatu_nano_int8.onnx")
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from pipeline.config import ModelSettings
 from pipeline.perception.classes import BICYCLE, KINDS, MOTORBIKE, PERSON
 from pipeline.perception.detector import Detector
 from pipeline.types import Picture
-from scripts.detector.pictures import NAMES, View, draw
+from scripts.detector.pictures import NAMES
 from scripts.detector.real import SCORED_SHARE, pictures, road_users
 
 Labelled = Iterable[tuple[Picture, sv.Detections]]
@@ -67,11 +67,12 @@ def score(model: Detector, labelled: Labelled, classes: int = len(NAMES)) -> Sco
     )
 
 
-def city(views: Iterable[View]) -> Iterator[tuple[Picture, sv.Detections]]:
-    """Pictures of the city that no training has seen, with their truth."""
-    for view in views:
-        for picture, lines in draw(view):
-            yield picture, read_labels(lines, picture.shape[1], picture.shape[0])
+def city(folder: Path) -> Iterator[tuple[Picture, sv.Detections]]:
+    """Pictures saved with their labels, see pictures.save_all."""
+    for path in sorted((folder / "images").glob("*.jpg")):
+        picture = cv2.imread(str(path))
+        lines = (folder / "labels" / f"{path.stem}.txt").read_text().splitlines()
+        yield picture, read_labels(lines, picture.shape[1], picture.shape[0])
 
 
 def real(clips: Iterable[Path], judge: Detector, each: int) -> Iterator[tuple[Picture, sv.Detections]]:
