@@ -19,12 +19,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.serial, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def model(yolox: Path) -> Path:
-    """The project's own detector where it has one."""
-    own = ROOT / "models" / "ngatu_nano.onnx"
-    return own if own.is_file() else yolox
-
-
 def run(command: list[str]) -> tuple[int, str, str]:
     """Its exit code and what it wrote; nothing of it is left when this returns."""
     process = subprocess.Popen(
@@ -43,10 +37,10 @@ def run(command: list[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def test_quick_yields_a_report(tmp_path: Path, yolox_path: Path) -> None:
+def test_quick_yields_a_report(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     command = [sys.executable, "-m", "scripts.accuracy", "--quick", "--json"]
-    command += ["--model", str(model(yolox_path)), "--films", str(tmp_path / "films"), "--keep", str(kept)]
+    command += ["--films", str(tmp_path / "films"), "--keep", str(kept)]
     code, out, err = run(command)
     assert code in (0, 3), err[-3000:]
     result = json.loads(out)

@@ -23,7 +23,6 @@ from tests.conftest import ROOT
 from tests.e2e.harness import NGATU
 
 CONFIG = ROOT / "configs" / "demo"
-MODEL = ROOT / "models" / "ngatu_nano.onnx"
 FILMING_S = 900.0
 """The film of the demo is made once and kept in the user's cache, as for a newcomer."""
 
@@ -81,8 +80,6 @@ def test_the_smoke_expects_at_least_five_kinds() -> None:
 @pytest.mark.serial
 @pytest.mark.timeout(FILMING_S + 300)
 def test_make_smoke_finds_what_it_must(tmp_path: Path) -> None:
-    if not MODEL.is_file():
-        pytest.skip(f"{MODEL.relative_to(ROOT)} is not there")
     done = subprocess.run(
         ["make", "smoke", "ARGS=--json"],
         cwd=ROOT,
@@ -158,10 +155,9 @@ def test_stopped_while_filming_it_leaves_no_process_and_no_film(
 @pytest.mark.slow
 @pytest.mark.serial
 @pytest.mark.timeout(FILMING_S + 300)
-def test_stopped_while_it_runs_it_ends_clean_and_leaves_no_process(config: Path, yolox_path: Path) -> None:
-    model = MODEL if MODEL.is_file() else yolox_path
+def test_stopped_while_it_runs_it_ends_clean_and_leaves_no_process(config: Path) -> None:
     for number in (signal.SIGINT, signal.SIGKILL):
-        with demo(config, "--model", str(model), "--json") as process:
+        with demo(config, "--model", str(ROOT / "models" / "ngatu_nano_int8.onnx"), "--json") as process:
             assert process.stderr is not None
             for line in process.stderr:
                 if line.startswith("cameras"):
