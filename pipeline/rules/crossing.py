@@ -47,6 +47,8 @@ class Passage:
     crossed_at: tuple[float, float]
     lamps: dict[str, SignalState]
     """Lamps that showed one colour from `last` to `at`, and which."""
+    stood: Step | None = None
+    """The last step at which it stood beyond the line."""
     entered: Step | None = None
     """The first step in the junction."""
     stood_since_s: float | None = None
@@ -54,8 +56,12 @@ class Passage:
     """Longest standstill since the crossing."""
 
     def is_real(self, now: Step) -> bool:
-        """False where only the lower edge of its box went over the line."""
-        return moved_as_a_whole(self.before, now, self.line.travel)
+        """False where only the lower edge of its box went over the line, or on from where it stood."""
+        return all(
+            moved_as_a_whole(start, now, self.line.travel)
+            for start in (self.before, self.stood)
+            if start is not None
+        )
 
     def follow(self, step: Step) -> None:
         """Take up a step after the crossing."""
@@ -63,9 +69,10 @@ class Passage:
             if self.stood_since_s is None:
                 self.stood_since_s = step.time_s
             self.stood_s = max(self.stood_s, step.time_s - self.stood_since_s)
+            self.stood = step
         else:
             self.stood_since_s = None
-        if self.entered is None and self.line.in_junction(step.centre, step.height):
+        if self.entered is None and self.line.in_junction(step.centre, step.height) and self.is_real(step):
             self.entered = step
 
 

@@ -22,6 +22,10 @@ def way_heights(before: Step, now: Step) -> float:
     return math.dist(before.position, now.position) / ((before.height + now.height) / 2)
 
 
+GROWTH = 1.2
+"""See unlike_hidden; less is jitter."""
+
+
 class Line(Protocol):
     """What has a distance: a stop line, a solid line."""
 
@@ -52,6 +56,16 @@ def inside_heights(place: Place, step: Step) -> float:
     """How far inside a place it is, in the same way."""
     metres = place.depth_m(step.centre_m) if step.centre_m is not None else None
     return place.depth(step.centre) / step.height if metres is None else metres / HEIGHT_M
+
+
+def unlike_hidden(before: Step, now: Step) -> bool:
+    """Whether less of it could be seen at one of the two, by the heights of its box: of something that goes
+    straight on, a camera sees more of the top the nearer it is, never less. False without calibration.
+    """
+    if before.tall_m <= 0 or now.tall_m <= 0:
+        return False
+    near, far = (before, now) if before.position[1] > now.position[1] else (now, before)
+    return far.tall_m > GROWTH * near.tall_m
 
 
 def moved_as_a_whole(before: Step, now: Step, way: Point) -> bool:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from pipeline.rules import base
-from pipeline.rules.lengths import inside_heights, moved_as_a_whole, way_heights
+from pipeline.rules.lengths import inside_heights, moved_as_a_whole, unlike_hidden, way_heights
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
 from pipeline.rules.trajectory import Step, Track
@@ -125,6 +125,9 @@ class StayRule(ABC):
                 continue
             stay = self._stay((track.id, track.segment, place.id), place, step)
             if stay is None or track.kind_confidence < CLASS_SHARE:
+                continue
+            if unlike_hidden(stay.first, step):
+                del self._stays[track.id, track.segment, place.id]
                 continue
             limits = self._limits
             shares = [stay.duration_s / limits.min_s]

@@ -88,6 +88,8 @@ class Step:
     """On the ground, in metres a second; None as `position_m`."""
     depth: float = 0.0
     """How far up the picture from `position` the middle of its footprint lies; 0 without calibration."""
+    tall_m: float = 0.0
+    """What the height of its box would be on something upright there; 0 without calibration."""
     centre_m: Point | None = None
     """Middle of its footprint on the ground; None as `position_m`."""
 
@@ -391,4 +393,5 @@ def _smooth(points: Sequence[_Seen], i: int) -> Step:
         (x_m, vx_mps), (y_m, vy_mps) = metric
         position_m, velocity_mps = (x_m, y_m), (vx_mps, vy_mps)
     height = median(points[j].height for j in near)
-    return Step(at.time, (x, y), (vx, vy), height, at.raw, at.hidden, position_m, velocity_mps)
+    tall_m = median(points[j].tall_m for j in near)
+    return Step(at.time, (x, y), (vx, vy), height, at.raw, at.hidden, position_m, velocity_mps, tall_m=tall_m)
