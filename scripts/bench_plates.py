@@ -28,8 +28,10 @@ import numpy as np
 import structlog
 
 from pipeline.config import ModelSettings
+from pipeline.perception.classes import KINDS, PARTS
 from pipeline.perception.detector import Detector
-from pipeline.plates import PlateReader, Sighting
+from pipeline.plates import PlateFinder, PlateReader, Sighting
+from pipeline.plates.find import PixelBox
 from pipeline.sim.render import Renderer, plates
 from pipeline.sim.scenario import FAMILIES, Family
 from pipeline.sim.traffic import fleet
@@ -49,7 +51,7 @@ from pipeline.sim.types import (
 )
 from pipeline.types import Box, FrameTime, Hit, Picture, PlateReading, RoadUserKind, Still, TrackPoint
 from pipeline.worker.box import PROOF_THREADS, PROOFS_WAITING
-from pipeline.worker.plates import PlateDesk, plate_finder
+from pipeline.worker.plates import PlateDesk
 from pipeline.worker.proof import ProofQueue
 
 EDGES = (6, 8, 10, 12, 14, 16, 18, 20, 24, 28, 34, 50)
@@ -57,6 +59,7 @@ EDGES = (6, 8, 10, 12, 14, 16, 18, 20, 24, 28, 34, 50)
 PICTURES = 3
 """Of each vehicle, as the worker asks for."""
 GAP_S = 0.24
+PLATE_ID = len(KINDS) + PARTS.index("license_plate")
 LIGHTS = ("day", "day", "dusk", "night")
 MIX = {RoadUserKind.MOTORBIKE: 0.5, RoadUserKind.CAR: 0.34, RoadUserKind.TRUCK: 0.08, RoadUserKind.BUS: 0.08}
 
@@ -71,6 +74,24 @@ class Vehicle:
     sightings: tuple[Sighting, ...]
     char_px: float
     """Mean over the pictures."""
+
+
+def plate_finder(detector: Detector) -> PlateFinder | None:
+    """The detector as a finder of plates; None where its model does not know them."""
+    if "license_plate" not in detector.classes:
+        return None
+
+    def find(picture: Picture) -> list[tuple[PixelBox, float]]:
+        [found] = detector.detect([picture])
+        assert found.confidence is not None
+        assert found.class_id is not None
+        boxes = []
+        for index in np.flatnonzero(found.class_id == PLATE_ID).tolist():
+            left, top, right, bottom = (float(edge) for edge in found.xyxy[index])
+            boxes.append(((left, top, right, bottom), float(found.confidence[index])))
+        return boxes
+
+    return find
 
 
 def street(seed: int) -> Layout:

@@ -129,7 +129,7 @@ class Worker:
             limit=PROOFS_WAITING,
             threads=PROOF_THREADS,
         )
-        self.plates = PlateDesk(self.proofs.overdue, self.detector)
+        self.plates = PlateDesk(self.proofs.overdue)
         self.monitor = MonitorServer(
             config.worker.metrics_host,
             config.worker.metrics_port,

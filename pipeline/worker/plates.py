@@ -14,13 +14,9 @@ import cv2
 import numpy as np
 import structlog
 
-from pipeline.perception.classes import KINDS, PARTS
-from pipeline.perception.detector import Detector
-from pipeline.plates import PlateFinder, PlateReader, Sighting
-from pipeline.plates.find import PixelBox
+from pipeline.plates import PlateReader, Sighting
 from pipeline.types import (
     Hit,
-    Picture,
     PlateReading,
     Recording,
     RecordingError,
@@ -39,16 +35,14 @@ MOST_OVERDUE = 8
 
 _FIRST = 2
 """Pictures asked of the ring at first: mostly they are enough."""
-_PLATE_ID = len(KINDS) + PARTS.index("license_plate")
 
 
 class PlateDesk:
     """Reads the plates of one worker's acts; threads may share it."""
 
-    def __init__(self, overdue: Callable[[], int], detector: Detector | None = None) -> None:
-        """`overdue` counts acts whose proof could be made by now; `detector` may know plates."""
+    def __init__(self, overdue: Callable[[], int]) -> None:
+        """`overdue` counts acts whose proof could be made by now."""
         self._overdue = overdue
-        self._finder = None if detector is None else plate_finder(detector)
         self._reader: PlateReader | None = None
         self._turn = threading.Lock()
 
@@ -61,31 +55,13 @@ class PlateDesk:
             return PlateReading.unread("the plates of other acts were being read")
         try:
             if self._reader is None:
-                self._reader = PlateReader(self._finder)
+                self._reader = PlateReader()
             return self._reader.read(_sightings(hit, recording), until_s - time.monotonic())
         except Exception as error:
             log.exception("plate_reading_failed", camera=hit.camera_id, rule=hit.rule)
             return PlateReading.unread(f"reading failed: {type(error).__name__}")
         finally:
             self._turn.release()
-
-
-def plate_finder(detector: Detector) -> PlateFinder | None:
-    """The detector as a finder of plates; None where its model does not know them."""
-    if "license_plate" not in detector.classes:
-        return None
-
-    def find(picture: Picture) -> list[tuple[PixelBox, float]]:
-        [found] = detector.detect([picture])
-        assert found.confidence is not None
-        assert found.class_id is not None
-        boxes = []
-        for index in np.flatnonzero(found.class_id == _PLATE_ID).tolist():
-            left, top, right, bottom = (float(edge) for edge in found.xyxy[index])
-            boxes.append(((left, top, right, bottom), float(found.confidence[index])))
-        return boxes
-
-    return find
 
 
 def _sightings(hit: Hit, recording: Recording) -> Iterator[Sighting]:
