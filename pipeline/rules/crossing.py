@@ -27,6 +27,10 @@ MAX_ANGLE_DEG = 70.0
 PICTURES_S = 4.0
 """A picture from before the line is taken from no further back than this."""
 
+ON_SHARE = 0.5
+"""Of the way on from a standstill, by which the top of its box must come along: who stands for long is hidden
+bit by bit by those who draw up behind."""
+
 STANDING_HEIGHTS_S = 0.25
 """Slower than this (box heights a second, some 0.4 m/s) is standing."""
 
@@ -48,7 +52,7 @@ class Passage:
     lamps: dict[str, SignalState]
     """Lamps that showed one colour from `last` to `at`, and which."""
     stood: Step | None = None
-    """The last step at which it stood beyond the line."""
+    """The first step of its last standstill beyond the line."""
     entered: Step | None = None
     """The first step in the junction."""
     stood_since_s: float | None = None
@@ -57,19 +61,16 @@ class Passage:
 
     def is_real(self, now: Step) -> bool:
         """False where only the lower edge of its box went over the line, or on from where it stood."""
-        return all(
-            moved_as_a_whole(start, now, self.line.travel)
-            for start in (self.before, self.stood)
-            if start is not None
+        return moved_as_a_whole(self.before, now, self.line.travel) and (
+            self.stood is None or moved_as_a_whole(self.stood, now, self.line.travel, ON_SHARE)
         )
 
     def follow(self, step: Step) -> None:
         """Take up a step after the crossing."""
         if step.speed < STANDING_HEIGHTS_S:
             if self.stood_since_s is None:
-                self.stood_since_s = step.time_s
+                self.stood_since_s, self.stood = step.time_s, step
             self.stood_s = max(self.stood_s, step.time_s - self.stood_since_s)
-            self.stood = step
         else:
             self.stood_since_s = None
         if self.entered is None and self.line.in_junction(step.centre, step.height) and self.is_real(step):

@@ -68,11 +68,11 @@ def unlike_hidden(before: Step, now: Step) -> bool:
     return far.tall_m > GROWTH * near.tall_m
 
 
-def moved_as_a_whole(before: Step, now: Step, way: Point) -> bool:
-    """Whether the top of the box went along with the ground point, at least by TOP_SHARE of its way.
+def moved_as_a_whole(before: Step, now: Step, way: Point, share: float = TOP_SHARE) -> bool:
+    """Whether the top of the box went along with the ground point, at least by a share of its way.
 
     A box that is cut from below by something in front of it loses its lower edge only: nothing has moved.
     """
     along = minus(now.position, before.position)
     top = (along[0], along[1] - (now.height - before.height))
-    return dot(top, way) >= TOP_SHARE * dot(along, way)
+    return dot(top, way) >= share * dot(along, way)

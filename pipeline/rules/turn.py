@@ -31,6 +31,12 @@ ASIDE_HEIGHTS = 1.5
 """The way must lead as far aside (in box heights, some 2 m): no vehicle turns in less, a track that jumps to
 one beside it does."""
 
+CORNER_DEG = 100.0
+"""Between two of those directions no vehicle turns by more: a jump of the box, or another vehicle's way."""
+
+MIN_S = 1.5
+"""Nobody takes less from an entry to its exit."""
+
 EXIT_STEPS = 2
 """As many of these places must lie where it leaves."""
 
@@ -61,6 +67,11 @@ class _Way:
         turned = sum(geometry.turn_deg(u, v) for u, v in pairwise(ways))
         # On the ground y lies to the left of x as seen from above, in the picture to the right.
         return -turned if self.entered.centre_m is not None else turned
+
+    def jumps(self) -> bool:
+        """Whether its newest corner is one that no vehicle takes."""
+        a, b, c = (_place(step) for step in self.steps[-3:])
+        return abs(geometry.turn_deg(geometry.minus(b, a), geometry.minus(c, b))) > CORNER_DEG
 
     def aside_heights(self) -> float:
         """How far to one side of its first direction the way has led, in box heights."""
@@ -135,7 +146,11 @@ class TurnRule:
         if not step.cut and way_heights(way.steps[-1], step) >= SPACING_HEIGHTS:
             way.steps.append(step)
             way.out += turn.leaves(step.centre)
-        if way.out < EXIT_STEPS or len(way.steps) < 3 or way.aside_heights() < ASIDE_HEIGHTS:
+            if len(way.steps) > 2 and way.jumps():
+                del self._ways[key]
+                return None
+        early = step.time_s - way.entered.time_s < MIN_S
+        if early or way.out < EXIT_STEPS or len(way.steps) < 3 or way.aside_heights() < ASIDE_HEIGHTS:
             return None
         return way if abs(way.turned_deg()) >= self._parameters.min_turn_deg else None
 

@@ -198,7 +198,8 @@ def _solid_lines(site: Site, camera: CameraPose) -> Iterator[dict[str, Any]]:
 def _turn(camera: CameraPose, ban: Ban) -> dict[str, Any] | None:
     entry, leave = _polygon(camera, ban.entry), _polygon(camera, ban.exit)
     seen = min(_share_seen(camera, ban.entry), _share_seen(camera, ban.exit))
-    if entry is None or leave is None or seen < TURN_SHARE:
+    far = math.dist(ban.line.line[0], camera.position[:2]) > LINE_FAR_M
+    if far or entry is None or leave is None or seen < TURN_SHARE:
         return None
     return {"id": f"{ban.line.id}.{ban.act}", "act": ban.act, "entry": entry, "exit": leave}
 

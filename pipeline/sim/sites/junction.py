@@ -181,7 +181,7 @@ def _line(arm: int) -> StopLine:
         del groups["left"]
     exits: dict[Movement, tuple[Ground, ...]] = {
         "left": rectangle(-20, 0.3, -9, KERB),
-        "straight": rectangle(0.3, 4, KERB, 20),
+        "straight": rectangle(0.3, -4, KERB, 20),
         "right": rectangle(11, -KERB, 20, -0.3),
     }
     a, b = turned(((EDGES[0], -STOP), (KERB, -STOP)), arm)
