@@ -50,9 +50,9 @@ from pipeline.sim.types import (
     Surface,
 )
 from pipeline.types import Box, FrameTime, Hit, Picture, PlateReading, RoadUserKind, Still, TrackPoint
-from pipeline.worker.box import PROOF_THREADS, PROOFS_WAITING
 from pipeline.worker.plates import PlateDesk
 from pipeline.worker.proof import ProofQueue
+from pipeline.worker.telling import PROOF_THREADS, PROOFS_WAITING
 
 EDGES = (6, 8, 10, 12, 14, 16, 18, 20, 24, 28, 34, 50)
 """Character heights, pixels, that part the curve's rows."""

@@ -28,7 +28,8 @@ from pipeline.config.camera import AnalysisSettings
 from pipeline.events.event import Event, EventType
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import Frame
-from pipeline.worker.box import Observer, Worker
+from pipeline.worker.box import Worker
+from pipeline.worker.telling import Observer
 
 HELD = 0.95
 """A camera is held when this share of its asked rate is analysed."""

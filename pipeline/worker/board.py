@@ -14,7 +14,7 @@ from rich.table import Table
 
 from pipeline.events.event import Event
 from pipeline.types import Frame
-from pipeline.worker.box import Observer
+from pipeline.worker.telling import Observer
 
 SHOWN = 8
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,49 +16,29 @@ import structlog
 
 from pipeline import __version__
 from pipeline.config import Config
-from pipeline.events.build import Origin, build_candidate, build_flow, build_health, with_evidence, with_plate
-from pipeline.events.errors import EventsError, OutboxFull
-from pipeline.events.event import Event, EventType
+from pipeline.events.build import Origin, build_health
+from pipeline.events.errors import EventsError
+from pipeline.events.event import Event
 from pipeline.events.kafka_sink import KafkaSink
-from pipeline.events.outbox import Outbox, Put
+from pipeline.events.outbox import Outbox
 from pipeline.events.publisher import Publisher
-from pipeline.evidence import ROLES, EvidenceError, EvidenceMaker, SigningKey
+from pipeline.evidence import EvidenceError, EvidenceMaker, SigningKey
 from pipeline.perception.detector import Detector
 from pipeline.rules import blind
 from pipeline.scene import Scene
 from pipeline.tracks.log import TrackLog
-from pipeline.types import CameraHealth, Frame, Hit, MissingItem, PlateReading
+from pipeline.types import CameraHealth, Frame
 from pipeline.worker.http import MonitorServer
 from pipeline.worker.metrics import Metrics
-from pipeline.worker.minutes import FlowMinute
-from pipeline.worker.plates import PLATED, PlateDesk
-from pipeline.worker.proof import ProofQueue
 from pipeline.worker.scheduler import Scheduler
+from pipeline.worker.telling import Observer, Teller
 from pipeline.worker.view import View
 from pipeline.worker.watch import CameraWatch, Verdict
 
 log = structlog.get_logger(__name__)
 
-PROOFS_WAITING = 200
-"""Hits that may wait for their clip; more are published at once, without evidence."""
-PROOF_THREADS = 2
-UNSTORED = 1000
-"""Violations that the disk would not take, kept in memory and tried again."""
 HOUSEKEEPING_S = 5.0
 RETENTION_EVERY_S = 600.0
-
-
-class Observer:
-    """Is told what passes through a worker; does nothing itself. For measuring: must be quick."""
-
-    def frame_judged(self, frame: Frame, at_s: float) -> None:
-        """A frame went through all rules at host time `at_s`."""
-
-    def event_stored(self, event: Event, at_s: float) -> None:
-        """An event is on this box's disk."""
-
-    def event_acknowledged(self, event: Event, at_s: float) -> None:
-        """The broker has an event."""
 
 
 class Worker:
@@ -122,14 +102,9 @@ class Worker:
             )
             for camera in config.cameras
         }
-        self.proofs = ProofQueue(
-            self._prove,
-            self._refuse_proof,
-            delay_s=config.evidence.after_s,
-            limit=PROOFS_WAITING,
-            threads=PROOF_THREADS,
+        self.teller = Teller(
+            config, self.watches, self.evidence, self.outbox, self._origin, self.metrics, self._observer
         )
-        self.plates = PlateDesk(self.proofs.overdue)
         self.monitor = MonitorServer(
             config.worker.metrics_host,
             config.worker.metrics_port,
@@ -141,18 +116,17 @@ class Worker:
         self._finished = False
         self._counted: Counter[tuple[str, str]] = Counter()
         """Frames already in the metrics, by camera and stage."""
-        self._unstored: deque[Event] = deque(maxlen=UNSTORED)
         self._stopping = threading.Event()
         self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
 
     def start(self) -> None:
         """Publish what an earlier run left, then open the cameras."""
-        self._recover()
+        self.teller.recover()
         self.monitor.start()
         if self.publisher is not None:
             self.publisher.start()
         self.tracks.start()
-        self.proofs.start()
+        self.teller.proofs.start()
         self.scheduler.start()
         for watch in self.watches.values():
             watch.camera.start()
@@ -185,7 +159,7 @@ class Worker:
         self._stopping.set()
         self.finish_seeing()
         self.evidence.hurry()
-        left = self.proofs.drain(max(0.5, deadline - time.monotonic() - 3.5))
+        left = self.teller.proofs.drain(max(0.5, deadline - time.monotonic() - 3.5))
         stoppers = [
             threading.Thread(target=watch.camera.stop, args=(1.5,)) for watch in self.watches.values()
         ]
@@ -193,7 +167,7 @@ class Worker:
             thread.start()
         for thread in stoppers:
             thread.join(2.0)
-        self._store_again()
+        self.teller.store_again()
         unsent = self.outbox.count()
         if self.publisher is not None:
             unsent = self.publisher.close(max(0.3, deadline - time.monotonic()))
@@ -224,115 +198,14 @@ class Worker:
 
     def _pass_on(self, watch: CameraWatch, verdict: Verdict, now_s: float) -> None:
         for hit in verdict.hits:
-            self._take_hit(hit, now_s)
+            self.teller.take_hit(hit, now_s)
         for minute in verdict.minutes:
-            self._write_flow(watch, minute)
-
-    # --- hits to events ---------------------------------------------------------------------------
-
-    def _take_hit(self, hit: Hit, now_s: float) -> None:
-        log.info("hit", camera=hit.camera_id, rule=hit.rule, track=hit.track_id, kind=hit.kind.value)
-        try:
-            interrupted = self._bare_candidate(hit, "the worker stopped before the evidence was finished")
-            self.outbox.journal(interrupted)
-        except EventsError as error:
-            # Not on disk yet, but still in hand: the proof is tried all the same.
-            self._trouble("journal", str(error))
-        self.proofs.submit(hit, now_s)
-
-    def _bare_candidate(self, hit: Hit, reason: str) -> Event:
-        return build_candidate(
-            hit,
-            self.watches[hit.camera_id].settings,
-            self._origin,
-            missing=[MissingItem(role, reason) for role in ROLES],
-        )
-
-    def _prove(self, hit: Hit, patience_s: float) -> None:
-        watch = self.watches[hit.camera_id]
-        event = self._bare_candidate(hit, "")
-        began = time.monotonic()
-        try:
-            bundle = self.evidence.make(hit, event.id, watch.camera, watch.settings, patience_s=patience_s)
-        except EvidenceError as error:
-            self._trouble("evidence", str(error))
-            event = self._bare_candidate(hit, str(error))
-        else:
-            self.metrics.evidence_seconds.observe(time.monotonic() - began)
-            for part in bundle.missing:
-                self.metrics.evidence_missing.labels(part.role).inc()
-            event = with_evidence(event, bundle, self.evidence.store.root)
-        self._put(self._with_plate(event, hit, watch, patience_s))
-
-    def _with_plate(self, event: Event, hit: Hit, watch: CameraWatch, patience_s: float) -> Event:
-        """The evidence is on disk by now: whatever becomes of the plate, the event goes out."""
-        if event.type is not EventType.VIOLATION or hit.kind not in PLATED:
-            return event
-        began = time.monotonic()
-        if patience_s <= 0:
-            reading = PlateReading.unread("the worker was stopping")
-        else:
-            reading = self.plates.read(hit, watch.camera)
-        self.metrics.plate_seconds.observe(time.monotonic() - began)
-        outcome = "legible" if reading.legible else "unsure" if reading.text else "none"
-        self.metrics.plates.labels(outcome).inc()
-        try:
-            return with_plate(event, reading)
-        except EventsError as error:
-            self._trouble("plates", str(error))
-            return event
-
-    def _refuse_proof(self, hit: Hit) -> None:
-        self._trouble("evidence", f"{PROOFS_WAITING} hits wait for their evidence already")
-        self._put(self._bare_candidate(hit, "too many acts at once: the evidence queue was full"))
-
-    def _write_flow(self, watch: CameraWatch, minute: FlowMinute) -> None:
-        self._put(
-            build_flow(
-                minute.counts,
-                watch.settings,
-                self._origin,
-                start_s=minute.start_s,
-                end_s=minute.end_s,
-                observed_s=minute.observed_s,
-                lanes=minute.lanes,
-            )
-        )
-
-    def _put(self, event: Event) -> None:
-        try:
-            outcome = self.outbox.put(event)
-        except EventsError as error:
-            if isinstance(error, OutboxFull):
-                self.metrics.events_refused.labels(event.type.value).inc()
-            if event.type in (EventType.VIOLATION, EventType.SECURITY):
-                self._unstored.append(event)
-            self._trouble("outbox", str(error))
-        else:
-            if outcome is Put.STORED:
-                self._observer.event_stored(event, time.time())
-                self.metrics.events.labels(event.type.value).inc()
+            self.teller.tell_flow(watch, minute)
 
     def _acknowledged(self, event: Event, at_s: float) -> None:
         self.metrics.events_acknowledged.labels(event.type.value).inc()
         self.metrics.event_latency.labels(event.type.value).observe(max(0.0, at_s - event.time.timestamp()))
         self._observer.event_acknowledged(event, at_s)
-
-    def _recover(self) -> None:
-        """Tell what an earlier run saw and could not tell any more."""
-        self.evidence.store.sweep()
-        for stored in self.evidence.store.unsent_bundles(self.outbox.knows):
-            camera = stored.manifest.camera
-            settings = next((c for c in self.config.cameras if c.id == camera.id), None)
-            if settings is None:
-                log.warning("bundle_of_unknown_camera", camera=camera.id, event_id=stored.event_id)
-                continue
-            event = build_candidate(stored.hit, settings, self._origin, missing=())
-            self._put(with_evidence(event, stored.bundle, self.evidence.store.root))
-            log.info("bundle_recovered", event_id=stored.event_id)
-        for event in self.outbox.leftover_hits():
-            self._put(event)
-            log.info("hit_recovered", event_id=event.id)
 
     # --- health and figures -----------------------------------------------------------------------
 
@@ -349,7 +222,9 @@ class Worker:
         view = watch.view
         notices = (*self._notices, view.notice) if view is not None and view.notice else self._notices
         fits = view.fits if view is not None else None
-        self._put(build_health(watch.health, watch.settings, self._origin, notices=notices, fits_scene=fits))
+        self.teller.put(
+            build_health(watch.health, watch.settings, self._origin, notices=notices, fits_scene=fits)
+        )
 
     def _view_changed(self, watch: CameraWatch) -> None:
         """The picture has ceased to fit the scene, or fits (again)."""
@@ -364,24 +239,20 @@ class Worker:
             watch.health = replace(watch.health, since_s=time.time())
             self._tell_health(watch)
 
-    def _trouble(self, stage: str, sentence: str) -> None:
-        self.metrics.errors.labels(stage).inc()
-        log.error("trouble", stage=stage, reason=sentence)
-
     def _keep_house(self) -> None:
         retention_at = 0.0
         while not self._stopping.wait(HOUSEKEEPING_S):
             try:
                 self._update_figures()
                 self._tell_notices()
-                self._store_again()
+                self.teller.store_again()
                 if time.monotonic() >= retention_at:
                     retention_at = time.monotonic() + RETENTION_EVERY_S
                     removed = self.evidence.store.expire(time.time(), self.outbox.is_done)
                     if removed:
                         log.info("evidence_expired", bundles=removed)
             except (EventsError, EvidenceError, OSError) as error:
-                self._trouble("housekeeping", str(error))
+                self.teller.trouble("housekeeping", str(error))
 
     def _update_figures(self) -> None:
         metrics = self.metrics
@@ -389,7 +260,7 @@ class Worker:
         metrics.outbox_bytes.set(self.outbox.bytes())
         metrics.outbox_oldest.set(self.outbox.oldest_age_s())
         metrics.evidence_bytes.set(self.evidence.store.bytes())
-        metrics.evidence_queue.set(self.proofs.waiting())
+        metrics.evidence_queue.set(self.teller.proofs.waiting())
         if self.publisher is not None:
             metrics.kafka_connected.set(self.publisher.state().connected)
         for camera_id, watch in self.watches.items():
@@ -409,10 +280,6 @@ class Worker:
                 metrics.clock_offset.labels(camera_id).set(newest.time.offset_ms / 1000)
                 metrics.clock_uncertainty.labels(camera_id).set(newest.time.uncertainty_ms / 1000)
 
-    def _store_again(self) -> None:
-        for _ in range(len(self._unstored)):
-            self._put(self._unstored.popleft())
-
     def _tell_notices(self) -> None:
         """A box that refuses events says so in every camera's health, once at each change."""
         refused = {kind.value: count for kind, count in self.outbox.refused().items() if count}
@@ -427,7 +294,7 @@ class Worker:
         """For /healthz: whether this process does its work; a lost camera or broker is not its illness."""
         parts = {
             "seeing": self.scheduler.alive(),
-            "proving": self.proofs.alive(),
+            "proving": self.teller.proofs.alive(),
             "publishing": self.publisher is None or self.publisher.alive(),
         }
         return all(parts.values()), parts

@@ -68,7 +68,7 @@ def _let_files_finish(worker: Worker, stop: threading.Event) -> None:
     worker.finish_seeing()
     worker.evidence.hurry()
     deadline = time.monotonic() + 30
-    while worker.proofs.waiting() and time.monotonic() < deadline and not stop.wait(0.1):
+    while worker.teller.proofs.waiting() and time.monotonic() < deadline and not stop.wait(0.1):
         pass
 
 
@@ -118,7 +118,9 @@ class StatusView:
             state = publisher.state()
             sink = f"Kafka: {state.sent_total} sent" if state.connected else f"Kafka: {state.reason}"
         cores, memory_mb = self._load(now)
-        return cameras, BoxStatus(worker.proofs.waiting(), worker.outbox.count(), sink, cores, memory_mb)
+        return cameras, BoxStatus(
+            worker.teller.proofs.waiting(), worker.outbox.count(), sink, cores, memory_mb
+        )
 
     def _load(self, now: float) -> tuple[float, float]:
         """Cores in use since the last reading, and memory in MB, of this process and its cameras'."""
