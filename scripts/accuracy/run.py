@@ -20,9 +20,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.cameras.replay import ReplayServer
 from pipeline.config.camera import AnalysisSettings
+from pipeline.config.load import load_scene
 from pipeline.events.event import Event, EventType
 from pipeline.events.read import read_events
 from pipeline.sim.film import Film
+from pipeline.sim.reel import SUB_SIZE, CameraFilm
+from pipeline.worker.check import MIN_LAMP_PX
 from scripts.accuracy.clock import film_start_s
 from scripts.accuracy.match import Reported
 
@@ -81,6 +84,13 @@ class Run:
     cameras: tuple[CameraRun, ...]
 
 
+def _watched(camera: CameraFilm) -> Path:
+    """The stream that an operator would have analysed: the small one, unless its lamps are too small there."""
+    lamps = load_scene(camera.scene).lamps
+    readable = all((lamp.box[2] - lamp.box[0]) * SUB_SIZE[0] >= MIN_LAMP_PX for lamp in lamps)
+    return camera.sub if readable else camera.main
+
+
 def run(
     film: Film, model: Path, folder: Path, duration_s: float, tick: Callable[[float], None] = lambda _: None
 ) -> Run:
@@ -93,12 +103,17 @@ def run(
     for camera in film.cameras:
         shutil.copy(camera.scene, folder / camera.scene.name)
     files = [path for camera in film.cameras for path in (camera.main, camera.sub)]
+    watched = {camera.camera_id: _watched(camera) for camera in film.cameras}
     with ReplayServer(files, once=True) as server:
         settings = [
             {
                 "id": camera.camera_id,
-                "detect": {"url": server.urls[camera.sub.stem]},
-                "record": {"url": server.urls[camera.main.stem]},
+                "detect": {"url": server.urls[watched[camera.camera_id].stem]},
+                **(
+                    {}
+                    if watched[camera.camera_id] == camera.main
+                    else {"record": {"url": server.urls[camera.main.stem]}}
+                ),
                 "scene": camera.scene.name,
                 "reconnect": {"first_delay_s": RECONNECT_S, "max_delay_s": RECONNECT_S},
             }
@@ -113,10 +128,7 @@ def run(
         with _worker(folder) as worker:
             monitor = worker.wait_until_up(len(settings))
             began = time.monotonic()
-            starts = {
-                camera.camera_id: film_start_s(server.urls[camera.sub.stem], camera.sub)
-                for camera in film.cameras
-            }
+            starts = {name: film_start_s(server.urls[file.stem], file) for name, file in watched.items()}
             worker.wait_until_over(starts, duration_s, lambda: tick(time.monotonic() - began))
             figures = worker.settle(monitor)
     events = list(read_events(folder / "data" / "outbox.db"))
