@@ -85,7 +85,7 @@ class Run:
 
 
 def _watched(camera: CameraFilm) -> Path:
-    """The stream that an operator would have analysed: the small one, unless its lamps are too small there."""
+    """The stream that an operator would analyse: the small one, unless its lamps are too small there."""
     lamps = load_scene(camera.scene).lamps
     readable = all((lamp.box[2] - lamp.box[0]) * SUB_SIZE[0] >= MIN_LAMP_PX for lamp in lamps)
     return camera.sub if readable else camera.main
