@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnxruntime  # noqa: F401 - see below
 import pytest
 
 from tests.kafka_fixture import kafka_broker, own_broker
 
 __all__ = ["kafka_broker", "own_broker"]
+
+# onnxruntime is loaded before GStreamer and OpenCV, see pipeline/worker/__init__.py.
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
