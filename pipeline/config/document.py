@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,16 @@ class Document:
     def at(self, line: int, text: str) -> str:
         """A problem as it is shown."""
         return f"{self.path}:{line}: {text}"
+
+    def refuse(self) -> None:
+        """Raise ConfigError with the problems found so far, in order of their lines; nothing without any."""
+        if self.problems:
+            raise ConfigError(sorted(dict.fromkeys(self.problems), key=_line))
+
+
+def _line(problem: str) -> int:
+    found = re.search(r":(\d+): ", problem)
+    return int(found[1]) if found else 0
 
 
 def read(path: Path) -> Document:

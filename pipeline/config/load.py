@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from pipeline.config.document import ConfigError, Document, Loc, dotted, read
+from pipeline.config.document import ConfigError, Document, Loc, read
 from pipeline.config.root import Config
+from pipeline.config.validation import did_you_mean, note, validate
 from pipeline.rules import RULES
-from pipeline.scene import SceneProblemsError, SceneSettings
+from pipeline.scene import SceneSettings
 
 __all__ = ["ConfigError", "config_schema", "load_config", "load_scene", "scene_schema"]
 
 M = TypeVar("M", bound=BaseModel)
-
-_WORDS = {
-    "model_type": "must be a mapping of keys",
-    "tuple_type": "must be a list",
-    "dict_type": "must be a mapping of keys",
-}
-"""What pydantic says in words of Python."""
 
 
 def load_config(path: Path) -> Config:
@@ -36,27 +27,27 @@ def load_config(path: Path) -> Config:
     document = read(path)
     _refuse_variables(document, document.data, ())
     _absolute_addresses(document.data, path.resolve().parent)
-    config = _validate(document, Config, document.data)
-    _raise(document)
+    config = validate(document, Config, document.data)
+    document.refuse()
     return _absolute(config, path.resolve().parent)
 
 
 def load_scene(path: Path) -> SceneSettings:
     """A camera's scene. Raises ConfigError listing every problem, impossible geometry included."""
     document = read(path)
-    scene = _validate(document, SceneSettings, document.data)
+    scene = validate(document, SceneSettings, document.data)
     rules = document.data.get("rules")
     for name, parameters in rules.items() if isinstance(rules, dict) else ():
         loc: Loc = ("rules", name)
         if name not in RULES:
             known = f"known rules: {', '.join(RULES)}"
-            _problem(document, loc, f"there is no such rule{_did_you_mean(name, list(RULES))} ({known})")
+            note(document, loc, f"there is no such rule{did_you_mean(name, list(RULES))} ({known})")
             continue
         if isinstance(parameters, dict):
-            _validate(document, RULES[name].parameters, parameters, loc)
+            validate(document, RULES[name].parameters, parameters, loc)
         if scene is not None and (lacking := RULES[name].lacks(scene)) is not None:
-            _problem(document, loc, f"is on, but the scene lacks {lacking}; draw it or remove the rule")
-    _raise(document)
+            note(document, loc, f"is on, but the scene lacks {lacking}; draw it or remove the rule")
+    document.refuse()
     return scene
 
 
@@ -83,91 +74,6 @@ def scene_schema() -> dict[str, Any]:
     return schema
 
 
-def _raise(document: Document) -> None:
-    if document.problems:
-        place = re.compile(r":(\d+): ")
-
-        def line(problem: str) -> int:
-            found = place.search(problem)
-            return int(found[1]) if found else 0
-
-        raise ConfigError(sorted(dict.fromkeys(document.problems), key=line))
-
-
-def _problem(document: Document, loc: Loc, text: str) -> None:
-    where = f"{dotted(loc)}: " if loc else ""
-    document.problems.append(document.at(document.line_of(loc), f"{where}{text}"))
-
-
-def _validate(document: Document, model: type[M], data: Any, above: Loc = ()) -> M:
-    """The model, or, with its problems noted in the document, nothing worth using."""
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-        for detail in details:
-            if detail["type"] == "too_short" and any(
-                len(d["loc"]) > len(detail["loc"]) and d["loc"][: len(detail["loc"])] == detail["loc"]
-                for d in details
-            ):
-                continue  # short of good items only: each bad one is named by itself
-            for loc, text in _explain(model, detail):
-                _problem(document, (*above, *loc), text)
-        return None  # type: ignore[return-value]
-
-
-def _explain(model: type[BaseModel], detail: Any) -> Iterator[tuple[Loc, str]]:
-    loc: Loc = tuple(detail["loc"])
-    cause = detail.get("ctx", {}).get("error")
-    if isinstance(cause, SceneProblemsError):
-        for inner, text in cause.problems:
-            yield (*loc, *inner), text
-    elif detail["type"] == "extra_forbidden":
-        known = _keys_at(model, loc[:-1])
-        key = str(loc[-1])
-        meant = _did_you_mean(key, known)
-        yield loc, f"unknown key{meant or '; known here: ' + ', '.join(known)}"
-    elif detail["type"] == "missing":
-        yield loc[:-1], f"{loc[-1]} is missing; add `{loc[-1]}:`"
-    elif isinstance(cause, ValueError):
-        yield loc, str(cause)
-    else:
-        given = detail["input"]
-        shown = "" if isinstance(given, dict | list | tuple) else f", not {_short(given)}"
-        text = _WORDS.get(detail["type"]) or str(detail["msg"]).replace("Tuple", "List")
-        yield loc, f"{text[0].lower()}{text[1:]}{shown}"
-
-
-def _short(value: Any) -> str:
-    if value is None:
-        return "empty"
-    if isinstance(value, bool):
-        return f"{str(value).lower()} (quote it where the word is meant)"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _did_you_mean(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _keys_at(model: type[BaseModel], loc: Loc) -> list[str]:
-    """Keys that the model knows at a place in it."""
-    here: list[type[BaseModel]] = [model]
-    for part in loc:
-        if isinstance(part, str):
-            annotations = [m.model_fields[part].annotation for m in here if part in m.model_fields]
-            here = [inner for annotation in annotations for inner in _models_in(annotation)]
-    return [key for m in here for key in m.model_fields]
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for inner in get_args(annotation) for model in _models_in(inner)]
-
-
 def _refuse_variables(document: Document, value: Any, loc: Loc) -> None:
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -176,7 +82,7 @@ def _refuse_variables(document: Document, value: Any, loc: Loc) -> None:
         for i, inner in enumerate(value):
             _refuse_variables(document, inner, (*loc, i))
     elif isinstance(value, str) and "${" in value:
-        _problem(
+        note(
             document,
             loc,
             "variables (${...}) are not expanded; write the value, or name a secret by password_env",
