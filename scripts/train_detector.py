@@ -25,9 +25,13 @@ from rich.console import Console  # noqa: E402
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn  # noqa: E402
 
 from pipeline.sim.errors import SimError  # noqa: E402
-from scripts.detector.pictures import View, save_all, views  # noqa: E402
+from scripts.detector.pictures import Draw, View, draw_whole, save_all, views  # noqa: E402
+from scripts.detector.sheets import draw_sheets  # noqa: E402
+from scripts.detector.windows import draw_windows  # noqa: E402
 
 NAME = "ngatu_nano"
+FIRST_WINDOW, FIRST_SHEET = 1000, 2000
+"""Seeds of the cities that windows and sheets are cut from: others than those of the whole pictures."""
 err = Console(stderr=True)
 
 
@@ -39,9 +43,15 @@ def main() -> int:
     if asked.real and not clips:
         err.print(f"{asked.real}: no *.mp4 there; leave out --real to train on the city alone", markup=False)
         return 1
-    clips = [clip for clip in clips if clip.stem not in asked.unseen]
+    shown = [clip for clip in clips if clip.stem not in asked.unseen]
+    trained = work / "data" / "train"
     try:
-        _draw(views("train", asked.pictures, each=min(40, asked.pictures)), work / "data" / "train")
+        _draw(views("train", asked.pictures, each=min(40, asked.pictures)), trained)
+        windows = views("train", asked.windows, each=min(40, asked.windows), first_seed=FIRST_WINDOW)
+        _draw(windows, trained, draw_windows, "window-")
+        # Two pictures hold enough two-wheelers for a sheet.
+        riders = views("train", 2 * asked.sheets, each=min(40, 2 * asked.sheets), first_seed=FIRST_SHEET)
+        _draw(riders, trained, draw_sheets, "sheet-")
         _draw(views("dev", asked.judged, each=min(15, asked.judged)), work / "data" / "dev")
         heldout = views("heldout", asked.scored, each=min(20, asked.scored), catalogue=True)
         _draw(heldout, work / "data" / "heldout")
@@ -49,10 +59,10 @@ def main() -> int:
         err.print(f"pictures cannot be drawn: {error}", markup=False)
         return 1
     real_pictures = 0
-    if clips:
+    if shown:
         from scripts.detector.real import save_real
 
-        real_pictures = save_real(clips, asked.labeller, work / "data" / "train", 60)
+        real_pictures = save_real(shown, asked.labeller, trained, 60)
     try:
         from scripts.detector.learn import export, learn
     except ImportError as error:
@@ -67,6 +77,7 @@ def main() -> int:
         batch=asked.batch,
         seed=asked.seed,
         threads=asked.threads,
+        start=asked.start,
         resume=last.exists() and not asked.quick,
     )
     model = asked.out / f"{NAME}.onnx"
@@ -79,9 +90,10 @@ def main() -> int:
         model,
         {
             "training_data": f"{asked.pictures} pictures of the city (family train), "
+            f"{asked.windows} windows into larger ones, {_count(trained, 'sheet')} sheets of two-wheelers, "
             f"{real_pictures} of real clips",
             "seed": str(asked.seed),
-            "epochs": str(asked.epochs),
+            "epochs": str(asked.epochs) + (" after those of an earlier run" if asked.start else ""),
             "code_version": _version(),
         },
     )
@@ -91,7 +103,7 @@ def main() -> int:
         model,
         small,
         heldout=work / "data" / "heldout",
-        clips=sorted(asked.real.glob("*.mp4")) if asked.real else [],
+        clips=clips,
         unseen=asked.unseen,
         labeller=asked.labeller,
         riders_folder=asked.riders,
@@ -100,15 +112,21 @@ def main() -> int:
     return 0
 
 
-def _draw(chosen: list[View], folder: Path) -> None:
+def _count(folder: Path, sort: str) -> int:
+    return len(list((folder / "images").glob(f"*-{sort}-*.jpg")))
+
+
+def _draw(chosen: list[View], folder: Path, draw: Draw = draw_whole, sort: str = "") -> None:
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as bars:
-        task = bars.add_task(f"drawing {folder.name} pictures", total=None)
+        task = bars.add_task(f"drawing {folder.name} {sort.rstrip('-')} pictures", total=None)
         save_all(
             chosen,
             folder,
             lambda done, total: bars.update(task, completed=done, total=total),
             processes=os.cpu_count() or 1,
+            draw=draw,
+            sort=sort,
         )
 
 
@@ -126,9 +144,12 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="a few pictures, one epoch: proves the script")
     parser.add_argument("--pictures", type=int, default=3320, help="of the city to train on (%(default)s)")
+    parser.add_argument("--windows", type=int, default=1600, help="into large pictures, likewise")
+    parser.add_argument("--sheets", type=int, default=600, help="of two-wheelers, about so many")
     parser.add_argument("--judged", type=int, default=120, help="of the city to choose weights by")
     parser.add_argument("--scored", type=int, default=400, help="of held-out cities for the card")
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--start", type=Path, help="weights (*.pt) of an earlier run to go on from")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of the CPU, to train with")
@@ -142,7 +163,8 @@ def _arguments() -> argparse.Namespace:
     if (asked.real is None) != (asked.labeller is None):
         parser.error("--real and --labeller go together")
     if asked.quick:
-        asked.pictures, asked.judged, asked.scored, asked.epochs = 16, 4, 4, 1
+        asked.pictures, asked.windows, asked.sheets = 12, 4, 2
+        asked.judged, asked.scored, asked.epochs = 4, 4, 1
         asked.work, asked.out = asked.work / "quick", asked.work / "quick" / "models"
     return asked
 

@@ -8,7 +8,7 @@ import pytest
 from pipeline.perception.closer import BODY_PX, PLACES, SHEET, TILE_PX, put
 from pipeline.sim.types import Seen
 from scripts.detector.pictures import NAMES, labels
-from scripts.detector.sheets import inside
+from scripts.detector.windows import inside
 
 RIDER = Seen(
     1,
@@ -24,11 +24,12 @@ def test_a_tiles_labels_are_its_own_enlarged() -> None:
     sheet = np.zeros((SHEET[1], SHEET[0], 3), np.uint8)
     picture = np.zeros((720, 1280, 3), np.uint8)
     tile = put(sheet, PLACES[7], picture, np.array(RIDER.box, np.float32))
-    shown = list(inside((RIDER, BESIDE), tile))
+    x, y = tile.corner
+    assert (x, y) == PLACES[7]
+    shown = list(inside((RIDER, BESIDE), tile.shift, tile.scale, (x, y, x + TILE_PX, y + TILE_PX)))
     assert [one.kind for one in shown] == ["motorbike"]  # who stands half outside is not labelled
     left, top, right, bottom = shown[0].box
     assert bottom - top == pytest.approx(BODY_PX, abs=0.1)
-    x, y = PLACES[7]
     assert ((left + right) / 2, (top + bottom) / 2) == pytest.approx(
         (x + TILE_PX / 2, y + TILE_PX / 2), abs=0.1
     )

@@ -118,9 +118,20 @@ class CityTrainer(DetectionTrainer):
 
 
 def learn(
-    data: Path, runs: Path, *, epochs: int, batch: int, seed: int, threads: int, resume: bool = False
+    data: Path,
+    runs: Path,
+    *,
+    epochs: int,
+    batch: int,
+    seed: int,
+    threads: int,
+    start: Path | None = None,
+    resume: bool = False,
 ) -> Path:
-    """Train on data/train against data/dev; the best weights' file. Shows Ultralytics' progress bar."""
+    """Train on data/train against data/dev; the best weights' file. Shows Ultralytics' progress bar.
+
+    `start`: weights of an earlier run to go on from, with a new schedule; `resume`: this run's own last ones.
+    """
     described = data / "data.yaml"
     described.write_text(
         yaml.safe_dump(
@@ -140,7 +151,7 @@ def learn(
         "nbs": batch,
         "imgsz": INPUT[0],
         "rect": True,
-        "pretrained": False,
+        "pretrained": False if start is None else str(start.resolve()),
         "optimizer": "AdamW",
         "lr0": 0.0012,
         "lrf": 0.02,

@@ -114,19 +114,23 @@ def views(
     ]
 
 
+Draw = Callable[[View], Iterator[tuple[Picture, list[str]]]]
+"""Pictures of a view with their label lines."""
+
+
 def labels(seen: Sequence[Seen], scale: float, size: tuple[int, int]) -> Iterator[str]:
     """Lines "class x y width height" (centre, 0..1) of what is worth a label in a picture of `size`."""
     for one in seen:
         if one.kind in NAMES and one.visible >= LEAST_VISIBLE and _longer(one.box) * scale >= LEAST_PX:
-            yield _line(NAMES.index(one.kind), one.box, scale, size)
+            yield line(NAMES.index(one.kind), one.box, scale, size)
         if one.plate_box is not None and (one.plate_box[2] - one.plate_box[0]) * scale >= LEAST_PLATE_PX:
-            yield _line(NAMES.index("license_plate"), one.plate_box, scale, size)
+            yield line(NAMES.index("license_plate"), one.plate_box, scale, size)
         for *box, helmet in one.heads:
             if (box[3] - box[1]) * scale >= LEAST_HEAD_PX:
-                yield _line(NAMES.index("helmet" if helmet else "head"), box, scale, size)
+                yield line(NAMES.index("helmet" if helmet else "head"), box, scale, size)
 
 
-def draw(view: View) -> Iterator[tuple[Picture, list[str]]]:
+def draw_whole(view: View) -> Iterator[tuple[Picture, list[str]]]:
     """The view's pictures (360, 640, 3) and their label lines."""
     chosen = view.scenario()
     pose = view.pose(chosen)
@@ -137,9 +141,9 @@ def draw(view: View) -> Iterator[tuple[Picture, list[str]]]:
         yield picture, list(labels(drawn.seen, SAVED[0] / DRAWN[0], SAVED))
 
 
-def save(view: View, folder: Path) -> int:
-    """Draw a view into `folder`; its pictures' number. A view that is whole is not drawn again."""
-    name = f"{view.family}-{view.seed:05d}"
+def save(view: View, folder: Path, draw: Draw = draw_whole, sort: str = "") -> int:
+    """Draw a view into `folder`; how many pictures it is asked for. One that is whole is not drawn again."""
+    name = f"{view.family}-{sort}{view.seed:05d}"
     done = folder / f"{name}.done"
     if done.exists():
         return view.pictures
@@ -153,14 +157,24 @@ def save(view: View, folder: Path) -> int:
     return view.pictures
 
 
-def save_all(chosen: Sequence[View], folder: Path, progress: Progress, processes: int) -> None:
-    """Draw views side by side. A camera that looks away from the city is left out; all of them: SimError."""
+def save_all(
+    chosen: Sequence[View],
+    folder: Path,
+    progress: Progress,
+    processes: int,
+    draw: Draw = draw_whole,
+    sort: str = "",
+) -> None:
+    """Draw views side by side, their files named after `sort`.
+
+    A camera that looks away from the city is left out; all of them: SimError.
+    """
     for part in ("images", "labels"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     total, done = sum(view.pictures for view in chosen), 0
     refused: SimError | None = None
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(save, view, folder) for view in chosen]):
+        for future in as_completed([pool.submit(save, view, folder, draw, sort) for view in chosen]):
             try:
                 done += future.result()
             except SimError as error:
@@ -174,7 +188,8 @@ def _longer(box: Sequence[float]) -> float:
     return max(box[2] - box[0], box[3] - box[1])
 
 
-def _line(number: int, box: Sequence[float], scale: float, size: tuple[int, int]) -> str:
+def line(number: int, box: Sequence[float], scale: float, size: tuple[int, int]) -> str:
+    """One label line: `box` in pixels, times `scale`, within a picture of `size`."""
     left, top, right, bottom = (value * scale for value in box)
     wide, high = size
     return (

@@ -17,7 +17,7 @@ from pipeline.config import ModelSettings
 from pipeline.perception.detector import Detector
 from pipeline.perception.road_users import fuse
 from pipeline.types import Picture
-from scripts.detector.pictures import SAVED
+from scripts.detector.pictures import SAVED, line
 
 PREFIX = "real-"
 """Begins the names of these pictures: their parts are not labelled."""
@@ -74,7 +74,9 @@ def save_real(clips: list[Path], model: Path, folder: Path, each: int) -> int:
                 if label.exists():
                     continue
                 cv2.imwrite(str(folder / "images" / f"{name}.jpg"), shown)
-                label.write_text("\n".join(_lines(road_users(detector, shown))))
+                users = road_users(detector, shown)
+                found = zip(np.asarray(users.class_id).tolist(), users.xyxy.tolist(), strict=True)
+                label.write_text("\n".join(line(kind, box, 1.0, SAVED) for kind, box in found))
     return saved
 
 
@@ -90,13 +92,3 @@ def _sixteen_to_nine(picture: Picture) -> Iterator[Picture]:
     strip = min(round(picture.shape[1] * high / wide), picture.shape[0])
     if strip < picture.shape[0] * 0.95:
         yield cv2.resize(picture[-strip:], SAVED, interpolation=cv2.INTER_AREA)
-
-
-def _lines(users: sv.Detections) -> Iterator[str]:
-    wide, high = SAVED
-    for box, kind in zip(users.xyxy, np.asarray(users.class_id), strict=True):
-        left, top, right, bottom = box
-        yield (
-            f"{kind} {(left + right) / 2 / wide:.5f} {(top + bottom) / 2 / high:.5f} "
-            f"{(right - left) / wide:.5f} {(bottom - top) / high:.5f}"
-        )
