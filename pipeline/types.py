@@ -214,6 +214,10 @@ class Hit:
 PlateColor = Literal["white", "yellow", "blue", "red"]
 """Ground of a number plate."""
 
+PlateOutcome = Literal["legible", "not_legible", "not_found", "not_read", "reading_off", "not_carried"]
+"""What became of a plate: sure enough to be told as the vehicle's; read, but not surely; no plate in the
+pictures; nobody could look; the operator has plates not read; such road users carry none."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlateSight:
@@ -240,9 +244,8 @@ class PlateReading:
     voted: tuple[str, ...]
     """Line by line before the grammar's corrections."""
     confidence: float
-    """0..1 that every character of `voted` is right, before calibration."""
-    legible: bool
-    """Sure enough to be told as the vehicle's plate: fits the grammar, and confident."""
+    """0..1 that every character of `voted` is right."""
+    outcome: PlateOutcome
     form: str | None
     """car, joint, motorbike, diplomatic, military; None: fits none (a foreign plate, or misread)."""
     province: str | None
@@ -251,10 +254,15 @@ class PlateReading:
     reason: str = ""
     """Why it is not legible, as a sentence; "" when it is."""
 
+    @property
+    def legible(self) -> bool:
+        """Sure enough to be told as the vehicle's plate."""
+        return self.outcome == "legible"
+
     @classmethod
-    def unread(cls, reason: str) -> PlateReading:
+    def unread(cls, reason: str, outcome: PlateOutcome = "not_read") -> PlateReading:
         """Nothing was read."""
-        return cls("", (), (), 0.0, False, None, None, None, (), reason)
+        return cls("", (), (), 0.0, outcome, None, None, None, (), reason)
 
 
 class RecordingError(Exception):

@@ -53,6 +53,7 @@ def demo(
     Runs until Ctrl-C, then says where the evidence lies.
     """
     from pipeline.cameras.replay import ReplayError, served
+    from pipeline.config.load import ConfigError
     from pipeline.events.errors import EventsError
     from pipeline.evidence import EvidenceError
     from pipeline.perception.errors import PerceptionError
@@ -98,6 +99,8 @@ def demo(
             also = ", ".join(url.rpartition("/")[2] for url in others)
             err.print(f"cameras, for any player too: {first}, {also}", markup=False)
             run_until_stopped(worker, out if live else None, below=lambda: board.render(expected), over=over)
+    except ConfigError as error:
+        fail(*error.problems)
     except ReplayError as error:
         fail(f"{error}" + ("; `--port 0` takes a free one" if port else ""))
     except (PerceptionError, EventsError, EvidenceError, RuleError, OSError) as error:

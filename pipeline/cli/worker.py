@@ -23,6 +23,7 @@ def run(
 
     Logs go to standard error: readable lines on a terminal, JSON elsewhere.
     """
+    from pipeline.config.load import ConfigError
     from pipeline.events.errors import EventsError
     from pipeline.evidence import EvidenceError
     from pipeline.perception.errors import PerceptionError
@@ -37,6 +38,8 @@ def run(
     configure_logs("warning" if table and log_level == "info" else log_level)
     try:
         worker = Worker(config, {camera_id: Scene(scene) for camera_id, scene in scenes.items()})
+    except ConfigError as error:
+        fail(*error.problems)
     except (PerceptionError, EventsError, EvidenceError, RuleError) as error:
         fail(str(error))
     except OSError as error:

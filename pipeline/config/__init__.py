@@ -3,7 +3,13 @@
 from pipeline.config.camera import CameraSettings, StreamSettings
 from pipeline.config.model import ModelSettings
 from pipeline.config.root import Config, WorkerSettings
-from pipeline.config.sinks import EvidenceSettings, KafkaSettings, OutboxSettings, TracksSettings
+from pipeline.config.sinks import (
+    EvidenceSettings,
+    KafkaSettings,
+    OutboxSettings,
+    PlatesSettings,
+    TracksSettings,
+)
 
 __all__ = [
     "CameraSettings",
@@ -12,6 +18,7 @@ __all__ = [
     "KafkaSettings",
     "ModelSettings",
     "OutboxSettings",
+    "PlatesSettings",
     "StreamSettings",
     "TracksSettings",
     "WorkerSettings",

@@ -11,7 +11,13 @@ from pydantic import Field, model_validator
 from pipeline.config.base import Settings
 from pipeline.config.camera import CameraId, CameraSettings
 from pipeline.config.model import ModelSettings
-from pipeline.config.sinks import EvidenceSettings, KafkaSettings, OutboxSettings, TracksSettings
+from pipeline.config.sinks import (
+    EvidenceSettings,
+    KafkaSettings,
+    OutboxSettings,
+    PlatesSettings,
+    TracksSettings,
+)
 
 
 class WorkerSettings(Settings):
@@ -36,6 +42,9 @@ class Config(Settings):
     """Without it, events stay in the outbox, where `ngatu events` reads them."""
     outbox: OutboxSettings = OutboxSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    plates: PlatesSettings = PlatesSettings()
+    law: Path | None = None
+    """Folder with a YAML file for each decree, instead of the shipped ones (configs/law)."""
     tracks: TracksSettings = TracksSettings()
 
     @model_validator(mode="after")

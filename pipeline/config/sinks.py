@@ -59,6 +59,14 @@ class TracksSettings(Settings):
     """All cameras together; the oldest days go first."""
 
 
+class PlatesSettings(Settings):
+    """Number plates of vehicles in acts."""
+
+    enabled: bool = True
+    """Read them: about a fifth of a second of one core for each vehicle, never more than one core. Without a
+    plate every violation is violation.incomplete."""
+
+
 class EvidenceSettings(Settings):
     """What is kept as proof."""
 

@@ -88,7 +88,7 @@ def _keys_at(model: type[BaseModel], loc: Loc) -> list[str]:
         if isinstance(part, str):
             annotations = [m.model_fields[part].annotation for m in here if part in m.model_fields]
             here = [inner for annotation in annotations for inner in _models_in(annotation)]
-    return [key for m in here for key in m.model_fields]
+    return [field.alias or key for m in here for key, field in m.model_fields.items()]
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

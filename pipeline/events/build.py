@@ -14,19 +14,20 @@ from pydantic_core import to_jsonable_python
 
 from pipeline.config import CameraSettings
 from pipeline.events import schema
+from pipeline.events.blocks import (
+    box,
+    evidence_block,
+    law_block,
+    no_evidence,
+    plate_block,
+    sighting,
+    time_block,
+)
+from pipeline.events.complete import settled
 from pipeline.events.errors import EventsError
 from pipeline.events.event import Event, EventType, event_id, milliseconds, moment, rfc3339
-from pipeline.types import (
-    CameraHealth,
-    EvidenceBundle,
-    FlowCount,
-    FrameTime,
-    Hit,
-    LaneState,
-    MissingItem,
-    PlateReading,
-    TrackPoint,
-)
+from pipeline.law import InForce
+from pipeline.types import CameraHealth, EvidenceBundle, FlowCount, Hit, LaneState, MissingItem, PlateReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,99 +41,80 @@ class Origin:
     model_sha256: str
 
 
-def candidate_id(hit: Hit) -> str:
-    """The id of the hit's event: the same for the same camera, rule, track and decisive moment."""
-    return event_id(_type(hit), hit.camera_id, hit.rule, hit.track_id, milliseconds(hit.at.time_s))
+def act_id(hit: Hit) -> str:
+    """The id of the hit's event, whole or not: the same for the same camera, rule, track and moment."""
+    kind = EventType.SECURITY if hit.concern == "security" else EventType.VIOLATION
+    return event_id(kind, hit.camera_id, hit.rule, hit.track_id, milliseconds(hit.at.time_s))
 
 
-def build_candidate(
-    hit: Hit, camera: CameraSettings, origin: Origin, *, missing: Sequence[MissingItem]
+def build_act(
+    hit: Hit,
+    camera: CameraSettings,
+    origin: Origin,
+    *,
+    missing: Sequence[MissingItem],
+    law: InForce | None,
+    plate: PlateReading,
 ) -> Event:
-    """The hit's event with no evidence yet, and why: what the journal keeps. See `with_evidence`."""
+    """The hit's event with no evidence yet, and why: what the journal keeps.
+
+    `with_evidence` and `with_plate` add to it, and its type follows: violation.incomplete until nothing is
+    missing. `law` and `plate` do not concern security incidents.
+    """
+    security = hit.concern == "security"
     with _making(f"hit {hit.rule} of camera {hit.camera_id}"):
-        data = (schema.SecurityIncident if hit.concern == "security" else schema.ViolationCandidate)(
-            camera=_camera(camera),
-            rule=hit.rule,
-            shadow=hit.shadow,
-            track=hit.track_id,
-            road_user=hit.kind,
-            confidence=hit.confidence,
-            moments=schema.Moments(
-                before=_sighting(hit.before), at=_sighting(hit.at), after=_sighting(hit.after)
+        data: dict[str, Any] = {
+            "camera": _camera(camera),
+            "rule": hit.rule,
+            "shadow": hit.shadow,
+            "track": hit.track_id,
+            "road_user": hit.kind,
+            "confidence": hit.confidence,
+            "moments": schema.Moments(
+                before=sighting(hit.before), at=sighting(hit.at), after=sighting(hit.after)
             ),
-            time=_time(hit.time),
-            facts=_jsonable(hit.facts),
-            geometry=_jsonable(hit.geometry),
-            lamps={name: schema.Lamp(box=_box(box), color=color) for name, (box, color) in hit.lamps.items()},
-            evidence=schema.Evidence(
-                bundle=None, manifest_sha256=None, signature_key_id=None, items=(), missing=_missing(missing)
-            ),
-            worker=_worker(origin),
-            model=schema.Model(name=origin.model_name, sha256=origin.model_sha256),
+            "time": time_block(hit.time),
+            "facts": _jsonable(hit.facts),
+            "geometry": _jsonable(hit.geometry),
+            "lamps": {
+                name: schema.Lamp(box=box(edges), color=color) for name, (edges, color) in hit.lamps.items()
+            },
+            "evidence": no_evidence(missing),
+            "worker": _worker(origin),
+            "model": schema.Model(name=origin.model_name, sha256=origin.model_sha256),
+        }
+        if not security:
+            data |= {"law": None if law is None else law_block(law), "plate": plate_block(plate)}
+        return settled(
+            Event(
+                id=act_id(hit),
+                type=EventType.SECURITY if security else EventType.INCOMPLETE,
+                source=_source(origin, hit.camera_id),
+                subject=f"{hit.rule}/{hit.track_id}",
+                time=moment(hit.at.time_s),
+                key=hit.camera_id,
+                data=data,
+            )
         )
-    return Event(
-        id=candidate_id(hit),
-        type=_type(hit),
-        source=_source(origin, hit.camera_id),
-        subject=f"{hit.rule}/{hit.track_id}",
-        time=moment(hit.at.time_s),
-        key=hit.camera_id,
-        data=data.model_dump(mode="json"),
-    )
 
 
 def with_evidence(event: Event, bundle: EvidenceBundle, evidence_root: Path) -> Event:
-    """The candidate with its finished bundle; the id stays. EventsError when it lies outside the root."""
-    try:
-        place = bundle.path.relative_to(evidence_root).as_posix()
-    except ValueError:
-        raise EventsError(f"evidence {bundle.path} is not below the evidence root {evidence_root}") from None
-    with _making(f"evidence {place}"):
-        evidence = schema.Evidence(
-            bundle=place,
-            manifest_sha256=bundle.manifest_sha256,
-            signature_key_id=bundle.signature_key_id,
-            items=tuple(
-                schema.EvidenceFile(
-                    role=item.role,
-                    file=item.file,
-                    media_type=item.media_type,
-                    size_bytes=item.size_bytes,
-                    sha256=item.sha256,
-                    captured_at=None if item.captured_at_s is None else moment(item.captured_at_s),
-                )
-                for item in bundle.items
-            ),
-            missing=_missing(bundle.missing),
-        )
-    return replace(event, data={**event.data, "evidence": evidence.model_dump(mode="json")})
+    """The act with its finished bundle; the id stays. EventsError when it lies outside the root."""
+    evidence = evidence_block(bundle, evidence_root)
+    with _making(f"the evidence of {event.subject}"):
+        return settled(replace(event, data={**event.data, "evidence": evidence}))
 
 
 def with_plate(event: Event, reading: PlateReading) -> Event:
-    """The candidate with what was read of the vehicle's plate; the id stays."""
+    """The act with what became of the vehicle's plate; the id stays."""
     with _making(f"the plate of {event.subject}"):
-        plate = schema.Plate(
-            text=reading.text,
-            lines=reading.lines,
-            voted=reading.voted,
-            confidence=reading.confidence,
-            legible=reading.legible,
-            form=reading.form,
-            province=reading.province,
-            color=reading.color,
-            sights=tuple(
-                schema.PlateSight(
-                    captured_at=moment(sight.captured_at_s),
-                    box=_box(sight.box),
-                    lines=sight.lines,
-                    confidence=sight.confidence,
-                    char_px=sight.char_px,
-                )
-                for sight in reading.sights
-            ),
-            reason=reading.reason,
-        )
-    return replace(event, data={**event.data, "plate": plate.model_dump(mode="json")})
+        return settled(replace(event, data={**event.data, "plate": plate_block(reading)}))
+
+
+def reviewed(event: Event) -> Event:
+    """An act's event out of the journal, perhaps of an earlier version, with the type it has today."""
+    with _making(f"the journal's {event.subject}"):
+        return settled(event)
 
 
 def build_flow(
@@ -197,7 +179,7 @@ def build_health(
             since=moment(health.since_s),
             reason=health.reason,
             reconnects=health.reconnects,
-            time=None if health.time is None else _time(health.time),
+            time=None if health.time is None else time_block(health.time),
             codec=health.codec,
             width_px=width_px,
             height_px=height_px,
@@ -214,10 +196,6 @@ def build_health(
         key=camera.id,
         data=data.model_dump(mode="json"),
     )
-
-
-def _type(hit: Hit) -> EventType:
-    return EventType.SECURITY if hit.concern == "security" else EventType.VIOLATION
 
 
 @contextmanager
@@ -250,24 +228,3 @@ def _worker(origin: Origin) -> schema.Worker:
 
 def _source(origin: Origin, camera_id: str) -> str:
     return f"/workers/{origin.worker_id}/cameras/{camera_id}"
-
-
-def _time(time: FrameTime) -> schema.Time:
-    return schema.Time(
-        source=time.source,
-        offset_ms=round(time.offset_ms, 3),
-        uncertainty_ms=round(time.uncertainty_ms, 3),
-    )
-
-
-def _sighting(point: TrackPoint) -> schema.Sighting:
-    return schema.Sighting(captured_at=moment(point.time_s), box=_box(point.box))
-
-
-def _box(box: tuple[float, float, float, float]) -> schema.Box:
-    left, top, right, bottom = (round(float(edge), 5) for edge in box)
-    return left, top, right, bottom
-
-
-def _missing(parts: Sequence[MissingItem]) -> tuple[schema.MissingEvidence, ...]:
-    return tuple(schema.MissingEvidence(role=part.role, reason=part.reason) for part in parts)

@@ -24,6 +24,9 @@ class EventType(StrEnum):
     """What an event tells of."""
 
     VIOLATION = "violation.candidate"
+    """Whole: an officer can decide on it."""
+    INCOMPLETE = "violation.incomplete"
+    """An act of which something is missing, such as a legible plate."""
     SECURITY = "security.incident"
     HEALTH = "camera.health"
     FLOW = "traffic.flow"
@@ -100,9 +103,13 @@ def rfc3339(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
-def schema_id(event_type: EventType) -> str:
+ACTS = (EventType.VIOLATION, EventType.INCOMPLETE, EventType.SECURITY)
+"""What a rule saw, whole or not."""
+
+
+def schema_id(event_type: EventType, version: int) -> str:
     """The `$id` of the type's JSON Schema: its events' `dataschema`."""
-    return f"urn:ngatu:schema:{event_type}:v1"
+    return f"urn:ngatu:schema:{event_type}:v{version}"
 
 
 def to_cloudevent(event: Event) -> CloudEvent:
@@ -114,7 +121,8 @@ def to_cloudevent(event: Event) -> CloudEvent:
         "subject": event.subject,
         "time": event.time,
         "datacontenttype": "application/json",
-        "dataschema": schema_id(event.type),
+        # Its own: an event of an earlier version may have waited in the outbox.
+        "dataschema": schema_id(event.type, event.data["schema_version"]),
         "partitionkey": event.key,
     }
     return CloudEvent(attributes, dict(event.data))

@@ -164,7 +164,7 @@ def check(settings: KafkaSettings, timeout_s: float = 5.0) -> BrokerReport:
         raise SinkError(f"{_name(settings)} cannot be examined: {_short(error)}") from error
     finally:
         producer.close(timeout=1)
-    missing = tuple(topic for topic in topics(settings).values() if topic not in existing)
+    missing = tuple(topic for topic in dict.fromkeys(topics(settings).values()) if topic not in existing)
     return BrokerReport(nodes, ".".join(map(str, producer.config["api_version"])), missing)
 
 
@@ -172,6 +172,8 @@ def topics(settings: KafkaSettings) -> dict[EventType, str]:
     """Where each type goes."""
     return {
         EventType.VIOLATION: settings.violations_topic,
+        # One queue for whoever reviews: the type tells them apart, and a camera's acts keep their order.
+        EventType.INCOMPLETE: settings.violations_topic,
         EventType.SECURITY: settings.security_topic,
         EventType.HEALTH: settings.cameras_topic,
         EventType.FLOW: settings.flow_topic,
@@ -252,6 +254,7 @@ def _create_topics(admin: Any, settings: KafkaSettings) -> None:
             policy = "compact" if event_type is EventType.HEALTH else "delete"
             with contextlib.suppress(kafka_errors.TopicAlreadyExistsError):
                 admin.create_topics({topic: {"configs": {"cleanup.policy": policy}}}, wait_for_metadata=True)
+            existing.add(topic)
     except (kafka_errors.AuthorizationError, kafka_errors.PolicyViolationError):
         raise SinkError(
             f"{_name(settings)} has no topic {topic} that user {settings.username!r} may see or create: "

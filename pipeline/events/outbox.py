@@ -26,10 +26,17 @@ from pipeline.events.outbox_file import clear_errors, open_outbox
 
 log = structlog.get_logger(__name__)
 
-PRIORITY = {EventType.VIOLATION: 0, EventType.SECURITY: 0, EventType.HEALTH: 1, EventType.FLOW: 2}
+PRIORITY = {
+    EventType.VIOLATION: 0,
+    EventType.INCOMPLETE: 0,
+    EventType.SECURITY: 0,
+    EventType.HEALTH: 1,
+    EventType.FLOW: 2,
+}
 """What is sent first and refused last."""
 REMEMBER_DAYS = {
     EventType.VIOLATION: 366.0,
+    EventType.INCOMPLETE: 366.0,
     EventType.SECURITY: 366.0,
     EventType.HEALTH: 2.0,
     EventType.FLOW: 2.0,

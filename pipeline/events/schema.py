@@ -7,35 +7,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
+from pydantic import Field, JsonValue, WithJsonSchema
 
-from pipeline.events.event import EventType, rfc3339, schema_id
-from pipeline.types import CameraState, LampColor, LevelOfService, PlateColor, RoadUserKind, TimeSource
+from pipeline.events.event import EventType, schema_id
+from pipeline.events.schema_base import Box, Data, Moment, Point, Sha256, Share
+from pipeline.events.schema_law import Law
+from pipeline.types import (
+    CameraState,
+    LampColor,
+    LevelOfService,
+    PlateColor,
+    PlateOutcome,
+    RoadUserKind,
+    TimeSource,
+)
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-
-Moment = Annotated[
-    AwareDatetime,
-    PlainSerializer(rfc3339, return_type=str),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "format": "date-time",
-            "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
-            "description": "RFC 3339, UTC, milliseconds.",
-        }
-    ),
-]
-Share = Annotated[float, Field(ge=0, le=1)]
-Point = tuple[float, float]
-Box = tuple[float, float, float, float]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Data(BaseModel):
-    """What all data share."""
-
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class Camera(Data):
@@ -129,8 +116,33 @@ class Evidence(Data):
     missing: tuple[MissingEvidence, ...]
 
 
-class _Act(Data):
-    schema_version: Literal[1] = 1
+Part = Literal[
+    "plate_not_carried",
+    "plate_reading_off",
+    "plate_not_read",
+    "plate_not_found",
+    "plate_not_legible",
+    "still_before",
+    "still_at",
+    "still_after",
+    "clip",
+    "clip_before",
+    "clip_after",
+    "geometry",
+]
+"""What a whole record needs and this one lacks; docs/events.md says what each means."""
+
+
+class MissingPart(Data):
+    """A part that a whole record needs and that could not be had."""
+
+    code: Part
+    reason: str
+
+
+class Act(Data):
+    """What a rule saw, whatever its type."""
+
     camera: Camera
     rule: str
     """red_light, stop_line, wrong_way, intrusion, crowd, ..."""
@@ -169,6 +181,8 @@ class PlateSight(Data):
 class Plate(Data):
     """The vehicle's number plate."""
 
+    outcome: PlateOutcome
+    """What became of it."""
     text: str
     """Corrected by the grammar, without separators; "" when none was read."""
     lines: tuple[str, ...]
@@ -190,18 +204,37 @@ class Plate(Data):
     """Why it is not legible; "" when it is."""
 
 
-class ViolationCandidate(_Act):
-    """An act that a rule saw. A candidate, not a violation, until an officer confirms it."""
+class _Violation(Act):
+    law: Law | None = None
+    """null: the event was made by a version that knew no law."""
+    plate: Plate
 
-    plate: Plate | None = None
-    """null: no plate was looked for, as of people and bicycles, or not yet."""
+
+class ViolationCandidate(_Violation):
+    """An act with everything that a record must hold: legible plate, stills before, at and after, clip,
+    geometry. A candidate, not a violation, until an officer confirms it."""
+
+    schema_version: Literal[2] = 2
+    missing: Annotated[tuple[MissingPart, ...], Field(max_length=0)] = ()
+    """Always empty: what lacks a part is a violation.incomplete."""
 
 
-class SecurityIncident(_Act):
+class ViolationIncomplete(_Violation):
+    """An act that a rule saw, and whose record lacks something: by it alone nobody is held to account."""
+
+    schema_version: Literal[1] = 1
+    missing: Annotated[tuple[MissingPart, ...], Field(min_length=1)]
+
+
+class SecurityIncident(Act):
     """Something that a security rule saw: somebody in a closed zone, a crowd, a thing left alone.
 
     Boxes are those of one person or thing, or around all people of a crowd.
     """
+
+    schema_version: Literal[1] = 1
+    missing: tuple[MissingPart, ...] = ()
+    """What its record lacks of stills, clip and geometry; it is told all the same."""
 
 
 class LaneCount(Data):
@@ -268,6 +301,7 @@ class CameraHealthReport(Data):
 
 MODELS: dict[EventType, type[Data]] = {
     EventType.VIOLATION: ViolationCandidate,
+    EventType.INCOMPLETE: ViolationIncomplete,
     EventType.SECURITY: SecurityIncident,
     EventType.HEALTH: CameraHealthReport,
     EventType.FLOW: TrafficFlow,
@@ -276,5 +310,7 @@ MODELS: dict[EventType, type[Data]] = {
 
 def json_schema(event_type: EventType) -> dict[str, Any]:
     """The published JSON Schema of the type's data."""
-    schema = MODELS[event_type].model_json_schema(mode="serialization")
-    return {"$schema": DIALECT, "$id": schema_id(event_type), **schema, "title": str(event_type)}
+    model = MODELS[event_type]
+    named = schema_id(event_type, model.model_fields["schema_version"].default)
+    schema = model.model_json_schema(mode="serialization")
+    return {"$schema": DIALECT, "$id": named, **schema, "title": str(event_type)}

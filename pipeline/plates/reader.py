@@ -89,7 +89,7 @@ class PlateReader:
                 _told(found)
                 if found
                 else PlateReading.unread(
-                    f"no plate can be made out in {looked} picture{'s' if looked > 1 else ''}"
+                    f"no plate can be made out in {looked} picture{'s' if looked > 1 else ''}", "not_found"
                 )
             )
             if reading.legible and _agree(found, reading.voted) >= _ENOUGH:
@@ -175,7 +175,7 @@ def _told(found: Sequence[tuple[Sighting, Candidate, bool]]) -> PlateReading:
         lines=corrected.lines,
         voted=voted.lines,
         confidence=round(confidence, 4),
-        legible=not reason,
+        outcome="not_legible" if reason else "legible",
         form=corrected.form,
         province=corrected.province,
         color=color,

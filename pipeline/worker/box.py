@@ -54,8 +54,8 @@ class Worker:
         """Load the model, open outbox and evidence.
 
         `scenes` has one scene for every camera id; `observer` is told of frames and events as they pass.
-        Raises PerceptionError, RuleError, EvidenceError, OutboxError or OSError (metrics port) with a
-        sentence that says what to do.
+        Raises PerceptionError, RuleError, EvidenceError, OutboxError, ConfigError (law) or OSError (metrics
+        port) with a sentence that says what to do.
         """
         self.config = config
         self._observer = observer or Observer()

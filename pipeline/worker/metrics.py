@@ -70,9 +70,21 @@ class Metrics:
         self.evidence_missing = Counter(
             "ngatu_evidence_missing_total", "Parts of evidence that could not be had", ["role"], registry=r
         )
+        self.acts = Counter(
+            "ngatu_acts_total",
+            "Acts told, by type: violation.candidate (whole), violation.incomplete, security.incident",
+            ["rule", "type"],
+            registry=r,
+        )
+        self.acts_missing = Counter(
+            "ngatu_acts_missing_total",
+            "Parts of a whole record that acts lacked; an act may lack several",
+            ["rule", "part"],
+            registry=r,
+        )
         self.plates = Counter(
             "ngatu_plates_total",
-            "Plates of vehicles in acts: legible, unsure (read, not surely), none (not read)",
+            "Plates of vehicles in acts: legible, not_legible (read, not surely), not_found, not_read",
             ["outcome"],
             registry=r,
         )

@@ -40,11 +40,24 @@ _FIRST = 2
 class PlateDesk:
     """Reads the plates of one worker's acts; threads may share it."""
 
-    def __init__(self, overdue: Callable[[], int]) -> None:
-        """`overdue` counts acts whose proof could be made by now."""
+    def __init__(self, overdue: Callable[[], int], enabled: bool = True) -> None:
+        """`overdue` counts acts whose proof could be made by now; not `enabled`: nothing is read."""
         self._overdue = overdue
+        self._enabled = enabled
         self._reader: PlateReader | None = None
         self._turn = threading.Lock()
+
+    def unread(self, hit: Hit) -> PlateReading:
+        """What is known of the plate before anybody has looked."""
+        if hit.kind not in PLATED:
+            return PlateReading.unread(f"a {hit.kind} carries no plate", "not_carried")
+        if not self._enabled:
+            return PlateReading.unread("this worker does not read plates (plates.enabled)", "reading_off")
+        return PlateReading.unread("the worker stopped before the plate was read")
+
+    def reads(self, hit: Hit) -> bool:
+        """Whether there is anything to look for."""
+        return hit.concern == "traffic" and self._enabled and hit.kind in PLATED
 
     def read(self, hit: Hit, recording: Recording) -> PlateReading:
         """The plate of the vehicle that did it, or why it was not read. Never raises."""

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 
 import structlog
 
 from pipeline.config import Config
-from pipeline.events.build import Origin, build_candidate, build_flow, with_evidence, with_plate
+from pipeline.events.build import Origin, build_act, build_flow, reviewed, with_evidence, with_plate
 from pipeline.events.errors import EventsError, OutboxFull
-from pipeline.events.event import Event, EventType
+from pipeline.events.event import ACTS, Event, EventType
 from pipeline.events.outbox import Outbox, Put
 from pipeline.evidence import ROLES, EvidenceError, EvidenceMaker
+from pipeline.law.load import load_law
 from pipeline.types import Frame, Hit, MissingItem, PlateReading
+from pipeline.worker.law import law_of
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.minutes import FlowMinute
-from pipeline.worker.plates import PLATED, PlateDesk
+from pipeline.worker.plates import PlateDesk
 from pipeline.worker.proof import ProofQueue
 from pipeline.worker.watch import CameraWatch
 
@@ -56,7 +58,6 @@ class Teller:
         metrics: Metrics,
         observer: Observer,
     ) -> None:
-        self._cameras = config.cameras
         self._watches = watches
         self._evidence = evidence
         self._outbox = outbox
@@ -71,7 +72,10 @@ class Teller:
             limit=PROOFS_WAITING,
             threads=PROOF_THREADS,
         )
-        self._plates = PlateDesk(self.proofs.overdue)
+        self._plates = PlateDesk(self.proofs.overdue, config.plates.enabled)
+        self._law = load_law(config.law)
+        self.told: Counter[EventType] = Counter()
+        """Acts on this box's disk since the start, without those of rules on trial."""
 
     def take_hit(self, hit: Hit, now_s: float) -> None:
         """Put a hit into the outbox's journal; its proof follows once its clip is filmed."""
@@ -85,11 +89,14 @@ class Teller:
         self.proofs.submit(hit, now_s)
 
     def _bare_candidate(self, hit: Hit, reason: str) -> Event:
-        return build_candidate(
-            hit,
-            self._watches[hit.camera_id].settings,
-            self._origin,
-            missing=[MissingItem(role, reason) for role in ROLES],
+        return self._act(hit, [MissingItem(role, reason) for role in ROLES])
+
+    def _act(self, hit: Hit, missing: Sequence[MissingItem]) -> Event:
+        """The act as it stands before its evidence and plate."""
+        watch = self._watches[hit.camera_id]
+        law = law_of(hit, watch.scene, self._law)
+        return build_act(
+            hit, watch.settings, self._origin, missing=missing, law=law, plate=self._plates.unread(hit)
         )
 
     def _prove(self, hit: Hit, patience_s: float) -> None:
@@ -110,7 +117,7 @@ class Teller:
 
     def _with_plate(self, event: Event, hit: Hit, watch: CameraWatch, patience_s: float) -> Event:
         """The evidence is on disk by now: whatever becomes of the plate, the event goes out."""
-        if event.type is not EventType.VIOLATION or hit.kind not in PLATED:
+        if not self._plates.reads(hit):
             return event
         began = time.monotonic()
         if patience_s <= 0:
@@ -118,8 +125,7 @@ class Teller:
         else:
             reading = self._plates.read(hit, watch.camera)
         self._metrics.plate_seconds.observe(time.monotonic() - began)
-        outcome = "legible" if reading.legible else "unsure" if reading.text else "none"
-        self._metrics.plates.labels(outcome).inc()
+        self._metrics.plates.labels(reading.outcome).inc()
         try:
             return with_plate(event, reading)
         except EventsError as error:
@@ -151,29 +157,41 @@ class Teller:
         except EventsError as error:
             if isinstance(error, OutboxFull):
                 self._metrics.events_refused.labels(event.type.value).inc()
-            if event.type in (EventType.VIOLATION, EventType.SECURITY):
+            if event.type in ACTS:
                 self._unstored.append(event)
             self.trouble("outbox", str(error))
         else:
             if outcome is Put.STORED:
                 self._observer.event_stored(event, time.time())
                 self._metrics.events.labels(event.type.value).inc()
+                if event.type in ACTS and not event.is_shadow:
+                    self._count(event)
+
+    def _count(self, event: Event) -> None:
+        self.told[event.type] += 1
+        rule = event.data["rule"]
+        self._metrics.acts.labels(rule, event.type.value).inc()
+        for part in event.data["missing"]:
+            self._metrics.acts_missing.labels(rule, part["code"]).inc()
 
     def recover(self) -> None:
         """Tell what an earlier run saw and could not tell any more."""
         self._evidence.store.sweep()
         for stored in self._evidence.store.unsent_bundles(self._outbox.knows):
             camera = stored.manifest.camera
-            settings = next((c for c in self._cameras if c.id == camera.id), None)
-            if settings is None:
+            if camera.id not in self._watches:
                 log.warning("bundle_of_unknown_camera", camera=camera.id, event_id=stored.event_id)
                 continue
-            event = build_candidate(stored.hit, settings, self._origin, missing=())
+            event = self._act(stored.hit, ())
             self.put(with_evidence(event, stored.bundle, self._evidence.store.root))
-            log.info("bundlerecovered", event_id=stored.event_id)
+            log.info("bundle_recovered", event_id=stored.event_id)
         for event in self._outbox.leftover_hits():
-            self.put(event)
-            log.info("hitrecovered", event_id=event.id)
+            try:
+                self.put(reviewed(event))
+            except EventsError as error:
+                self.trouble("journal", str(error))
+            else:
+                log.info("hit_recovered", event_id=event.id)
 
     def store_again(self) -> None:
         """Try once more what the disk would not take."""

@@ -12,8 +12,9 @@ from kafka import KafkaConsumer, TopicPartition
 
 from pipeline.config import CameraSettings, KafkaSettings
 from pipeline.config.camera import StreamSettings
-from pipeline.events.build import Origin, build_candidate, build_flow, build_health
+from pipeline.events.build import Origin, build_act, build_flow, build_health, with_evidence, with_plate
 from pipeline.events.event import Event
+from pipeline.law.load import load_law
 from pipeline.types import (
     CameraHealth,
     EvidenceBundle,
@@ -23,6 +24,8 @@ from pipeline.types import (
     Hit,
     LampColor,
     MissingItem,
+    PlateReading,
+    PlateSight,
     RoadUserKind,
     TrackPoint,
 )
@@ -31,6 +34,19 @@ START_S = 1_780_000_000.0
 ORIGIN = Origin("edge-7", "ngatu 0.1.0", "yolox_nano_416", "ab" * 32)
 RTCP = FrameTime(START_S, "rtcp", 12.5, 4.0)
 NOT_FINISHED = MissingItem("clip", "the worker stopped before the evidence was finished")
+LAW = load_law().in_force("red_light", RoadUserKind.MOTORBIKE, START_S)
+NO_PLATE = PlateReading.unread("the worker stopped before the plate was read")
+PLATE = PlateReading(
+    text="59P231316",
+    lines=("59P2", "31316"),
+    voted=("59P2", "31316"),
+    confidence=0.97,
+    outcome="legible",
+    form="motorbike",
+    province="59",
+    color="white",
+    sights=(PlateSight(START_S, (0.33, 0.6, 0.36, 0.63), ("59-P2", "313.16"), 0.97, 18.5),),
+)
 
 
 def camera(camera_id: str = "cam-1") -> CameraSettings:
@@ -55,7 +71,17 @@ def hit(camera_id: str = "cam-1", track_id: int = 17, at_s: float = START_S) -> 
     )
 
 
+def whole_bundle(root: Path) -> EvidenceBundle:
+    stills = [
+        EvidenceItem(role, f"{role}.jpg", "image/jpeg", 182_044, "cd" * 32, START_S + offset_s)
+        for role, offset_s in (("before", -1.2), ("at", 0.0), ("after", 0.8))
+    ]
+    clip = EvidenceItem("clip", "clip.mp4", "video/mp4", 2_182_044, "ef" * 32, START_S - 4)
+    return EvidenceBundle(root / "cam-1" / "20260528" / "b1", (*stills, clip), (), "01" * 32, "9f2c")
+
+
 def bundle(root: Path) -> EvidenceBundle:
+    """Of a camera that was lost."""
     return EvidenceBundle(
         path=root / "cam-1" / "20260528" / "b1",
         items=(
@@ -68,15 +94,23 @@ def bundle(root: Path) -> EvidenceBundle:
     )
 
 
+def act(seen: Hit, *, law: Any = LAW, plate: PlateReading = NO_PLATE) -> Event:
+    """Before there is any evidence."""
+    return build_act(seen, camera(seen.camera_id), ORIGIN, missing=[NOT_FINISHED], law=law, plate=plate)
+
+
+def incomplete(camera_id: str = "cam-1", track_id: int = 17, at_s: float = START_S) -> Event:
+    return act(hit(camera_id, track_id, at_s))
+
+
 def candidate(camera_id: str = "cam-1", track_id: int = 17, at_s: float = START_S) -> Event:
-    return build_candidate(hit(camera_id, track_id, at_s), camera(camera_id), ORIGIN, missing=[NOT_FINISHED])
+    root = Path("evidence")
+    return with_plate(with_evidence(incomplete(camera_id, track_id, at_s), whole_bundle(root), root), PLATE)
 
 
 def incident(camera_id: str = "cam-1", track_id: int = 17, at_s: float = START_S) -> Event:
     seen = replace(hit(camera_id, track_id, at_s), rule="intrusion", kind=RoadUserKind.PERSON, lamps={})
-    return build_candidate(
-        replace(seen, concern="security"), camera(camera_id), ORIGIN, missing=[NOT_FINISHED]
-    )
+    return act(replace(seen, concern="security"), law=None)
 
 
 def flow(camera_id: str = "cam-1", start_s: float = START_S) -> Event:

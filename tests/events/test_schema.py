@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 
-from pipeline.events.build import build_candidate, build_flow, candidate_id, with_evidence
+from pipeline.events.build import act_id, build_flow, with_evidence
 from pipeline.events.errors import EventsError
 from pipeline.events.event import Event, EventType, to_kafka, to_structured_json
 from pipeline.events.schema import json_schema
@@ -21,6 +21,7 @@ from tests.events.examples import (
     NOT_FINISHED,
     ORIGIN,
     START_S,
+    act,
     bundle,
     camera,
     candidate,
@@ -28,6 +29,7 @@ from tests.events.examples import (
     health,
     hit,
     incident,
+    incomplete,
 )
 
 
@@ -41,7 +43,7 @@ def validate(event: Event) -> None:
 
 
 def with_bundle(tmp_path: Path) -> Event:
-    return with_evidence(candidate(), bundle(tmp_path), tmp_path)
+    return with_evidence(incomplete(), bundle(tmp_path), tmp_path)
 
 
 @pytest.mark.parametrize("event_type", EventType)
@@ -49,7 +51,8 @@ def test_schema_is_published_whole(event_type: EventType) -> None:
     schema = json_schema(event_type)
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert schema["$id"] == f"urn:ngatu:schema:{event_type}:v1"
+    version = 2 if event_type is EventType.VIOLATION else 1
+    assert schema["$id"] == f"urn:ngatu:schema:{event_type}:v{version}"
     assert schema["title"] == event_type
     assert all(part.get("description") for part in [schema, *schema["$defs"].values()])
 
@@ -57,6 +60,7 @@ def test_schema_is_published_whole(event_type: EventType) -> None:
 def test_every_example_fits_its_schema(tmp_path: Path) -> None:
     for event in (
         candidate(),
+        incomplete(),
         incident(),
         with_bundle(tmp_path),
         flow(),
@@ -91,8 +95,8 @@ def test_schema_refuses_what_is_wrong(path: tuple[str, ...], value: Any) -> None
 
 def test_same_act_has_same_id_and_another_has_another() -> None:
     ids = {
-        candidate_id(act)
-        for act in (
+        act_id(seen)
+        for seen in (
             hit(),
             hit(at_s=START_S + 0.0001),
             hit(at_s=START_S + 0.001),
@@ -103,7 +107,7 @@ def test_same_act_has_same_id_and_another_has_another() -> None:
     }
     assert len(ids) == 5
     # Pinned: consumers have stored ids of earlier versions.
-    assert candidate_id(hit()) == "062fc2a8-d5c6-5108-a12e-a10c60537b0e"
+    assert act_id(hit()) == "062fc2a8-d5c6-5108-a12e-a10c60537b0e"
 
 
 def test_a_security_incident_is_no_violation() -> None:
@@ -120,7 +124,7 @@ def test_evidence_keeps_the_id_and_names_its_place(tmp_path: Path) -> None:
     assert evidence["bundle"] == "cam-1/20260528/b1"
     assert evidence["items"][0]["captured_at"] == "2026-05-28T20:26:40.000Z"
     assert evidence["missing"] == [{"role": "after", "reason": "camera cam-1 was lost 0.3 s after the act"}]
-    assert candidate().data["evidence"]["missing"][0]["reason"] == NOT_FINISHED.reason
+    assert incomplete().data["evidence"]["missing"][0]["reason"] == NOT_FINISHED.reason
     with pytest.raises(EventsError, match="not below the evidence root"):
         with_evidence(candidate(), bundle(tmp_path), tmp_path / "elsewhere")
 
@@ -133,7 +137,7 @@ def test_odd_facts_do_not_lose_a_candidate() -> None:
         "where": Path("lane"),
         "lanes": {"left"},
     }
-    event = build_candidate(replace(hit(), facts=facts), camera(), ORIGIN, missing=[])
+    event = act(replace(hit(), facts=facts))
     validate(event)
     assert event.data["facts"] == {
         "speed": 1.5,
@@ -145,17 +149,19 @@ def test_odd_facts_do_not_lose_a_candidate() -> None:
 
 
 def test_impossible_hit_is_named() -> None:
-    act = replace(hit(), at=TrackPoint(START_S, (0.0, 0.0, float("nan"), 1.0)))
+    odd = replace(hit(), at=TrackPoint(START_S, (0.0, 0.0, float("nan"), 1.0)))
     with pytest.raises(EventsError, match="red_light of camera cam-1 cannot become an event"):
-        build_candidate(act, camera(), ORIGIN, missing=[])
+        act(odd)
 
 
-@pytest.mark.parametrize("event", [candidate(), incident(), flow(), health()], ids=lambda event: event.type)
+@pytest.mark.parametrize(
+    "event", [candidate(), incomplete(), incident(), flow(), health()], ids=lambda event: event.type
+)
 def test_event_survives_the_outbox_text_and_the_wire(event: Event) -> None:
     assert Event.from_json(event.to_json()) == event
     message = to_kafka(event)
     assert message.headers["ce_specversion"] == b"1.0"
-    assert message.headers["ce_dataschema"] == f"urn:ngatu:schema:{event.type}:v1".encode()
+    assert message.headers["ce_dataschema"] == json_schema(event.type)["$id"].encode()
     assert message.headers["ce_source"] == b"/workers/edge-7/cameras/cam-1"
     assert message.headers["content-type"] == b"application/json"
     assert message.key == "cam-1"

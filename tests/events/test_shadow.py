@@ -12,19 +12,19 @@ import pytest
 
 from pipeline.config import OutboxSettings
 from pipeline.events import outbox as outboxes
-from pipeline.events.build import build_candidate
+from pipeline.events.build import act_id
 from pipeline.events.errors import OutboxFull
 from pipeline.events.event import Event, EventType
 from pipeline.events.outbox import Outbox, Put
 from pipeline.events.publisher import Publisher
 from pipeline.events.read import read_events
 from pipeline.events.sink import Delivery
-from tests.events.examples import NOT_FINISHED, ORIGIN, START_S, camera, candidate, hit, padded, wait_for
+from tests.events.examples import candidate, hit, padded, wait_for
 
 
 def on_trial(track_id: int = 17) -> Event:
-    act = replace(hit(track_id=track_id), shadow=True)
-    return build_candidate(act, camera(), ORIGIN, missing=[NOT_FINISHED])
+    seen = candidate(track_id=track_id)
+    return replace(seen, data={**seen.data, "shadow": True})
 
 
 class Taking:
@@ -122,4 +122,4 @@ def test_an_outbox_of_an_earlier_version_is_read_and_taken_over(tmp_path: Path) 
 
 
 def test_the_id_tells_repeats_whether_on_trial_or_not() -> None:
-    assert on_trial().id == build_candidate(hit(at_s=START_S), camera(), ORIGIN, missing=[]).id
+    assert on_trial().id == act_id(hit())

@@ -11,13 +11,13 @@ import jsonschema
 import pytest
 
 from pipeline.events import schema
-from pipeline.events.build import build_candidate, with_plate
+from pipeline.events.build import with_plate
 from pipeline.events.event import EventType
 from pipeline.sim.types import Plate
 from pipeline.types import Clip, FrameTime, Hit, PlateReading, RecordingError, RoadUserKind, Still, TrackPoint
 from pipeline.worker import plates
 from pipeline.worker.plates import MOST_OVERDUE, PlateDesk
-from tests.events.examples import ORIGIN, camera
+from tests.events.examples import act
 from tests.plates.test_reader import vehicle
 
 PLATE = Plate("59P231316", 2, "white")
@@ -69,8 +69,8 @@ def test_the_plate_of_an_act_is_in_its_event() -> None:
     assert reading.text == PLATE.text
     assert reading.legible
     assert len(ring.asked) == 2  # two that agree are enough
-    event = with_plate(build_candidate(hit(), camera(), ORIGIN, missing=()), reading)
-    jsonschema.validate(event.data, schema.json_schema(EventType.VIOLATION))
+    event = with_plate(act(hit()), reading)
+    jsonschema.validate(event.data, schema.json_schema(EventType.INCOMPLETE))
     told = event.data["plate"]
     assert (told["text"], told["lines"], told["province"]) == (PLATE.text, ["59P2", "31316"], "59")
     assert (told["form"], told["color"], told["legible"]) == ("motorbike", "white", True)
@@ -79,15 +79,11 @@ def test_the_plate_of_an_act_is_in_its_event() -> None:
 
 
 def test_without_a_plate_the_event_says_why() -> None:
-    event = build_candidate(hit(), camera(), ORIGIN, missing=())
-    assert event.data["plate"] is None
-    told = with_plate(event, PlateReading.unread("no time")).data
-    jsonschema.validate(told, schema.json_schema(EventType.VIOLATION))
-    assert (told["plate"]["text"], told["plate"]["legible"], told["plate"]["reason"]) == (
-        "",
-        False,
-        "no time",
-    )
+    told = with_plate(act(hit()), PlateReading.unread("no time")).data
+    jsonschema.validate(told, schema.json_schema(EventType.INCOMPLETE))
+    plate = told["plate"]
+    assert (plate["text"], plate["legible"], plate["outcome"]) == ("", False, "not_read")
+    assert {"code": "plate_not_read", "reason": "no time"} in told["missing"]
 
 
 def test_pictures_that_are_gone_are_done_without() -> None:
