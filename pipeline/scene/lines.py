@@ -34,6 +34,14 @@ def _bounds(points: Sequence[Point]) -> tuple[float, float, float, float]:
     return min(xs), min(ys), max(xs), max(ys)
 
 
+def _distance_m(point: Point, ground: Sequence[Point] | None) -> float | None:
+    """From a line, by its points and those of an arrow to the side of positive distances; all in metres."""
+    if ground is None:
+        return None
+    *line, start, end = ground
+    return geometry.signed_distance(point, line, geometry.minus(end, start))
+
+
 class StopLine:
     """A stop line; every point in and out is in picture heights, or metres where its name says so."""
 
@@ -67,10 +75,7 @@ class StopLine:
 
     def distance_m(self, point: Point) -> float | None:
         """The same for a place on the ground, in metres; None where the ground is not known."""
-        if self._ground is None:
-            return None
-        *line, start, end = self._ground
-        return geometry.signed_distance(point, line, geometry.minus(end, start))
+        return _distance_m(point, self._ground)
 
     def faces(self, point: Point) -> bool:
         """Whether going on in the direction of travel (or back against it) leads over the line's span."""
@@ -96,20 +101,16 @@ class StopLine:
         return next((name for name, area in self._exits.items() if geometry.inside(point, area)), None)
 
 
-class Lane:
-    """A lane; every point in and out is in picture heights, or metres where its name says so."""
+class _Area:
+    """A polygon; every point in is in picture heights, or metres where its name says so."""
 
-    def __init__(self, settings: LaneSettings, aspect: float, calibration: Calibration | None) -> None:
-        self.settings = settings
-        self.id = settings.id
-        self._polygon = in_proportion(settings.polygon, aspect)
+    def __init__(self, polygon: Sequence[Point], aspect: float, calibration: Calibration | None) -> None:
+        self._polygon = in_proportion(polygon, aspect)
         self._bounds = _bounds(self._polygon)
-        self._direction = in_proportion(settings.direction, aspect)
-        self.length = geometry.length(self._direction)
-        self._ground = _on_ground(settings.polygon, calibration)
+        self._ground = _on_ground(polygon, calibration)
 
     def holds(self, point: Point) -> bool:
-        """Whether the point is on the lane."""
+        """Whether the point is in it."""
         left, top, right, bottom = self._bounds
         near = left <= point[0] <= right and top <= point[1] <= bottom
         return near and geometry.inside(point, self._polygon)
@@ -121,6 +122,17 @@ class Lane:
     def depth_m(self, point: Point) -> float | None:
         """The same for a place on the ground, in metres; None where the ground is not known."""
         return None if self._ground is None else geometry.depth(point, self._ground)
+
+
+class Lane(_Area):
+    """A lane; every point in and out is in picture heights, or metres where its name says so."""
+
+    def __init__(self, settings: LaneSettings, aspect: float, calibration: Calibration | None) -> None:
+        super().__init__(settings.polygon, aspect, calibration)
+        self.settings = settings
+        self.id = settings.id
+        self._direction = in_proportion(settings.direction, aspect)
+        self.length = geometry.length(self._direction)
 
     def progress(self, point: Point) -> float:
         """How far along the lane, from the start of its direction line."""
@@ -137,29 +149,13 @@ class Lane:
         return abs(geometry.turn_deg(self.direction_at(point), vector))
 
 
-class Zone:
+class Zone(_Area):
     """An area with a purpose; every point in is in picture heights, or metres where its name says so."""
 
     def __init__(self, settings: ZoneSettings, aspect: float, calibration: Calibration | None) -> None:
+        super().__init__(settings.polygon, aspect, calibration)
         self.settings = settings
         self.id = settings.id
-        self._polygon = in_proportion(settings.polygon, aspect)
-        self._bounds = _bounds(self._polygon)
-        self._ground = _on_ground(settings.polygon, calibration)
-
-    def holds(self, point: Point) -> bool:
-        """Whether the point is in it."""
-        left, top, right, bottom = self._bounds
-        near = left <= point[0] <= right and top <= point[1] <= bottom
-        return near and geometry.inside(point, self._polygon)
-
-    def depth(self, point: Point) -> float:
-        """Distance from its edge, in picture heights; negative outside."""
-        return geometry.depth(point, self._polygon)
-
-    def depth_m(self, point: Point) -> float | None:
-        """The same for a place on the ground, in metres; None where the ground is not known."""
-        return None if self._ground is None else geometry.depth(point, self._ground)
 
 
 class SolidLine:
@@ -187,10 +183,7 @@ class SolidLine:
 
     def distance_m(self, point: Point) -> float | None:
         """The same for a place on the ground, in metres; None where the ground is not known."""
-        if self._ground is None:
-            return None
-        *line, start, end = self._ground
-        return geometry.signed_distance(point, line, geometry.minus(end, start))
+        return _distance_m(point, self._ground)
 
     def crossed(self, a: Point, b: Point) -> float | None:
         """Fraction 0..1 of the way from a to b at which it passes the line within its ends; else None."""
