@@ -17,7 +17,7 @@ from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
 from pipeline.rules.trajectory import Step
-from pipeline.rules.visits import Visits, lacks_zone, picture_geometry
+from pipeline.rules.visits import Visits, picture_geometry
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import Hit, RoadUserKind
 
@@ -73,7 +73,7 @@ class AbandonedObject:
     @classmethod
     def lacks(cls, scene: SceneSettings) -> str | None:
         """See base.Rule."""
-        return lacks_zone(scene, PURPOSE)
+        return base.lacks_zone(scene, PURPOSE)
 
     def observe(self, moment: Moment) -> Iterator[Hit]:
         """Hits of two-wheelers that have been left alone for long enough.

@@ -48,3 +48,9 @@ def lacks_signalled_line(scene: SceneSettings) -> str | None:
         for movement in line.movements.present().values()
     )
     return None if governed else "a stop line (stop_lines) with a movement that a lamp governs"
+
+
+def lacks_zone(scene: SceneSettings, purpose: str) -> str | None:
+    """What is missing for a rule that judges by zones of a purpose."""
+    drawn = any(zone.purpose == purpose for zone in scene.zones)
+    return None if drawn else f"a zone (zones) with purpose: {purpose}"

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
-from pipeline.rules.visits import AGAIN_S, PICTURES_S, Visit, Visits, lacks_zone, picture_geometry
+from pipeline.rules.visits import AGAIN_S, PICTURES_S, Visit, Visits, picture_geometry
 from pipeline.scene import Scene, SceneSettings
 from pipeline.scene.lines import Zone
 from pipeline.types import FrameTime, Hit, Observation, RoadUserKind, TrackPoint
@@ -82,7 +82,7 @@ class Crowd:
     @classmethod
     def lacks(cls, scene: SceneSettings) -> str | None:
         """See base.Rule."""
-        return lacks_zone(scene, PURPOSE)
+        return base.lacks_zone(scene, PURPOSE)
 
     def observe(self, moment: Moment) -> Iterator[Hit]:
         """Hits of gatherings that have lasted long enough.

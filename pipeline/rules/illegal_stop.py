@@ -94,9 +94,7 @@ class IllegalStop:
     @classmethod
     def lacks(cls, scene: SceneSettings) -> str | None:
         """See base.Rule."""
-        if any(zone.purpose == PURPOSE for zone in scene.zones):
-            return None
-        return f"a zone (zones) with purpose {PURPOSE}"
+        return base.lacks_zone(scene, PURPOSE)
 
     def observe(self, moment: Moment) -> Iterator[Hit]:
         """Hits of vehicles that have stood long enough.

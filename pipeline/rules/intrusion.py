@@ -13,7 +13,7 @@ from pydantic import Field
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.visits import Visits, lacks_zone, picture_geometry
+from pipeline.rules.visits import Visits, picture_geometry
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import Hit, RoadUserKind
 
@@ -42,7 +42,7 @@ class Intrusion:
     @classmethod
     def lacks(cls, scene: SceneSettings) -> str | None:
         """See base.Rule."""
-        return lacks_zone(scene, PURPOSE)
+        return base.lacks_zone(scene, PURPOSE)
 
     def observe(self, moment: Moment) -> Iterator[Hit]:
         """Hits of those who have been in the zone for long enough; confidence: see report."""

@@ -44,9 +44,7 @@ class Pavement(StayRule):
     @classmethod
     def lacks(cls, scene: SceneSettings) -> str | None:
         """See base.Rule."""
-        if any(zone.purpose == PURPOSE for zone in scene.zones):
-            return None
-        return f"a zone (zones) with purpose {PURPOSE}"
+        return base.lacks_zone(scene, PURPOSE)
 
     def places(self, moment: Moment) -> Iterable[Zone]:
         """See StayRule."""

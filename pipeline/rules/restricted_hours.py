@@ -35,7 +35,7 @@ class RestrictedHours(StayRule):
         """See base.Rule."""
         if any(zone.purpose == PURPOSE and zone.classes for zone in scene.zones):
             return None
-        return f"a zone (zones) with purpose {PURPOSE} and the `classes` that it is closed to"
+        return f"a zone (zones) with purpose: {PURPOSE} and the `classes` that it is closed to"
 
     def places(self, moment: Moment) -> Iterable[Zone]:
         """See StayRule: the zones in force now, by capture time."""

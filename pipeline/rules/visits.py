@@ -14,7 +14,7 @@ from itertools import count
 
 from pipeline.rules.moments import Moment
 from pipeline.rules.trajectory import Step, Track
-from pipeline.scene import Scene, SceneSettings
+from pipeline.scene import Scene
 from pipeline.scene.hours import in_force
 from pipeline.scene.lines import Zone
 from pipeline.types import RoadUserKind
@@ -202,12 +202,6 @@ class Visits:
         while heights[0][0] < step.time_s - HIDDEN_S:
             heights.popleft()
         return step.height < HIDDEN * max(height for _, height in heights)
-
-
-def lacks_zone(scene: SceneSettings, purpose: str) -> str | None:
-    """What is missing for a rule that judges by zones of a purpose."""
-    drawn = any(zone.purpose == purpose for zone in scene.zones)
-    return None if drawn else f"a zone (zones) with purpose: {purpose}"
 
 
 def picture_geometry(zone: Zone) -> dict[str, tuple[tuple[float, float], ...]]:
