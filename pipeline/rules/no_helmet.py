@@ -5,7 +5,7 @@ See docs/rules/no_helmet.md for the act, its look-alikes and how heads are told.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Annotated, ClassVar
@@ -15,10 +15,9 @@ from pydantic import Field
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.riders import SETTLE_S, Crew, Look, Looks, Rider, RiderParameters, outline, weight
-from pipeline.rules.trajectory import Track
-from pipeline.scene import Scene, SceneSettings
-from pipeline.types import Hit, RoadUserKind
+from pipeline.rules.riders import Crew, Rider, RiderParameters, RiderRule, Vote, outline, weight
+from pipeline.rules.trajectory import Step, Track
+from pipeline.types import Head, Hit
 
 
 class NoHelmetParameters(RiderParameters):
@@ -29,61 +28,37 @@ class NoHelmetParameters(RiderParameters):
 
 
 @dataclass(slots=True)
-class _Ride:
+class _Ride(Vote):
     crew: Crew = field(default_factory=Crew)
-    clear_s: float | None = None
-    """When the vote was clear first."""
 
 
-class NoHelmet:
+class NoHelmet(RiderRule[_Ride, NoHelmetParameters]):
     """Votes on each rider's head, see riders."""
 
     name: ClassVar[str] = "no_helmet"
     parameters: ClassVar[type[base.Parameters]] = NoHelmetParameters
-    classes: ClassVar[frozenset[str]] = frozenset(("helmet", "head"))
-    """What the model must know."""
 
-    def __init__(self, scene: Scene, parameters: NoHelmetParameters) -> None:
-        self._parameters = parameters
-        self._looks = Looks()
-        self._rides: dict[tuple[int, int], _Ride] = {}
-        self._reported: set[int] = set()
+    def begin(self) -> _Ride:
+        """See RiderRule."""
+        return _Ride()
 
-    @classmethod
-    def lacks(cls, scene: SceneSettings) -> str | None:
-        """See base.Rule: nothing needs to be drawn."""
-        return None
+    def add(self, vote: _Ride, step: Step, heads: Sequence[Head], aspect: float) -> bool:
+        """See RiderRule; a clear vote settles also while no head is seen."""
+        vote.crew.add(step, heads, aspect)
+        return True
 
-    def observe(self, moment: Moment) -> Iterator[Hit]:
-        """Hits of motorbikes with a rider whose head is bare by a clear vote.
+    def is_clear(self, vote: _Ride) -> bool:
+        """Whether a rider's head is bare."""
+        return self._bare(vote.crew) is not None
+
+    def hit(self, moment: Moment, track: Track, vote: _Ride) -> Hit:
+        """Of the rider whose head is most surely bare.
 
         Confidence is the geometric mean of: the share of the vote for the class; the mean confidence of the
         boxes before, at and after; and the vote's certainty, see riders.Rider.sure.
         """
-        for track, look in self._looks.observe(moment):
-            if look is None:
-                for key in [key for key in self._rides if key[0] == track.id]:
-                    yield from self._decide(moment, track, self._rides.pop(key))
-                self._reported.discard(track.id)
-            elif track.id not in self._reported and track.kind is RoadUserKind.MOTORBIKE:
-                yield from self._judge(moment, track, look)
-
-    def _judge(self, moment: Moment, track: Track, look: Look) -> Iterator[Hit]:
-        ride = self._rides.setdefault((track.id, track.segment), _Ride())
-        large = [head for head in look.heads if head.height_px >= self._parameters.min_head_px]
-        ride.crew.add(look, large, moment.aspect)
-        if self._bare(ride.crew) is None:
-            ride.clear_s = None
-        elif ride.clear_s is None:
-            ride.clear_s = look.step.time_s
-        elif look.step.time_s - ride.clear_s >= SETTLE_S:
-            yield from self._decide(moment, track, ride)
-
-    def _decide(self, moment: Moment, track: Track, ride: _Ride) -> Iterator[Hit]:
-        rider = self._bare(ride.crew)
-        if rider is None or track.id in self._reported:
-            return
-        self._reported.add(track.id)
+        rider = self._bare(vote.crew)
+        assert rider is not None  # the vote is clear
         looks = rider.bare_looks
         at, head = max(looks, key=lambda look: weight(look[1]))
         before, after = looks[0][0], looks[-1][0]
@@ -95,9 +70,8 @@ class NoHelmet:
             "head_px": round(median(head.height_px for _, head in looks), 1),
             "largest_head_px": round(max(head.height_px for _, head in looks), 1),
         }
-        yield report(
-            self.name, moment, track, (before, at, after), (rider.sure,), facts, {"head": outline(head)}
-        )
+        drawn = {"head": outline(head)}
+        return report(self.name, moment, track, (before, at, after), (rider.sure,), facts, drawn)
 
     def _bare(self, crew: Crew) -> Rider | None:
         """The rider whose head is most surely bare, of those on whom the vote is clear."""

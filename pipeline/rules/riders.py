@@ -9,16 +9,18 @@ others' heads.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import Field
 
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.trajectory import Step, Track
-from pipeline.types import Head, Point
+from pipeline.scene import Scene, SceneSettings
+from pipeline.types import Head, Hit, Point, RoadUserKind
 
 RIDING = 0.8
 """Step.pace from which a machine is ridden: 1.2 m/s; who pushes one along walks slower."""
@@ -150,18 +152,18 @@ class Crew:
     def __init__(self) -> None:
         self.riders: list[Rider] = []
 
-    def add(self, look: Look, heads: Sequence[Head], aspect: float) -> None:
+    def add(self, step: Step, heads: Sequence[Head], aspect: float) -> None:
         """Give each head to the rider whose place it is nearest to, or to a new one."""
         free = list(self.riders)
         for head in sorted(heads, key=weight, reverse=True):
-            seat = _seat(head, look.step, aspect)
+            seat = _seat(head, step, aspect)
             rider = min(free, key=lambda one: math.dist(one.seat, seat), default=None)
             if rider is None or math.dist(rider.seat, seat) > SAME_SEAT:
                 rider = Rider(seat)
                 self.riders.append(rider)
             else:
                 free.remove(rider)
-            rider.add(look.step, head, seat)
+            rider.add(step, head, seat)
 
 
 def _seat(head: Head, step: Step, aspect: float) -> Point:
@@ -179,3 +181,83 @@ def _apart(one: Head, other: Head, aspect: float) -> float:
     (left, top, right, bottom), (l2, t2, r2, b2) = one.box, other.box
     tall = max(bottom - top, b2 - t2)
     return math.hypot((left + right - l2 - r2) / 2 * aspect, (top + bottom - t2 - b2) / 2) / tall
+
+
+@dataclass(slots=True)
+class Vote:
+    """What a rule knows of one machine."""
+
+    clear_s: float | None = None
+    """When it was clear first."""
+
+
+V = TypeVar("V", bound=Vote)
+P = TypeVar("P", bound=RiderParameters)
+
+
+class RiderRule(ABC, Generic[V, P]):
+    """Votes on each motorbike that rides; a rule says what a picture adds to the vote, and when it is clear.
+
+    A hit is told SETTLE_S after its vote became clear, or where the track ends, once a track. A track that
+    breaks begins another vote.
+    """
+
+    classes: ClassVar[frozenset[str]] = frozenset(("helmet", "head"))
+    """What the model must know."""
+
+    def __init__(self, scene: Scene, parameters: P) -> None:
+        self._parameters = parameters
+        self._looks = Looks()
+        self._votes: dict[tuple[int, int], V] = {}
+        self._reported: set[int] = set()
+
+    @classmethod
+    def lacks(cls, scene: SceneSettings) -> str | None:
+        """See base.Rule: nothing needs to be drawn."""
+        return None
+
+    @abstractmethod
+    def begin(self) -> V:
+        """A vote in which nothing has been said."""
+
+    @abstractmethod
+    def add(self, vote: V, step: Step, heads: Sequence[Head], aspect: float) -> bool:
+        """Take in the heads of one picture that are large enough; whether the vote is to be looked at."""
+
+    @abstractmethod
+    def is_clear(self, vote: V) -> bool:
+        """Whether it speaks for the act."""
+
+    @abstractmethod
+    def hit(self, moment: Moment, track: Track, vote: V) -> Hit:
+        """Of a vote that is clear."""
+
+    def observe(self, moment: Moment) -> Iterator[Hit]:
+        """Hits of motorbikes with a clear vote; confidence: see `hit`."""
+        for track, look in self._looks.observe(moment):
+            if look is None:
+                for key in [key for key in self._votes if key[0] == track.id]:
+                    yield from self._decide(moment, track, self._votes.pop(key))
+                self._reported.discard(track.id)
+            elif track.id not in self._reported and track.kind is RoadUserKind.MOTORBIKE:
+                yield from self._judge(moment, track, look)
+
+    def _judge(self, moment: Moment, track: Track, look: Look) -> Iterator[Hit]:
+        key = (track.id, track.segment)
+        if key not in self._votes:
+            self._votes[key] = self.begin()
+        vote = self._votes[key]
+        large = [head for head in look.heads if head.height_px >= self._parameters.min_head_px]
+        if not self.add(vote, look.step, large, moment.aspect):
+            return
+        if not self.is_clear(vote):
+            vote.clear_s = None
+        elif vote.clear_s is None:
+            vote.clear_s = look.step.time_s
+        elif look.step.time_s - vote.clear_s >= SETTLE_S:
+            yield from self._decide(moment, track, vote)
+
+    def _decide(self, moment: Moment, track: Track, vote: V) -> Iterator[Hit]:
+        if self.is_clear(vote) and track.id not in self._reported:
+            self._reported.add(track.id)
+            yield self.hit(moment, track, vote)
