@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import errno
 import hashlib
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -83,18 +82,17 @@ class EvidenceMaker:
         event_id: str,
         recording: Recording,
         camera: CameraSettings,
-        *,
-        patience_s: float = math.inf,
     ) -> EvidenceBundle:
         """Gather, sign and store the evidence of `hit`; the one that is there already when it is a repeat.
 
-        Blocks until the ring holds the clip's end, but no longer than `after_s` + `wait_s` of the settings
-        or `patience_s`; then what is there must do. Raises EvidenceError when nothing can be written.
+        Blocks until the ring holds the clip's end, but no longer than `after_s` + `wait_s` of the settings,
+        and not at all after `hurry`; then what is there must do. Raises EvidenceError when nothing can be
+        written.
         """
         final = self.store.path_of(hit, event_id)
         if final.is_dir():
             return self.store.load(final).bundle
-        until_s = time.monotonic() + min(patience_s, self._settings.after_s + self._settings.wait_s)
+        until_s = time.monotonic() + self._settings.after_s + self._settings.wait_s
         with self.store.stage(event_id) as stage:
             gathering = _Gathering(stage)
             # Stills first: the ring may let go of them while the clip's end is still to come.

@@ -18,8 +18,9 @@ from pipeline.types import Hit
 
 log = structlog.get_logger(__name__)
 
-Finish = Callable[[Hit, float], None]
-"""Make the evidence of a hit and write its event; the second argument is the patience left, in seconds."""
+Finish = Callable[[Hit, bool], None]
+"""Make the evidence of a hit and write its event; the second argument is whether the queue is draining: then
+only what costs no time is done."""
 
 
 @dataclass(order=True, slots=True)
@@ -104,9 +105,9 @@ class ProofQueue:
                     self._changed.wait(self._next_due_in_s())
                 job = heapq.heappop(self._jobs)
                 self._working += 1
-                patience_s = 0.0 if self._draining else float("inf")
+                draining = self._draining
             try:
-                self._finish(job.hit, patience_s)
+                self._finish(job.hit, draining)
             except Exception:
                 # The hit stays in the journal: the next start publishes it with what is missing.
                 log.exception("proof_failed", camera=job.hit.camera_id, rule=job.hit.rule)

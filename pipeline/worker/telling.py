@@ -99,12 +99,12 @@ class Teller:
             hit, watch.settings, self._origin, missing=missing, law=law, plate=self._plates.unread(hit)
         )
 
-    def _prove(self, hit: Hit, patience_s: float) -> None:
+    def _prove(self, hit: Hit, stopping: bool) -> None:
         watch = self._watches[hit.camera_id]
         event = self._bare_candidate(hit, "")
         began = time.monotonic()
         try:
-            bundle = self._evidence.make(hit, event.id, watch.camera, watch.settings, patience_s=patience_s)
+            bundle = self._evidence.make(hit, event.id, watch.camera, watch.settings)
         except EvidenceError as error:
             self.trouble("evidence", str(error))
             event = self._bare_candidate(hit, str(error))
@@ -113,14 +113,14 @@ class Teller:
             for part in bundle.missing:
                 self._metrics.evidence_missing.labels(part.role).inc()
             event = with_evidence(event, bundle, self._evidence.store.root)
-        self.put(self._with_plate(event, hit, watch, patience_s))
+        self.put(self._with_plate(event, hit, watch, stopping))
 
-    def _with_plate(self, event: Event, hit: Hit, watch: CameraWatch, patience_s: float) -> Event:
+    def _with_plate(self, event: Event, hit: Hit, watch: CameraWatch, stopping: bool) -> Event:
         """The evidence is on disk by now: whatever becomes of the plate, the event goes out."""
         if not self._plates.reads(hit):
             return event
         began = time.monotonic()
-        if patience_s <= 0:
+        if stopping:
             reading = PlateReading.unread("the worker was stopping")
         else:
             reading = self._plates.read(hit, watch.camera)

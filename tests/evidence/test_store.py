@@ -124,6 +124,7 @@ def test_unsent_bundles_bring_all_that_the_event_needs(
     rng = random.Random(1)
     hits = {}
     bundles = {}
+    maker.hurry()
     for number in range(40):
         shift = rng.uniform(-1e9, 2.2e9)
         hit = make_hit(track_id=number)
@@ -136,7 +137,7 @@ def test_unsent_bundles_bring_all_that_the_event_needs(
         )
         event_id = f"event-{number}"
         hits[event_id] = hit
-        bundles[event_id] = maker.make(hit, event_id, FilmRecording(film), camera, patience_s=0)
+        bundles[event_id] = maker.make(hit, event_id, FilmRecording(film), camera)
 
     restarted = make_maker(maker.store.root, key)
     found = list(restarted.store.unsent_bundles(lambda event_id: event_id == "event-7"))

@@ -58,14 +58,14 @@ def test_a_full_queue_refuses_at_once() -> None:
     queue.drain(1)
 
 
-def test_drain_finishes_what_waits_without_patience_and_tells_what_is_left() -> None:
-    finished: list[tuple[int, float]] = []
+def test_drain_finishes_what_waits_at_once_and_tells_what_is_left() -> None:
+    finished: list[tuple[int, bool]] = []
     stuck = threading.Event()
 
-    def finish(h: Hit, patience_s: float) -> None:
+    def finish(h: Hit, draining: bool) -> None:
         if h.track_id == 3:
             stuck.wait(5)
-        finished.append((h.track_id, patience_s))
+        finished.append((h.track_id, draining))
 
     queue = ProofQueue(finish, lambda _: None, delay_s=60, limit=10, threads=2)
     queue.start()
@@ -74,14 +74,14 @@ def test_drain_finishes_what_waits_without_patience_and_tells_what_is_left() -> 
     began = time.monotonic()
     assert queue.drain(0.3) == 1
     assert time.monotonic() - began < 1
-    assert sorted(finished) == [(1, 0.0), (2, 0.0)]
+    assert sorted(finished) == [(1, True), (2, True)]
     stuck.set()
 
 
 def test_an_error_in_one_proof_leaves_the_others() -> None:
     finished: list[int] = []
 
-    def finish(h: Hit, patience_s: float) -> None:
+    def finish(h: Hit, draining: bool) -> None:
         if h.track_id == 1:
             raise RuntimeError("disk on fire")
         finished.append(h.track_id)
