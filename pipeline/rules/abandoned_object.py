@@ -16,7 +16,7 @@ from pydantic import Field
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.trajectory import Step
+from pipeline.rules.step import Step
 from pipeline.rules.visits import Visits, picture_geometry
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import Hit, RoadUserKind

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pipeline.rules.lamps import LampHistory
 from pipeline.rules.lengths import moved_as_a_whole
 from pipeline.rules.moments import Moment
-from pipeline.rules.trajectory import Step, Track
+from pipeline.rules.step import Step, Track
 from pipeline.scene import Scene, StopLine, geometry
 from pipeline.types import SignalState
 

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.rules.crossing import Passage
 from pipeline.rules.lengths import beyond_heights
 from pipeline.rules.moments import Moment
-from pipeline.rules.trajectory import Step, Track
+from pipeline.rules.step import Step, Track
 from pipeline.scene import Scene
 from pipeline.types import Hit, LampColor, SignalState
 

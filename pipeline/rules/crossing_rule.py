@@ -11,7 +11,7 @@ from pipeline.rules.crossing import Crossings, Passage
 from pipeline.rules.crossing_hit import crossing_hit
 from pipeline.rules.lamps import LampHistory
 from pipeline.rules.moments import Moment
-from pipeline.rules.trajectory import Step, Track
+from pipeline.rules.step import Step, Track
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import VEHICLES, Hit, SignalState
 

@@ -16,7 +16,7 @@ from pydantic import Field
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.trajectory import HEIGHT_M, Step, Track
+from pipeline.rules.step import HEIGHT_M, Step, Track
 from pipeline.scene import Scene, SceneSettings, Zone, geometry, in_force
 from pipeline.types import VEHICLES, Hit, LampColor, Point, RoadUserKind
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
-from pipeline.rules.trajectory import HEIGHT_M, Step
+from pipeline.rules.step import HEIGHT_M, Step
 from pipeline.scene.geometry import dot, minus
 from pipeline.types import Point
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.rules.lamps import LampHistory
-from pipeline.rules.trajectory import Advance, Tracks
+from pipeline.rules.step import Advance
+from pipeline.rules.trajectory import Tracks
 from pipeline.scene import Scene
 from pipeline.types import Observation
 

@@ -16,7 +16,7 @@ from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
 from pipeline.rules.riders import Crew, Rider, RiderParameters, RiderRule, Vote, outline, weight
-from pipeline.rules.trajectory import Step, Track
+from pipeline.rules.step import Step, Track
 from pipeline.types import Head, Hit
 
 

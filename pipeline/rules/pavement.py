@@ -13,7 +13,7 @@ from pydantic import Field
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.stay import Stay, StayParameters, StayRule
-from pipeline.rules.trajectory import Step, Track
+from pipeline.rules.step import Step, Track
 from pipeline.scene import Lane, SceneSettings, Zone
 from pipeline.types import VEHICLES
 

@@ -14,7 +14,7 @@ from pipeline.rules.crossing import Passage, heading_deg, way_heights
 from pipeline.rules.crossing_hit import red_movements
 from pipeline.rules.crossing_rule import CrossingRule, Decision
 from pipeline.rules.lamps import LampHistory
-from pipeline.rules.trajectory import Step
+from pipeline.rules.step import Step
 from pipeline.scene import Scene
 from pipeline.types import LampColor
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.stay import Stay, StayParameters, StayRule
-from pipeline.rules.trajectory import Track
+from pipeline.rules.step import Track
 from pipeline.scene import Lane, SceneSettings, Zone, in_force
 from pipeline.types import VEHICLES
 

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
-from pipeline.rules.trajectory import Step, Track
+from pipeline.rules.step import Step, Track
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import Head, Hit, Point, RoadUserKind
 

@@ -15,7 +15,7 @@ from pipeline.rules import base
 from pipeline.rules.lengths import beyond_heights, moved_as_a_whole
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.trajectory import Step, Track
+from pipeline.rules.step import Step, Track
 from pipeline.scene import Scene, SceneSettings, SolidLine, geometry
 from pipeline.types import VEHICLES, Hit
 

@@ -17,7 +17,7 @@ from pydantic import Field
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.speed import COVERAGE, WINDOW_S, Speed, measure
-from pipeline.rules.trajectory import Step, Track
+from pipeline.rules.step import Step, Track
 from pipeline.scene import Scene, SceneSettings, geometry
 from pipeline.types import VEHICLES, FrameTime, Hit, Point, TrackPoint
 

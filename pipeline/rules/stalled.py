@@ -16,8 +16,8 @@ from pydantic import Field
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
+from pipeline.rules.step import HEIGHT_M, Step, Track
 from pipeline.rules.traffic import ALONG_DEG, stands
-from pipeline.rules.trajectory import HEIGHT_M, Step, Track
 from pipeline.scene import Lane, Scene, SceneSettings, StopLine, geometry
 from pipeline.types import VEHICLES, Hit, LampColor, RoadUserKind
 

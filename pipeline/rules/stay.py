@@ -15,7 +15,7 @@ from pipeline.rules import base
 from pipeline.rules.lengths import inside_heights, moved_as_a_whole, unlike_hidden, way_heights
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.trajectory import Step, Track
+from pipeline.rules.step import Step, Track
 from pipeline.scene import Lane, Scene, Zone, geometry
 from pipeline.types import Hit, Point
 

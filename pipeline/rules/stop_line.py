@@ -15,7 +15,7 @@ from pipeline.rules.crossing_hit import red_movements
 from pipeline.rules.crossing_rule import CrossingRule, Decision
 from pipeline.rules.lamps import LampHistory
 from pipeline.rules.lengths import beyond_heights
-from pipeline.rules.trajectory import Step
+from pipeline.rules.step import Step
 from pipeline.scene import Scene
 from pipeline.types import LampColor
 

@@ -16,7 +16,7 @@ from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
 from pipeline.rules.riders import DOUBT, RiderParameters, RiderRule, Vote, outline, together, weight
-from pipeline.rules.trajectory import Step, Track
+from pipeline.rules.step import Step, Track
 from pipeline.types import Head, Hit
 
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 from pipeline.rules.flow import MINUTE_S, SETTLE_S
 from pipeline.rules.moments import Moment
-from pipeline.rules.trajectory import FOOTPRINT_M, MAX_GAP_S, Step, Track
+from pipeline.rules.step import Step, Track
+from pipeline.rules.trajectory import FOOTPRINT_M, MAX_GAP_S
 from pipeline.scene import Lane, Scene, StopLine, geometry
 from pipeline.types import VEHICLES, LaneState, LevelOfService, Point
 

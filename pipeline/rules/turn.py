@@ -13,7 +13,7 @@ from pipeline.rules import base
 from pipeline.rules.lengths import way_heights
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.trajectory import HEIGHT_M, Step, Track
+from pipeline.rules.step import HEIGHT_M, Step, Track
 from pipeline.scene import Scene, SceneSettings, Turn, geometry
 from pipeline.types import VEHICLES, Hit, Point
 

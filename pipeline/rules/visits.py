@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from pipeline.rules.moments import Moment
-from pipeline.rules.trajectory import Step, Track
+from pipeline.rules.step import Step, Track
 from pipeline.scene import Scene
 from pipeline.scene.hours import in_force
 from pipeline.scene.lines import Zone

@@ -15,7 +15,7 @@ from pydantic import Field
 from pipeline.rules import base
 from pipeline.rules.lengths import moved_as_a_whole, way_heights
 from pipeline.rules.moments import Moment
-from pipeline.rules.trajectory import Step, Track
+from pipeline.rules.step import Step, Track
 from pipeline.scene import Lane, Scene, SceneSettings, geometry
 from pipeline.types import VEHICLES, Hit
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.rules.trajectory import HALF_WINDOW_S, MAX_GAP_S, Step, Tracks
+from pipeline.rules.step import Step
+from pipeline.rules.trajectory import HALF_WINDOW_S, MAX_GAP_S, Tracks
 from pipeline.scene import Calibration, Scene, SceneSettings
 from pipeline.types import Observation, RoadUser, TrackPoint
 from tests.rules.drive import HEIGHT, SIZE, START_S, Driver, moments, observe
