@@ -1,4 +1,4 @@
-"""What rules see of a road user: a moment of its smoothed trajectory. How that comes about: see trajectory."""
+"""What rules see of a road user: a moment of its smoothed trajectory. How it comes about: see trajectory."""
 
 from __future__ import annotations
 
