@@ -75,7 +75,7 @@ def law_block(law: InForce) -> schema_law.Law:
     """What the catalogue of laws says."""
     return schema_law.Law(
         on=law.on,
-        entries=tuple(_entry(entry) for entry in law.entries),
+        entries=tuple(entry_block(entry) for entry in law.entries),
         reason=law.reason,
         verified=law.verified,
         details=schema_law.LawDetails(
@@ -86,7 +86,8 @@ def law_block(law: InForce) -> schema_law.Law:
     )
 
 
-def _entry(entry: LawEntry) -> schema_law.LawEntry:
+def entry_block(entry: LawEntry) -> schema_law.LawEntry:
+    """One entry of the catalogue."""
     return schema_law.LawEntry(
         decree=entry.decree,
         article=entry.article,

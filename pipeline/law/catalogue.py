@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -158,6 +159,17 @@ class Catalogue:
         bound = [entry for entry in today if vehicle is None or vehicle in entry.vehicles]
         entries = tuple(entry for entry in bound if _fits(entry, details))
         return InForce(day, details, entries, _reason(act, vehicle, day, len(today), len(bound), entries))
+
+
+def summary(entries: Sequence[LawEntry]) -> str:
+    """How many there are, and how far they can be relied on, in a sentence."""
+    told = f"{len(entries)} entries in force, {sum(not entry.verified for entry in entries)} not verified"
+    unseen = Counter(
+        amendment.decree for entry in entries for amendment in entry.amended_by if not amendment.figures_seen
+    )
+    for decree, count in sorted(unseen.items()):
+        told += f"; {count} amended by {decree}, whose figures are not in the catalogue"
+    return told
 
 
 def local_date(time_s: float) -> date:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,15 +13,20 @@ from dataclasses import dataclass
 from pipeline.cameras.errors import CameraError
 from pipeline.cameras.probe import probe
 from pipeline.config import CameraSettings, Config, StreamSettings
+from pipeline.config.document import ConfigError
 from pipeline.events.errors import EventsError
 from pipeline.events.kafka_sink import BrokerReport
 from pipeline.events.kafka_sink import check as check_broker
 from pipeline.evidence import EvidenceError, SigningKey
+from pipeline.law.catalogue import local_date, summary
+from pipeline.law.load import load_law
 from pipeline.perception.detector import Detector
 from pipeline.perception.errors import PerceptionError
-from pipeline.rules import RULES, blind
+from pipeline.plates import PlateError, PlateReader
+from pipeline.rules import RULES, SECURITY, blind
 from pipeline.scene import SceneSettings
 from pipeline.types import Lamp
+from pipeline.worker.plates import BUDGET_S
 
 LEAST_FREE_MB = 500
 MIN_LAMP_PX = 6
@@ -44,6 +50,7 @@ def findings(config: Config, scenes: dict[str, SceneSettings], *, offline: bool 
     yield _try("model", lambda: _model(config, detector))
     if detector:
         yield from _rules(config, scenes, detector[0])
+    yield from _records(config, scenes)
     yield _try("disk", lambda: _disk(config))
     yield _try("signing key", lambda: f"key {SigningKey.load_or_create(config.worker.data_dir).key_id}")
     if offline:
@@ -61,7 +68,15 @@ def findings(config: Config, scenes: dict[str, SceneSettings], *, offline: bool 
 def _try(what: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(what, True, look())
-    except (PerceptionError, EventsError, EvidenceError, CameraError, OSError, ValueError) as error:
+    except (
+        PerceptionError,
+        PlateError,
+        EventsError,
+        EvidenceError,
+        CameraError,
+        OSError,
+        ValueError,
+    ) as error:
         return Finding(what, False, str(error))
 
 
@@ -88,6 +103,33 @@ def _rules(config: Config, scenes: dict[str, SceneSettings], detector: Detector)
                 f"cannot run with model {config.model.path.name}, which knows no {' and no '.join(classes)}: "
                 "switch it off, or use a model that does",
             )
+
+
+def _records(config: Config, scenes: dict[str, SceneSettings]) -> Iterator[Finding]:
+    """What a record needs besides pictures: the law, and plates."""
+    try:
+        catalogue = load_law(config.law)
+    except ConfigError as error:
+        yield Finding("law", False, "; ".join(error.problems))
+    else:
+        today = catalogue.on(local_date(time.time()))
+        yield Finding("law", bool(today), summary(today))
+        known = {entry.act for entry in today}
+        on = {name for scene in scenes.values() for name in scene.rules if name not in SECURITY}
+        if silent := sorted(on - known):
+            yield Finding(
+                "law", False, f"no entry in force for {', '.join(silent)}: their events name no law"
+            )
+    if config.plates.enabled:
+        yield _try("plates", _plates)
+    else:
+        told = "not read (plates.enabled is false): every violation is violation.incomplete, none a candidate"
+        yield Finding("plates", True, told)
+
+
+def _plates() -> str:
+    PlateReader()
+    return f"read, within {BUDGET_S:g} s an act; an act without a legible one is violation.incomplete"
 
 
 def _disk(config: Config) -> str:

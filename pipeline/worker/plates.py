@@ -47,13 +47,13 @@ class PlateDesk:
         self._reader: PlateReader | None = None
         self._turn = threading.Lock()
 
-    def unread(self, hit: Hit) -> PlateReading:
-        """What is known of the plate before anybody has looked."""
+    def unread(self, hit: Hit, reason: str) -> PlateReading:
+        """What is known of the plate where nobody has looked, for a reason or because there is none."""
         if hit.kind not in PLATED:
             return PlateReading.unread(f"a {hit.kind} carries no plate", "not_carried")
         if not self._enabled:
             return PlateReading.unread("this worker does not read plates (plates.enabled)", "reading_off")
-        return PlateReading.unread("the worker stopped before the plate was read")
+        return PlateReading.unread(reason)
 
     def reads(self, hit: Hit) -> bool:
         """Whether there is anything to look for."""

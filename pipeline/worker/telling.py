@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import structlog
 
@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 PROOFS_WAITING = 200
 """Hits that may wait for their clip; more are published at once, without evidence."""
 PROOF_THREADS = 2
+STOPPED = "the worker stopped before the record was finished"
 UNSTORED = 1000
 """Violations that the disk would not take, kept in memory and tried again."""
 
@@ -81,33 +82,32 @@ class Teller:
         """Put a hit into the outbox's journal; its proof follows once its clip is filmed."""
         log.info("hit", camera=hit.camera_id, rule=hit.rule, track=hit.track_id, kind=hit.kind.value)
         try:
-            interrupted = self._bare_candidate(hit, "the worker stopped before the evidence was finished")
+            interrupted = self._bare_act(hit, STOPPED)
             self._outbox.journal(interrupted)
         except EventsError as error:
             # Not on disk yet, but still in hand: the proof is tried all the same.
             self.trouble("journal", str(error))
         self.proofs.submit(hit, now_s)
 
-    def _bare_candidate(self, hit: Hit, reason: str) -> Event:
-        return self._act(hit, [MissingItem(role, reason) for role in ROLES])
-
-    def _act(self, hit: Hit, missing: Sequence[MissingItem]) -> Event:
-        """The act as it stands before its evidence and plate."""
-        watch = self._watches[hit.camera_id]
-        law = law_of(hit, watch.scene, self._law)
+    def _bare_act(self, hit: Hit, reason: str) -> Event:
         return build_act(
-            hit, watch.settings, self._origin, missing=missing, law=law, plate=self._plates.unread(hit)
+            hit,
+            self._watches[hit.camera_id].settings,
+            self._origin,
+            missing=[MissingItem(role, reason) for role in ROLES],
+            law=law_of(hit, self._watches[hit.camera_id].scene, self._law),
+            plate=self._plates.unread(hit, reason),
         )
 
     def _prove(self, hit: Hit, stopping: bool) -> None:
         watch = self._watches[hit.camera_id]
-        event = self._bare_candidate(hit, "")
+        event = self._bare_act(hit, "")
         began = time.monotonic()
         try:
             bundle = self._evidence.make(hit, event.id, watch.camera, watch.settings)
         except EvidenceError as error:
             self.trouble("evidence", str(error))
-            event = self._bare_candidate(hit, str(error))
+            event = self._bare_act(hit, str(error))
         else:
             self._metrics.evidence_seconds.observe(time.monotonic() - began)
             for part in bundle.missing:
@@ -134,7 +134,7 @@ class Teller:
 
     def _refuse_proof(self, hit: Hit) -> None:
         self.trouble("evidence", f"{PROOFS_WAITING} hits wait for their evidence already")
-        self.put(self._bare_candidate(hit, "too many acts at once: the evidence queue was full"))
+        self.put(self._bare_act(hit, "too many acts at once: the evidence queue was full"))
 
     def tell_flow(self, watch: CameraWatch, minute: FlowMinute) -> None:
         """Write the counts of a minute."""
@@ -182,7 +182,7 @@ class Teller:
             if camera.id not in self._watches:
                 log.warning("bundle_of_unknown_camera", camera=camera.id, event_id=stored.event_id)
                 continue
-            event = self._act(stored.hit, ())
+            event = self._bare_act(stored.hit, STOPPED)
             self.put(with_evidence(event, stored.bundle, self._evidence.store.root))
             log.info("bundle_recovered", event_id=stored.event_id)
         for event in self._outbox.leftover_hits():
