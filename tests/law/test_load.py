@@ -131,5 +131,4 @@ def test_one_value_never_has_two_fines(tmp_path: Path) -> None:
     assert "over_kmh overlaps that of 6.5.đ" in problem
     speeding["entries"][2] = {**speeding["entries"][1], "fine_vnd": [1, 2], "over_kmh": {"above": 20}}
     path.write_text(yaml.safe_dump(decree, allow_unicode=True, sort_keys=False))
-    [problem] = problems(tmp_path)
-    assert "6.5.đ is given twice" in problem
+    assert any("6.5.đ is given twice" in problem for problem in problems(tmp_path))
