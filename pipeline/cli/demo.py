@@ -160,17 +160,18 @@ def _tell(
         print_json(
             {
                 "kinds": dict(board.kinds()),
+                "tally": board.tally.as_json(),
                 "missing": missing,
                 "analysed_hz": board.rates_hz(),
                 "evidence": str(root),
-                "candidates": found,
+                "acts": found,
             }
         )
     else:
         command = "ngatu" if shutil.which("ngatu") else _short(Path(sys.prefix) / "bin" / "ngatu")
         out.print(board.summary(expected), markup=False)
         out.print(f"evidence, a folder each, until the next demo: {_short(root)}", markup=False)
-        out.print(f"look on:  {command} events {config_file} --type violation.candidate", markup=False)
+        out.print(f"look on:  {command} events {config_file} --tally", markup=False)
         out.print(f"          {command} verify {_short(root)}", markup=False)
     if board.first_frame_s is None:
         err.print("ngatu: no camera sent a picture", markup=False)

@@ -80,13 +80,22 @@ def events(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with each new event.")] = False,
     only: Annotated[
         str | None,
-        typer.Option("--type", help="violation.candidate, security.incident, ..."),
+        typer.Option("--type", help="violation.candidate, violation.incomplete, security.incident, ..."),
     ] = None,
+    tally: Annotated[
+        bool,
+        typer.Option(
+            "--tally",
+            help="Only count: candidates, incomplete ones and what they lack, by kind of act.",
+        ),
+    ] = False,
 ) -> None:
     """Read the events that wait in the outbox, and those of rules on trial; works while the worker runs."""
     from pipeline.events.errors import EventsError
     from pipeline.events.event import EventType, rfc3339, to_structured_json
     from pipeline.events.read import read_events
+    from pipeline.events.tally import Tally
+    from pipeline.worker.board import tally_table
     from pipeline.worker.box import outbox_path
 
     config, _ = load(config_file)
@@ -94,9 +103,14 @@ def events(
         wanted = EventType(only) if only else None
     except ValueError:
         fail(f"there is no event type {only!r}; known: {', '.join(EventType)}")
+    if tally and follow:
+        fail("--tally counts what is there: leave out --follow")
+    counted = Tally()
     try:
         for event in read_events(outbox_path(config), only=wanted, follow=follow):
-            if as_json:
+            if tally:
+                counted.add(event)
+            elif as_json:
                 sys.stdout.write(to_structured_json(event) + "\n")
                 sys.stdout.flush()
             else:
@@ -109,6 +123,10 @@ def events(
         fail(str(error))
     except KeyboardInterrupt:
         pass
+    if tally and as_json:
+        print_json(counted.as_json())
+    elif tally:
+        out.print(tally_table(counted))
 
 
 def verify(

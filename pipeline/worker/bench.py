@@ -25,7 +25,7 @@ from pipeline.config import (
     WorkerSettings,
 )
 from pipeline.config.camera import AnalysisSettings
-from pipeline.events.event import Event, EventType
+from pipeline.events.event import ACTS, Event
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import Frame
 from pipeline.worker.box import Worker
@@ -62,7 +62,7 @@ class BenchResult:
     """Proportional memory of a camera's process."""
     worker_mb: float
     events: int
-    """Violations that the broker acknowledged."""
+    """Acts that the broker acknowledged."""
     store_to_ack_p50_ms: float | None
     store_to_ack_p95_ms: float | None
     act_to_ack_p50_s: float | None
@@ -87,7 +87,7 @@ class _Samples(Observer):
 
     def event_acknowledged(self, event: Event, at_s: float) -> None:
         stored_at_s = self.stored_at_s.pop(event.id, None)
-        if self.measuring and event.type is EventType.VIOLATION and stored_at_s is not None:
+        if self.measuring and event.type in ACTS and stored_at_s is not None:
             self.store_to_ack_s.append(at_s - stored_at_s)
             self.act_to_ack_s.append(at_s - event.time.timestamp())
 

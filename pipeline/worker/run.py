@@ -13,6 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
 from pipeline.types import LampColor
+from pipeline.worker.board import told
 from pipeline.worker.box import Worker
 from pipeline.worker.rates import RateMeter
 from pipeline.worker.status import BoxStatus, CameraStatus, render
@@ -119,7 +120,12 @@ class StatusView:
             sink = f"Kafka: {state.sent_total} sent" if state.connected else f"Kafka: {state.reason}"
         cores, memory_mb = self._load(now)
         return cameras, BoxStatus(
-            worker.teller.proofs.waiting(), worker.outbox.count(), sink, cores, memory_mb
+            told(lambda kind: worker.teller.told[kind]),
+            worker.teller.proofs.waiting(),
+            worker.outbox.count(),
+            sink,
+            cores,
+            memory_mb,
         )
 
     def _load(self, now: float) -> tuple[float, float]:

@@ -34,6 +34,8 @@ class CameraStatus:
 class BoxStatus:
     """What stands below the table."""
 
+    acts: str
+    """How many were told, and as what."""
     proofs_waiting: int
     outbox_events: int
     sink: str
@@ -48,7 +50,7 @@ def render(cameras: list[CameraStatus], box: BoxStatus) -> Table:
     table = Table(
         title="Ngã Tư",
         caption=(
-            f"proofs waiting {box.proofs_waiting} · outbox {box.outbox_events} · {box.sink} · "
+            f"{box.acts} · proofs waiting {box.proofs_waiting} · outbox {box.outbox_events} · {box.sink} · "
             f"{box.cpu_share:.1f} cores · {box.memory_mb:.0f} MB"
         ),
         box=SIMPLE_HEAD,

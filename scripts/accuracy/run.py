@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.cameras.replay import ReplayServer
 from pipeline.config.camera import AnalysisSettings
 from pipeline.config.load import load_scene
-from pipeline.events.event import Event, EventType
+from pipeline.events.event import ACTS, Event, EventType
 from pipeline.events.read import read_events
 from pipeline.sim.film import Film
 from pipeline.sim.reel import SUB_SIZE, CameraFilm
@@ -31,8 +31,6 @@ from scripts.accuracy.match import Reported
 
 Figures = dict[tuple[str, str, str], float]
 """Samples of the worker's metrics by name, camera and stage."""
-
-ACTS = (EventType.VIOLATION, EventType.SECURITY)
 
 START_S = 60.0
 """A worker that has not started by then never will."""

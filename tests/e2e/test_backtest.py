@@ -29,7 +29,7 @@ def test_a_back_test_finds_what_was_reported_live(tmp_path: Path, video_dir: Pat
     reported = [
         (event["data"]["rule"], event["data"]["track"], event["data"]["moments"]["at"]["captured_at"])
         for event in map(json.loads, ngatu("events", str(worker.path), "--json").splitlines())
-        if event["type"] == "violation.candidate"
+        if event["type"].startswith("violation.")
     ]
     tracks, pictures = str(tmp_path / "data" / "tracks"), str(tmp_path / "pictures")
     tested = ngatu("backtest", str(worker.path), "--tracks", tracks, "--pictures", pictures, "--json")

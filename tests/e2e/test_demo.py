@@ -93,11 +93,11 @@ def test_make_smoke_finds_what_it_must(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["missing"] == []
-    assert all(one["stored_after_s"] <= 62 for one in report["candidates"])
+    assert all(one["stored_after_s"] <= 62 for one in report["acts"])
     evidence = Path(report["evidence"])
     verified = subprocess.run([*NGATU, "verify", str(evidence)], capture_output=True, text=True, check=False)
     assert verified.returncode == 0, verified.stdout
-    with_folder = [one for one in report["candidates"] if one["bundle"]]
+    with_folder = [one for one in report["acts"] if one["bundle"]]
     assert with_folder
     for one in with_folder:
         assert (evidence / one["bundle"] / "manifest.json").is_file()

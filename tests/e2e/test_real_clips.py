@@ -208,6 +208,22 @@ def test_every_bundle_verifies_and_is_whole(judged: tuple[dict[str, list[Found]]
         assert not hit.data["evidence"]["missing"]
 
 
+def test_each_is_whole_or_says_what_it_lacks(judged: tuple[dict[str, list[Found]], Path]) -> None:
+    """Candidates have every part; of the rest each part that is missing is named, with its reason."""
+    found, _ = judged
+    lacking: Counter[str] = Counter()
+    for hits in found.values():
+        for hit in hits:
+            missing = hit.data["missing"]
+            lacking[", ".join(part["code"] for part in missing) or "nothing"] += 1
+            roles = {item["role"] for item in hit.data["evidence"]["items"]}
+            whole = roles >= {"before", "at", "after", "clip"} and hit.data["plate"]["legible"]
+            assert whole or missing
+            assert all(part["reason"] for part in missing)
+            assert hit.data["law"]["entries"] or hit.data["law"]["reason"]
+    print(f"\nwhat the records lack: {dict(lacking)}")
+
+
 def test_capture_times_come_from_the_cameras_reports(
     judged: tuple[dict[str, list[Found]], Path],
 ) -> None:
