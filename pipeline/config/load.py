@@ -25,11 +25,11 @@ def load_config(path: Path) -> Config:
     Raises ConfigError listing every problem.
     """
     document = read(path)
-    _refuse_variables(document, document.data, ())
+    refuse_variables(document, document.data, ())
     _absolute_addresses(document.data, path.resolve().parent)
     config = validate(document, Config, document.data)
     document.refuse()
-    return _absolute(config, path.resolve().parent)
+    return absolute(config, path.resolve().parent)
 
 
 def load_scene(path: Path) -> SceneSettings:
@@ -74,13 +74,14 @@ def scene_schema() -> dict[str, Any]:
     return schema
 
 
-def _refuse_variables(document: Document, value: Any, loc: Loc) -> None:
+def refuse_variables(document: Document, value: Any, loc: Loc) -> None:
+    """Note every ${...}: nothing expands it."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            _refuse_variables(document, inner, (*loc, key))
+            refuse_variables(document, inner, (*loc, key))
     elif isinstance(value, list):
         for i, inner in enumerate(value):
-            _refuse_variables(document, inner, (*loc, i))
+            refuse_variables(document, inner, (*loc, i))
     elif isinstance(value, str) and "${" in value:
         note(
             document,
@@ -110,14 +111,14 @@ def _has_host(url: str) -> bool:
         return False
 
 
-def _absolute(model: M, folder: Path) -> M:
+def absolute(model: M, folder: Path) -> M:
     """The model with every relative path in it taken from `folder`."""
     return model.model_copy(update={name: _resolved(value, folder) for name, value in model})
 
 
 def _resolved(value: Any, folder: Path) -> Any:
     if isinstance(value, BaseModel):
-        return _absolute(value, folder)
+        return absolute(value, folder)
     if isinstance(value, tuple):
         return tuple(_resolved(item, folder) for item in value)
     if isinstance(value, Path):

@@ -1,0 +1,1 @@
+"""Events in: read from Kafka or an outbox, examined, and stored once each however often they come."""

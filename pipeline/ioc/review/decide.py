@@ -1,0 +1,98 @@
+"""A case's way: open, perhaps confirmed once or sent to a second look, then confirmed or rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["confirm", "reject", "second_look"]
+State = Literal["open", "confirmed_once", "second_look", "confirmed", "rejected", "incomplete"]
+
+OPEN_STATES: tuple[State, ...] = ("open", "confirmed_once", "second_look")
+"""Somebody still has to decide."""
+REASONS = (
+    "no_violation",
+    "wrong_vehicle",
+    "plate_wrong",
+    "emergency_vehicle",
+    "directed_by_police",
+    "signal_fault",
+    "poor_evidence",
+    "duplicate",
+    "other",
+)
+"""Why a case is rejected; "other" asks for a note."""
+
+
+class ReviewError(Exception):
+    """The family: this officer cannot decide this now; the message says why."""
+
+
+class AlreadyDecidedError(ReviewError):
+    """Another decision came first, or there is nothing to decide."""
+
+
+class ClaimedError(ReviewError):
+    """Somebody else has taken it up."""
+
+
+class SameOfficerError(ReviewError):
+    """A second pair of eyes is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a case when somebody is about to decide."""
+
+    state: str
+    rule: str
+    claimed_by: int | None
+    """User id; counts until `claimed_until_ms`."""
+    claimed_until_ms: int
+    decided_by: Collection[int] = ()
+    """Users who have decided on it before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a decision makes of a case."""
+
+    state: State
+    final: bool
+
+
+def claim_holder(standing: Standing, user_id: int, now_ms: int) -> int | None:
+    """The other officer who has it now; None when it is free or one's own."""
+    held = standing.claimed_by is not None and standing.claimed_until_ms > now_ms
+    return standing.claimed_by if held and standing.claimed_by != user_id else None
+
+
+def decide(
+    standing: Standing,
+    verdict: Verdict,
+    *,
+    user_id: int,
+    now_ms: int,
+    reason: str,
+    note: str,
+    four_eyes: Collection[str],
+) -> Outcome:
+    """What becomes of the case. Raises ReviewError when this officer cannot decide so."""
+    if standing.state not in OPEN_STATES:
+        raise AlreadyDecidedError(f"nothing is left to decide: the case is {standing.state}")
+    if claim_holder(standing, user_id, now_ms) is not None:
+        raise ClaimedError("another officer has taken the case up")
+    if standing.state in ("confirmed_once", "second_look") and user_id in standing.decided_by:
+        raise SameOfficerError("another officer must look at the case: you have decided on it before")
+    if verdict == "reject":
+        if reason not in REASONS:
+            raise ReviewError(f"a rejection needs one of the reasons {', '.join(REASONS)}")
+        if reason == "other" and not note.strip():
+            raise ReviewError("the reason other needs a note")
+        return Outcome("rejected", final=True)
+    if verdict == "second_look":
+        return Outcome("second_look", final=False)
+    if standing.rule in four_eyes and standing.state == "open":
+        return Outcome("confirmed_once", final=False)
+    return Outcome("confirmed", final=True)

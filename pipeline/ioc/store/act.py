@@ -1,0 +1,177 @@
+"""What the IOC needs of an act's event. Everything else in the event is kept and ignored.
+
+Stricter than the worker's schema where hostile input could hurt (lengths, names of files), and laxer where
+versions differ: unknown fields and parts that are not there yet are no fault.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Word = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")]
+Shown = Annotated[str, Field(max_length=200)]
+Told = Annotated[str, Field(max_length=500)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+BundlePath = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9][A-Za-z0-9._-]{0,127}){0,7}$")
+]
+Share = Annotated[float, Field(ge=0, le=1)]
+Box = tuple[float, float, float, float]
+
+
+class Part(BaseModel):
+    """What all parts share."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+class Camera(Part):
+    """Where it was seen."""
+
+    id: Name
+    name: Shown
+    place: Shown
+
+
+class Worker(Part):
+    """What saw it."""
+
+    id: Name
+    software: Shown = ""
+
+
+class Sighting(Part):
+    """The road user at one moment."""
+
+    captured_at: AwareDatetime
+    box: Box
+
+
+class Moments(Part):
+    """Before, at and after the act."""
+
+    before: Sighting
+    at: Sighting
+    after: Sighting
+
+
+class Clock(Part):
+    """How far the times can be trusted."""
+
+    source: Word
+    offset_ms: float
+    uncertainty_ms: Annotated[float, Field(ge=0)]
+
+
+class Lamp(Part):
+    """A lamp that governed the act."""
+
+    box: Box
+    color: Word
+
+
+class Item(Part):
+    """One file of the evidence."""
+
+    role: Word
+    file: FileName
+    media_type: Annotated[str, Field(pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+$", max_length=60)]
+    size_bytes: Annotated[int, Field(ge=0, le=1 << 32)]
+    sha256: Sha256
+    captured_at: AwareDatetime | None = None
+
+
+class Missing(Part):
+    """What could not be had."""
+
+    role: Shown = ""
+    code: Shown = ""
+    reason: Told = ""
+
+
+class Evidence(Part):
+    """Where the proof is."""
+
+    bundle: BundlePath | None = None
+    manifest_sha256: Sha256 | None = None
+    signature_key_id: Shown | None = None
+    items: Annotated[tuple[Item, ...], Field(max_length=64)] = ()
+    missing: Annotated[tuple[Missing, ...], Field(max_length=64)] = ()
+
+
+class Plate(Part):
+    """The number plate as it was read."""
+
+    text: Annotated[str, Field(max_length=40)] = ""
+    lines: Annotated[tuple[Shown, ...], Field(max_length=4)] = ()
+    voted: Annotated[tuple[Shown, ...], Field(max_length=4)] = ()
+    confidence: Share = 0.0
+    legible: bool = False
+    form: Shown | None = None
+    color: Shown | None = None
+    province: Shown | None = None
+    reason: Told = ""
+
+
+def _object(value: Any) -> Any:
+    return value if isinstance(value, dict) else {}
+
+
+class Act(Part):
+    """The data of violation.candidate, violation.incomplete and security.incident."""
+
+    camera: Camera
+    rule: Word
+    shadow: bool = False
+    track: int = 0
+    road_user: Word
+    confidence: Share
+    moments: Moments
+    time: Clock
+    facts: Annotated[dict[Shown, JsonValue], Field(max_length=100)] = Field(default_factory=dict)
+    geometry: Annotated[
+        dict[Shown, Annotated[tuple[tuple[float, float], ...], Field(max_length=200)]], Field(max_length=40)
+    ] = Field(default_factory=dict)
+    lamps: Annotated[dict[Shown, Lamp], Field(max_length=40)] = Field(default_factory=dict)
+    evidence: Evidence = Evidence()
+    missing: Annotated[tuple[Missing, ...], Field(max_length=64)] = ()
+    plate: Plate | None = None
+    law: Annotated[dict[str, JsonValue], BeforeValidator(_object)] = Field(default_factory=dict)
+    worker: Worker
+
+
+class HealthReport(Part):
+    """The data of camera.health."""
+
+    camera: Camera
+    state: Word
+    since: AwareDatetime
+    reason: Told = ""
+
+
+class LaneCount(Part):
+    """Road users of one kind in one lane."""
+
+    lane: Shown | None
+    road_user: Word
+    count: Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class FlowReport(Part):
+    """The data of traffic.flow."""
+
+    camera: Camera
+    start: AwareDatetime
+    end: AwareDatetime
+    observed_s: Annotated[float, Field(ge=0)]
+    counts: Annotated[tuple[LaneCount, ...], Field(max_length=1000)] = ()
+
+    @property
+    def vehicles(self) -> int:
+        """Road users in all; those counted over the whole picture, where lanes overlap."""
+        whole = [c.count for c in self.counts if c.lane is None]
+        return sum(whole or (c.count for c in self.counts))

@@ -1,0 +1,119 @@
+"""One database, SQLite or PostgreSQL, brought to the newest schema when it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from pipeline.ioc.config import DatabaseSettings
+
+MIGRATION_LOCK = 7_201_168
+"""Key of PostgreSQL's advisory lock: of several services that start at once, one migrates."""
+
+
+class StoreError(Exception):
+    """The database cannot be used now; the message says which and why, without its password."""
+
+
+class Database:
+    """Threads may share it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self._writing = engine.execution_options(writing=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that only reads."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that is committed at the end, or not at all."""
+        with Session(self._writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def insert(self, table: Any) -> Any:
+        """An INSERT of the dialect's own, which knows ON CONFLICT."""
+        if self.is_sqlite:
+            from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+            return sqlite_insert(table)
+        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+        return postgresql_insert(table)
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+
+
+def open_database(settings: DatabaseSettings) -> Database:
+    """Connect and migrate. Raises StoreError when that cannot be."""
+    try:
+        url = _url(settings)
+        engine = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        if url.get_backend_name() == "sqlite":
+            settings.path.parent.mkdir(parents=True, exist_ok=True)
+            settings.path.touch(mode=0o640)
+            _tame_sqlite(engine)
+        with engine.execution_options(writing=True).begin() as connection:
+            if url.get_backend_name() == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+            migrate(connection)
+    except (SQLAlchemyError, OSError, ValueError) as error:
+        name = settings.url or settings.path
+        raise StoreError(f"database {name} cannot be opened: {_reason(error)}") from error
+    return Database(engine)
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the schema to the newest version."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _url(settings: DatabaseSettings) -> URL:
+    if settings.url is None:
+        return URL.create("sqlite", database=str(settings.path))
+    url = make_url(settings.url).set(drivername="postgresql+psycopg")
+    return url.set(username=settings.username, password=settings.password())
+
+
+def _tame_sqlite(engine: Engine) -> None:
+    """WAL, enforced keys, and transactions that begin when we say so: writers wait for each other at once."""
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = NORMAL",
+            "foreign_keys = ON",
+            "busy_timeout = 10000",
+            "temp_store = MEMORY",
+            "cache_size = -65536",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get("writing", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _reason(error: Exception) -> str:
+    text = str(getattr(error, "orig", None) or error).strip()
+    return text.splitlines()[0][:300] if text else type(error).__name__

@@ -1,0 +1,218 @@
+"""Events in: each once, bad ones apart, on both databases."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from pipeline.events.outbox import Outbox
+from pipeline.ioc.config import AreaSettings, AreaTree
+from pipeline.ioc.ingest.outbox import OutboxReader
+from pipeline.ioc.ingest.parse import BadEventError, from_kafka, from_outbox
+from pipeline.ioc.ingest.writer import Batch, Letter, Writer, move_cameras
+from pipeline.ioc.store import Database, open_database
+from pipeline.ioc.store.models import CameraState, Case, CaseEvent, DeadLetter, Flow, HourCount
+from tests.events import examples
+from tests.ioc.acts import AREAS, candidates, kafka_record, parsed, with_data
+
+
+def count(database: Database, table: Any) -> int:
+    with database.read() as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def cases(database: Database) -> list[Case]:
+    with database.read() as session:
+        return list(session.scalars(select(Case).order_by(Case.at_ms)))
+
+
+def hour_counts(database: Database) -> dict[str, int]:
+    with database.read() as session:
+        rows = session.execute(select(HourCount.type, func.sum(HourCount.count)).group_by(HourCount.type))
+        return {kind: int(total) for kind, total in rows}
+
+
+def test_every_type_finds_its_place_once_however_often_it_comes(database: Database) -> None:
+    writer = Writer(database, AREAS)
+    events = [
+        parsed(event)
+        for event in (
+            examples.candidate(),
+            examples.incident(track_id=18),
+            examples.incomplete(track_id=19),
+            examples.flow(),
+            examples.health(),
+        )
+    ]
+    assert len(writer.write(Batch(events))) == 3
+    assert writer.write(Batch(events[::-1] + events)) == []
+    assert {case.type: case.state for case in cases(database)} == {
+        "violation.candidate": "open",
+        "security.incident": "open",
+        "violation.incomplete": "incomplete",
+    }
+    assert count(database, Flow) == 1
+    assert hour_counts(database) == {
+        "violation.candidate": 1,
+        "security.incident": 1,
+        "violation.incomplete": 1,
+    }
+    with database.read() as session:
+        camera = session.get_one(CameraState, "cam-1")
+        assert (camera.state, camera.area) == ("up", "tayninh/hoathanh")
+        assert session.get_one(CaseEvent, examples.candidate().id).data["rule"] == "red_light"
+    assert writer.totals.repeated == 10
+
+
+def test_a_record_that_becomes_whole_takes_the_place_of_the_incomplete_one(database: Database) -> None:
+    writer = Writer(database, AREAS)
+    writer.write(Batch([parsed(examples.incomplete())]))
+    writer.write(Batch([parsed(examples.candidate())]))
+    writer.write(Batch([parsed(examples.incomplete())]))
+    (case,) = cases(database)
+    assert (case.type, case.state, case.plate) == ("violation.candidate", "open", "59P231316")
+    counts = {kind: total for kind, total in hour_counts(database).items() if total}
+    assert counts == {"violation.candidate": 1}
+
+
+def test_acts_of_rules_on_trial_are_not_taken_in(database: Database) -> None:
+    Writer(database, AREAS).write(Batch([parsed(with_data(examples.candidate(), shadow=True))]))
+    assert cases(database) == []
+
+
+def test_an_older_state_does_not_replace_a_newer_one(database: Database) -> None:
+    writer = Writer(database, AREAS)
+    writer.write(Batch([parsed(examples.health(since_s=examples.START_S + 60, state="down"))]))
+    writer.write(Batch([parsed(examples.health(state="up"))]))
+    with database.read() as session:
+        assert session.get_one(CameraState, "cam-1").state == "down"
+
+
+def test_cameras_and_their_cases_follow_the_configuration(database: Database) -> None:
+    Writer(database, AREAS).write(Batch(candidates(2)))
+    moved = AreaTree(AreaSettings(id="tayninh", name="Tây Ninh"))
+    assert move_cameras(database, moved) == 1
+    assert {case.area for case in cases(database)} == {"tayninh"}
+    assert move_cameras(database, moved) == 0
+
+
+def test_what_is_no_event_is_kept_apart_with_the_reason_and_once(database: Database) -> None:
+    writer = Writer(database, AREAS)
+    letters = [Letter("topic/0/7", "its id is none", "\x00<script>\ud800" + "x" * 100_000)]
+    writer.write(Batch(letters=letters))
+    writer.write(Batch(letters=letters))
+    assert writer.totals.dead_letters == 1
+    with database.read() as session:
+        (letter,) = session.scalars(select(DeadLetter))
+        assert letter.reason == "its id is none"
+        assert len(letter.body) == 65_536
+
+
+ITEM = {"role": "at", "file": "at.jpg", "media_type": "image/jpeg", "size_bytes": 1, "sha256": "ab" * 32}
+BAD: dict[str, Any] = {
+    "no camera": {"camera": None},
+    "a path out of the bundle": {"evidence": {"bundle": "../../etc"}},
+    "an absolute path": {"evidence": {"bundle": "/etc"}},
+    "a file that is none": {
+        "evidence": {
+            "items": [
+                {
+                    "role": "at",
+                    "file": "../x",
+                    "media_type": "image/jpeg",
+                    "size_bytes": 1,
+                    "sha256": "ab" * 32,
+                }
+            ]
+        }
+    },
+    "a media type that is none": {
+        "evidence": {
+            "items": [
+                {
+                    "role": "at",
+                    "file": "x",
+                    "media_type": "text/html\r\nX: 1",
+                    "size_bytes": 1,
+                    "sha256": "ab" * 32,
+                }
+            ]
+        }
+    },
+    "a rule with a tag": {"rule": "<img src=x>"},
+    "a name without end": {"camera": {"id": "cam-1", "name": "x" * 10_000, "place": ""}},
+    "a confidence over one": {"confidence": 7},
+    "NaN": {"confidence": float("nan")},
+    "a NUL": {"facts": {"a": "\x00"}},
+}
+
+
+@pytest.mark.parametrize("fields", BAD.values(), ids=BAD)
+def test_bad_data_are_refused_with_a_reason(fields: dict[str, Any]) -> None:
+    content = json.loads(examples.candidate().to_json())
+    content["data"] |= fields
+    with pytest.raises(BadEventError) as raised:
+        from_outbox(json.dumps(content))
+    assert 5 < len(str(raised.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("headers", "value"),
+    [
+        ({}, None),
+        ({}, b""),
+        ({}, b"\xff\xfe"),
+        ({}, b"[" * 100_000),
+        ({}, b"[1]"),
+        ({}, b'{"id": "a", "type": "x", "time": "2026-01-01T00:00:00Z", "data": {}}'),
+        ({"ce_id": b"../a"}, b"{}"),
+        ({"ce_id": b"a", "ce_type": b"traffic.flow", "ce_time": b"never"}, b"{}"),
+        ({"ce_id": b"a", "ce_type": b"traffic.flow", "ce_time": b"0001-01-01T00:00:00Z"}, b"{}"),
+        ({"ce_id": b"a"}, b'"' + b"x" * 1_100_000 + b'"'),
+    ],
+)
+def test_records_that_are_no_events_are_refused(headers: dict[str, bytes], value: bytes | None) -> None:
+    with pytest.raises(BadEventError):
+        from_kafka(headers, value)
+
+
+def test_a_record_of_kafka_is_the_same_event_as_the_outbox_has() -> None:
+    for event in (examples.candidate(), examples.incident(), examples.flow(), examples.health()):
+        assert from_kafka(*kafka_record(event)) == parsed(event)
+
+
+def test_an_outbox_is_read_once_beside_its_worker_and_from_the_start_when_it_is_new(
+    database: Database, tmp_path: Path
+) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    for track in range(5):
+        outbox.put(examples.candidate(track_id=track))
+    outbox.put(with_data(examples.candidate(track_id=77), shadow=True))
+    writer = Writer(database, AREAS)
+    assert OutboxReader(tmp_path, database).step(writer) == 5
+    outbox.put(examples.candidate(track_id=5))
+    reader = OutboxReader(tmp_path, database)  # a new one goes on where the old one was
+    assert reader.step(writer) == 1
+    assert reader.step(writer) == 0
+    assert outbox.count() == 6  # nothing was taken away
+    outbox.close()
+    for path in tmp_path.glob("outbox.sqlite*"):
+        path.unlink()
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox.put(examples.candidate(track_id=6))
+    assert reader.step(writer) == 1
+    assert len(cases(database)) == 7
+    outbox.close()
+
+
+def test_a_database_opens_again_with_what_it_held(settings: Any) -> None:
+    first = open_database(settings)
+    Writer(first, AREAS).write(Batch(candidates(3)))
+    first.close()
+    second = open_database(settings)
+    assert len(cases(second)) == 3
+    second.close()
