@@ -107,7 +107,10 @@ def _look(moments: list[Moment], camera: CameraPose, settings: SceneSettings, rn
     for moment in moments:
         now_s = START_S + moment.time_s
         users = []
-        for actor, box in _visible(moment.actors, camera):
+        visible = list(_visible(moment.actors, camera))
+        feet = project(camera, np.array([(*actor.position, 0.0) for actor, _ in visible]).reshape(-1, 3))[0]
+        middles = (feet / [camera.width_px, camera.height_px]).tolist()
+        for (actor, box), (x, y) in zip(visible, middles, strict=True):
             eye = eyes.get(actor.id)
             if eye is None or now_s - eye.last_s > FORGOTTEN_S:
                 eye = eyes[actor.id] = _Eye(len(watched.actor_of) + 1, now_s)
@@ -121,10 +124,8 @@ def _look(moments: list[Moment], camera: CameraPose, settings: SceneSettings, rn
             eye.points.append(TrackPoint(now_s, (left, top, right, bottom), 0.8))
             eye.points = [point for point in eye.points if now_s - point.time_s <= HISTORY_S]
             eye.last_s = now_s
-            (middle,), _ = project(camera, [(*actor.position, 0.0)])
-            where = (float(middle[0]) / camera.width_px, float(middle[1]) / camera.height_px)
             if box[3] - box[1] >= COUNTED_HEIGHT:
-                watched.seen.setdefault(actor.id, {})[moment.time_s] = where
+                watched.seen.setdefault(actor.id, {})[moment.time_s] = (x, y)
             users.append(RoadUser(eye.track_id, RoadUserKind(actor.kind), tuple(eye.points), 0.9))
         for lamp in moment.lamps:
             known = signals.get(lamp.head_id)
@@ -153,18 +154,18 @@ def _visible(actors: Iterable[Actor], camera: CameraPose) -> Iterator[tuple[Acto
     near = depth.reshape(-1, 8).min(axis=1)
     boxes = np.concatenate([flat.min(axis=1), flat.max(axis=1)], axis=1)
     shown = boxes.clip(0, 1)
-    taken: list[Floats] = []
-    for k in np.argsort(near):
-        if near[k] < 1.0:
-            continue
+    order = np.argsort(near)
+    order = order[near[order] >= 1.0]
+    low, high = shown[order, :2], shown[order, 2:]
+    # Whose boxes have a part in common; with the diagonal, whose have any size.
+    common = (np.maximum(low[:, None], low) < np.minimum(high[:, None], high)).all(axis=2)
+    for i, k in enumerate(order):
         box = shown[k].copy()
         whole = _area(boxes[k])
-        for other in taken:
-            box = _without(box, other)
-        if _area(shown[k]) > 0:
-            taken.append(shown[k])
-        high = box[3] - box[1]
-        if high < LEAST_HEIGHT or box[2] <= box[0] or _area(box) < LEAST_VISIBLE * whole:
+        for j in np.flatnonzero(common[i, :i] & common.diagonal()[:i]):
+            box = _without(box, shown[order[j]])
+        tall = box[3] - box[1]
+        if tall < LEAST_HEIGHT or box[2] <= box[0] or _area(box) < LEAST_VISIBLE * whole:
             continue
         yield bodies[k], box
 

@@ -29,10 +29,10 @@ GEOMETRIC = {
 
 @pytest.fixture(scope="module")
 def scores() -> dict[str, Score]:
-    """Two minutes of a junction and of a road, all cameras."""
+    """Eighty seconds of a junction and of a road, all cameras."""
     total: defaultdict[str, Score] = defaultdict(Score)
     for name, seed in (("junction-day", 40), ("road-day", 41)):
-        city, cameras = watch(scenario(name, "dev", seed, 120.0), 6.0)
+        city, cameras = watch(scenario(name, "dev", seed, 80.0), 6.0)
         for rule, one in score(city, [only_geometric(camera) for camera in cameras]).items():
             total[rule].true += one.true
             total[rule].found += one.found
