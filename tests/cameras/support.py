@@ -13,6 +13,7 @@ from typing import Any, Self
 from pipeline.cameras.camera import Camera
 from pipeline.config.camera import AnalysisSettings, CameraSettings, ReconnectSettings, StreamSettings
 from pipeline.types import CameraHealth, Frame
+from tests.waiting import wait_for
 
 QUICK = ReconnectSettings(first_delay_s=0.2, max_delay_s=0.5, stall_s=1.0, connect_s=5.0)
 NTP_TO_UNIX_S = 2_208_988_800
@@ -76,15 +77,6 @@ class Watched:
     def rate_hz(self, start_s: float, end_s: float) -> float:
         """Frames a second that came in a span of host time."""
         return sum(start_s <= came_s < end_s for came_s in self.came_s) / (end_s - start_s)
-
-
-def wait_for(condition: Callable[[], bool], timeout_s: float) -> bool:
-    deadline_s = time.monotonic() + timeout_s
-    while time.monotonic() < deadline_s:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return condition()
 
 
 class Relay:

@@ -10,11 +10,12 @@ from pipeline.cameras.replay import ReplayServer
 from pipeline.config.camera import StreamSettings
 
 
+@pytest.mark.serial
 def test_it_says_what_a_camera_is(server: ReplayServer) -> None:
     info = probe(StreamSettings(url=server.urls["h265"]))
     assert (info.codec, info.width, info.height, info.time_source) == ("h265", 640, 360, "rtcp")
-    assert info.fps == pytest.approx(25, rel=0.15)  # its clock is still settling
-    assert abs(info.offset_ms) < 1000
+    assert info.fps == pytest.approx(25, rel=0.05)
+    assert abs(info.offset_ms) < 200
 
 
 @pytest.mark.parametrize("pace", ["own", "fast"])

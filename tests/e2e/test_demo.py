@@ -18,9 +18,9 @@ import yaml
 
 from pipeline.sim.scenario import scenario
 from pipeline.sim.scenes import write_scenes
-from tests.cameras.support import wait_for
 from tests.conftest import ROOT
 from tests.e2e.harness import NGATU
+from tests.waiting import wait_for
 
 CONFIG = ROOT / "configs" / "demo"
 FILMING_S = 900.0

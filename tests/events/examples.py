@@ -29,6 +29,7 @@ from pipeline.types import (
     RoadUserKind,
     TrackPoint,
 )
+from tests.waiting import wait_for as wait_for
 
 START_S = 1_780_000_000.0
 ORIGIN = Origin("edge-7", "ngatu 0.1.0", "yolox_nano_416", "ab" * 32)
@@ -163,13 +164,3 @@ def read_topic(address: str, topic: str) -> list[Any]:
         return records
     finally:
         consumer.close()
-
-
-def wait_for(condition: Any, timeout_s: float = 20.0) -> bool:
-    """Whether the condition came true in time."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return bool(condition())

@@ -21,8 +21,9 @@ from pipeline.events.errors import SinkError
 from pipeline.events.kafka_sink import KafkaSink, check
 from pipeline.events.outbox import Outbox
 from pipeline.events.publisher import Publisher
-from tests.events.examples import candidate, kafka_settings, read_topic, wait_for
+from tests.events.examples import candidate, kafka_settings, read_topic
 from tests.kafka_fixture import Broker, require_kafka
+from tests.waiting import wait_for
 
 RIGHT, WRONG = "r1ght-s3cret", "wr0ng-s3cret"
 

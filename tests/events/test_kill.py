@@ -14,7 +14,8 @@ import pytest
 from pipeline.events.kafka_sink import KafkaSink
 from pipeline.events.outbox import Outbox
 from pipeline.events.publisher import Publisher
-from tests.events.examples import kafka_settings, read_topic, wait_for
+from tests.events.examples import kafka_settings, read_topic
+from tests.waiting import wait_for
 
 KILLS = 10
 

@@ -32,9 +32,9 @@ from tests.events.examples import (
     kafka_settings,
     padded,
     read_topic,
-    wait_for,
 )
 from tests.kafka_fixture import Broker
+from tests.waiting import wait_for
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from pipeline.events.outbox import Outbox, Put
 from pipeline.events.publisher import Publisher
 from pipeline.events.read import read_events
 from pipeline.events.sink import Delivery
-from tests.events.examples import candidate, hit, padded, wait_for
+from tests.events.examples import candidate, hit, padded
+from tests.waiting import wait_for
 
 
 def on_trial(track_id: int = 17) -> Event:

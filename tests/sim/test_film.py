@@ -25,8 +25,9 @@ from pipeline.sim.film import Film, film, film_folder
 from pipeline.sim.scenario import Scenario, ScenarioError, scenario
 from pipeline.sim.sites import site
 from pipeline.sim.truth import read_acts, read_frames
-from tests.cameras.support import Watched, settings, wait_for
+from tests.cameras.support import Watched, settings
 from tests.sim.runs import run
+from tests.waiting import wait_for
 
 SIZE, RATE_HZ, LENGTH_S = (960, 540), 10.0, 4.0
 FRAMES = 40
