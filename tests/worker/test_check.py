@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipeline.config import Config
+from pipeline.law.load import SHIPPED
 from pipeline.scene import SceneSettings
 from pipeline.worker.check import Finding, findings
 from tests.perception.onnx_models import CELLS, constant_model, names
 
 
-def looked_at(folder: Path, *classes: str) -> list[Finding]:
+def looked_at(folder: Path, *classes: str, **settings: Any) -> list[Finding]:
     model = constant_model(
         folder / "model.onnx", np.zeros((4 + len(classes), CELLS)), metadata=names(*classes)
     )
@@ -21,6 +23,7 @@ def looked_at(folder: Path, *classes: str) -> list[Finding]:
             "worker": {"id": "w", "data_dir": str(folder / "data")},
             "model": {"path": str(model)},
             "cameras": [{"id": "north", "detect": {"url": "rtsp://127.0.0.1/a"}}],
+            **settings,
         }
     )
     scene = SceneSettings.model_validate({"rules": {"no_helmet": None, "too_many_riders": None}})
@@ -38,3 +41,33 @@ def test_a_model_with_heads_serves_them(tmp_path: Path) -> None:
     """By whatever names it calls them."""
     found = looked_at(tmp_path, "motorbike", "With Helmet", "no-helmet")
     assert all(each.ok for each in found), found
+
+
+def test_it_says_how_much_law_is_in_force_and_unverified(tmp_path: Path) -> None:
+    found = {each.what: each for each in looked_at(tmp_path, "head")}
+    assert found["law"].ok
+    assert "entries in force" in found["law"].detail
+    assert "not verified" in found["law"].detail
+    assert "whose figures are not in the catalogue" in found["law"].detail
+    assert found["plates"].ok
+    assert found["plates"].detail.startswith("read")
+
+
+def test_law_that_cannot_be_read_or_is_silent_on_a_rule_is_not_well(tmp_path: Path) -> None:
+    folder = tmp_path / "law"
+    folder.mkdir()
+    found = [each for each in looked_at(tmp_path, "head", law=str(folder)) if each.what == "law"]
+    assert [each.ok for each in found] == [False]
+    assert "holds no .yaml file" in found[0].detail
+    ended = "act: no_helmet\n    effective_to: 2025-06-30"
+    shipped = (SHIPPED / "nd-168-2024.yaml").read_text()
+    (folder / "own.yaml").write_text(shipped.replace("act: no_helmet", ended))
+    told = [each for each in looked_at(tmp_path, "head", law=str(folder)) if each.what == "law"]
+    assert [each.ok for each in told] == [True, False]
+    assert told[1].detail.startswith("no entry in force for no_helmet:")
+
+
+def test_plates_that_are_not_read_leave_no_candidates_and_that_is_said(tmp_path: Path) -> None:
+    found = {each.what: each for each in looked_at(tmp_path, "head", plates={"enabled": False})}
+    assert found["plates"].ok
+    assert "every violation is violation.incomplete" in found["plates"].detail
