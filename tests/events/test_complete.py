@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import jsonschema
 import pytest
 
 from pipeline.events.build import reviewed, with_evidence, with_plate
 from pipeline.events.event import Event, EventType, to_kafka
-from pipeline.events.schema import json_schema
+from pipeline.events.schema import Part, json_schema
 from pipeline.types import EvidenceBundle, MissingItem, PlateOutcome, PlateReading
 from tests.events.examples import PLATE, act, candidate, hit, incident, incomplete, whole_bundle
 
 ROOT = Path("evidence")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def codes(event: Event) -> list[str]:
@@ -121,3 +124,9 @@ def test_the_law_in_force_is_stamped() -> None:
     assert (entry["article"], entry["clause"], entry["point"]) == (7, 7, "c")
     assert entry["fine_vnd"] == [4_000_000, 6_000_000]
     assert (law["on"], law["verified"], law["reason"]) == ("2026-05-29", False, "")
+
+
+def test_every_code_is_documented_and_nothing_else() -> None:
+    table = (DOCS / "events.md").read_text().partition("## Whole, or incomplete")[2].partition("## ")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert {code for row in rows for code in re.findall(r"`(\w+)`", row)} == set(get_args(Part))
