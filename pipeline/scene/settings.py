@@ -25,7 +25,7 @@ from pipeline.scene.drawn import (
     tuple_of,
 )
 from pipeline.scene.hours import HoursSettings, known_time_zone
-from pipeline.types import Lamp, LampLayout, Point, RoadUserKind
+from pipeline.types import Box, Lamp, LampLayout, Point, RoadUserKind
 
 Loc = tuple[str | int, ...]
 
@@ -38,29 +38,33 @@ class SceneProblemsError(ValueError):
         super().__init__("; ".join(f"{'.'.join(map(str, loc))}: {text}" for loc, text in problems))
 
 
+def _has_area(box: Box) -> Box:
+    left, top, right, bottom = box
+    if right <= left or bottom <= top:
+        raise ValueError(
+            "encloses no area: must be [left, top, right, bottom] with left < right, top < bottom"
+        )
+    return box
+
+
+BoxIn = Annotated[
+    tuple[Coordinate, Coordinate, Coordinate, Coordinate],
+    tuple_of(4, "a box [left, top, right, bottom], all 0..1"),
+    AfterValidator(_has_area),
+]
+"""A box in the picture."""
+
+
 class LampSettings(Drawn):
     """One signal head (or one arrow of it) in the picture."""
 
     id: Name
-    box: Annotated[
-        tuple[Coordinate, Coordinate, Coordinate, Coordinate],
-        tuple_of(4, "a box [left, top, right, bottom], all 0..1"),
-    ]
+    box: BoxIn
     """[left, top, right, bottom], drawn tightly around the lamps, without the countdown above them."""
     layout: LampLayout = "vertical"
     """How its lights are stacked: red on top, red at the left, or one light that changes colour."""
     shows: Literal["ball", "arrow"] = "ball"
     """Full lights, or an arrow for one movement."""
-
-    @field_validator("box")
-    @classmethod
-    def _has_area(cls, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-        left, top, right, bottom = box
-        if right <= left or bottom <= top:
-            raise ValueError(
-                "encloses no area: must be [left, top, right, bottom] with left < right, top < bottom"
-            )
-        return box
 
 
 class MovementSettings(Drawn):
@@ -309,6 +313,9 @@ class SceneSettings(Drawn):
     """Metres on the road: needed by speeding, and for mean speeds and queues in metres."""
     ignore: tuple[Area, ...] = ()
     """Areas in which nobody is followed: parking, a screen, a recorder's overlay."""
+    windows: Annotated[tuple[BoxIn, ...], Field(max_length=4)] = ()
+    """Parts of the picture, [left, top, right, bottom], that the detector is shown once more by themselves,
+    enlarged: around a far stop line, for one. Each costs one more run of the model a picture."""
     rules: Annotated[dict[str, dict[str, Any]], BeforeValidator(_empty)] = Field(default_factory=dict)
     """The rules that are on, each with its parameters (or nothing behind the colon for the defaults)."""
 

@@ -39,6 +39,12 @@ ARROW_M = 5.0
 TURN_SHARE = 0.6
 """Of where a forbidden turn begins and ends that must be in the picture."""
 SOLID_FAR_M = 50.0
+WINDOW_SHARE = 0.5
+"""Of the picture's width and height: what is in a window is twice as large."""
+FAR_SHARE = 0.08
+"""A rider at a stop line who is less high than this, of the picture's height, is looked at in a window."""
+RIDER_M = 1.6
+"""Height of a motorbike with its rider."""
 PARAMETERS: dict[str, dict[str, float]] = {
     "illegal_stop": {"min_s": STOP_S},
     "loitering": {"min_s": LOITER_S},
@@ -87,6 +93,7 @@ def scene(site: Site, camera: CameraPose, *, trucks_banned: bool = False) -> dic
     }
     out["solid_lines"] = list(_solid_lines(site, camera))
     out["turns"] = [drawn for ban in bans(site) if (drawn := _turn(camera, ban))]
+    out["windows"] = [_window(camera, line) for line in lines if _is_far(site, camera, line["id"])]
     if not out["lanes"] and not out["zones"]:
         raise ScenarioError(f"camera {camera.id!r} sees neither a lane nor a zone; turn it to the road")
     if out["lanes"] and (surveyed := calibration(site, camera)) is not None:
@@ -165,6 +172,21 @@ def _stop_line(
     if clearance is not None:
         out["junction"] = {"clearance": clearance}
     return out
+
+
+def _is_far(site: Site, camera: CameraPose, line_id: str) -> bool:
+    """Whether riders at a stop line are small in the picture."""
+    (line,) = (line for line in site.lines if line.id == line_id)
+    x, y = np.mean(line.line, axis=0)
+    pixels, _ = project(camera, [(x, y, 0.0), (x, y, RIDER_M)])
+    return bool(pixels[0, 1] - pixels[1, 1] < FAR_SHARE * camera.height_px)
+
+
+def _window(camera: CameraPose, line: dict[str, Any]) -> list[float]:
+    """Around a stop line and what lies right behind it."""
+    points = np.array([*line["line"], *line.get("junction", {}).get("clearance", ())])
+    left, top = np.clip(points.mean(axis=0) - WINDOW_SHARE / 2, 0, 1 - WINDOW_SHARE)
+    return _round((left, top, left + WINDOW_SHARE, top + WINDOW_SHARE))
 
 
 def _lane(camera: CameraPose, lane: Lane) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ from pipeline.events.outbox import Outbox
 from pipeline.events.publisher import Publisher
 from pipeline.evidence import EvidenceError, EvidenceMaker, SigningKey
 from pipeline.perception.detector import Detector
+from pipeline.perception.windows import detect
 from pipeline.rules import blind
 from pipeline.scene import Scene
 from pipeline.tracks.log import TrackLog
@@ -180,7 +181,11 @@ class Worker:
 
     def _see(self, frames: Sequence[Frame]) -> None:
         began, cpu_began = time.perf_counter(), time.thread_time()
-        found = self.detector.detect([frame.picture for frame in frames])
+        found = detect(
+            self.detector,
+            [frame.picture for frame in frames],
+            [self.watches[frame.camera_id].scene.settings.windows for frame in frames],
+        )
         self.metrics.inference.observe(time.perf_counter() - began)
         self.metrics.cpu.labels("infer").inc(time.thread_time() - cpu_began)
         for frame, detections in zip(frames, found, strict=True):

@@ -60,8 +60,11 @@ def findings(config: Config, scenes: dict[str, SceneSettings], *, offline: bool 
     else:
         kafka = config.kafka
         yield _try("kafka", lambda: _broker_detail(check_broker(kafka)))
+    input_px = detector[0].input_size[0] if detector else 0
     with ThreadPoolExecutor(max_workers=8) as pool:
-        for found in pool.map(lambda camera: list(_camera(camera, scenes[camera.id])), config.cameras):
+        for found in pool.map(
+            lambda camera: list(_camera(camera, scenes[camera.id], input_px)), config.cameras
+        ):
             yield from found
 
 
@@ -155,7 +158,7 @@ def _broker_detail(report: BrokerReport) -> str:
     return nodes + (f"; topics that will be created: {missing}" if missing else "")
 
 
-def _camera(camera: CameraSettings, scene: SceneSettings) -> Iterable[Finding]:
+def _camera(camera: CameraSettings, scene: SceneSettings, input_px: int) -> Iterable[Finding]:
     streams: list[tuple[str, StreamSettings]] = [("detect", camera.detect)]
     if camera.record is not None:
         streams.append(("record", camera.record))
@@ -172,10 +175,12 @@ def _camera(camera: CameraSettings, scene: SceneSettings) -> Iterable[Finding]:
             f"{info.codec} {info.width}x{info.height} at {info.fps:.0f}/s, time from {info.time_source}",
         )
         if role == "detect":
-            yield _scene_fits(camera, scene, info.width, info.height)
+            yield _scene_fits(camera, scene, info.width, info.height, input_px)
 
 
-def _scene_fits(camera: CameraSettings, scene: SceneSettings, width: int, height: int) -> Finding:
+def _scene_fits(
+    camera: CameraSettings, scene: SceneSettings, width: int, height: int, input_px: int
+) -> Finding:
     scale = min(1.0, camera.analysis.max_width_px / width)
     small = [
         f"lamp {lamp.id} has {size:.0f} px a light in the analysed picture, {MIN_LAMP_PX} px are the least"
@@ -185,8 +190,13 @@ def _scene_fits(camera: CameraSettings, scene: SceneSettings, width: int, height
     what = f"{camera.id} scene"
     if small:
         return Finding(what, False, "; ".join(small) + ": raise analysis.max_width_px or use a larger stream")
-    rules = ", ".join(scene.rules) or "no rules: road users are counted only"
-    return Finding(what, True, rules)
+    told = ", ".join(scene.rules) or "no rules: road users are counted only"
+    if scene.windows and width * scale <= input_px:
+        told += (
+            f"; its windows show no more than the whole picture, {width * scale:.0f} px wide as against the "
+            f"model's {input_px}: analyse a larger stream, or leave them out"
+        )
+    return Finding(what, True, told)
 
 
 def _light_px(lamp: Lamp, width: float, height: float) -> float:

@@ -27,6 +27,7 @@ from pipeline.config.camera import AnalysisSettings
 from pipeline.perception.camera import CameraPerception
 from pipeline.perception.classes import KIND_ID, KINDS, PARTS
 from pipeline.perception.detector import Detector
+from pipeline.perception.windows import detect
 from pipeline.rules.speed import best_of_tracks
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import VEHICLES, Frame, FrameTime, Observation, Picture, RoadUserKind
@@ -133,7 +134,7 @@ def measure(
         height, width = frame.picture.shape[:2]
         whole = np.array((width, height, width, height), np.float32)
         scale: Boxes = (whole / np.array((*size, *size))).astype(np.float32)
-        [found] = detector.detect([frame.picture])
+        [found] = detect(detector, [frame.picture], [scene.windows])
         things, ignored = _things(truth, scale)
         if number % PICTURE_EVERY == 0:
             into.map.update(_without(found, ignored, things.xyxy.astype(np.float32)), things)

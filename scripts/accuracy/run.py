@@ -83,10 +83,10 @@ class Run:
 
 
 def _watched(camera: CameraFilm) -> Path:
-    """The stream that an operator would analyse: the small one, unless its lamps are too small there."""
-    lamps = load_scene(camera.scene).lamps
-    readable = all((lamp.box[2] - lamp.box[0]) * SUB_SIZE[0] >= MIN_LAMP_PX for lamp in lamps)
-    return camera.sub if readable else camera.main
+    """The stream that an operator would analyse: the large one where lamps or riders need it."""
+    scene = load_scene(camera.scene)
+    readable = all((lamp.box[2] - lamp.box[0]) * SUB_SIZE[0] >= MIN_LAMP_PX for lamp in scene.lamps)
+    return camera.sub if readable and not scene.windows else camera.main
 
 
 def run(

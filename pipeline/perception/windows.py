@@ -1,0 +1,91 @@
+"""Parts of a picture that the detector is shown a second time by themselves: what is far is larger there.
+
+A junction camera sees riders at its far stop line a dozen pixels wide once the picture is scaled to the
+model's input; in a window of half the picture's width they are twice as large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import supervision as sv
+
+from pipeline.perception.detector import Detector
+from pipeline.types import Box, Picture
+
+_EDGE_PX = 2.0
+"""What ends this near to a window's edge is cut off by it."""
+_SAME = 0.5
+"""Overlap (IoU) above which two boxes of one class are one thing."""
+
+Boxes = npt.NDArray[np.float32]
+
+
+def detect(
+    detector: Detector, pictures: Sequence[Picture], windows: Sequence[Sequence[Box]]
+) -> list[sv.Detections]:
+    """Detections of each picture as `Detector.detect` gives them, with those of its `windows` (0..1).
+
+    A picture no wider than the model's input has no more to show in a window: its windows are left out.
+    Raises PerceptionError as the detector does.
+    """
+    spans = [
+        [_pixels(window, picture) for window in asked if picture.shape[1] > detector.input_size[0]]
+        for picture, asked in zip(pictures, windows, strict=True)
+    ]
+    parts = [
+        np.ascontiguousarray(picture[top:bottom, left:right])
+        for picture, asked in zip(pictures, spans, strict=True)
+        for left, top, right, bottom in asked
+    ]
+    found = detector.detect([*pictures, *parts])
+    wholes, rest = found[: len(pictures)], iter(found[len(pictures) :])
+    return [
+        _together(whole, [(next(rest), span) for span in asked], picture) if asked else whole
+        for whole, asked, picture in zip(wholes, spans, pictures, strict=True)
+    ]
+
+
+def _pixels(window: Box, picture: Picture) -> tuple[int, int, int, int]:
+    """Whole pixels of a window, at least one."""
+    high, wide = picture.shape[:2]
+    left, top = min(int(window[0] * wide), wide - 1), min(int(window[1] * high), high - 1)
+    return left, top, max(round(window[2] * wide), left + 1), max(round(window[3] * high), top + 1)
+
+
+def _together(
+    whole: sv.Detections, parts: Sequence[tuple[sv.Detections, tuple[int, int, int, int]]], picture: Picture
+) -> sv.Detections:
+    """Each thing once, by the surest of its boxes; what a window's edge cuts off is left to the whole."""
+    all_of = [whole]
+    for found, span in parts:
+        shifted = (found.xyxy + np.tile(span[:2], 2)).astype(np.float32)
+        kept = np.flatnonzero(~_cut_off(shifted, span, picture))
+        found = found.select(kept)
+        found.xyxy = shifted[kept]
+        all_of.append(found)
+    boxes: Boxes = np.concatenate([one.xyxy for one in all_of])
+    confidence = np.concatenate([np.asarray(one.confidence) for one in all_of])
+    classes = np.concatenate([np.asarray(one.class_id) for one in all_of])
+    if not len(boxes):
+        return whole
+    # The stubs ask for lists; arrays are taken as well.
+    xywh: Any = np.hstack((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]))
+    weights: Any = confidence
+    groups: Any = classes.astype(np.int32)
+    once = np.asarray(cv2.dnn.NMSBoxesBatched(xywh, weights, groups, 0.0, _SAME), np.intp).reshape(-1)
+    return sv.Detections(xyxy=boxes[once], confidence=confidence[once], class_id=classes[once])
+
+
+def _cut_off(boxes: Boxes, span: tuple[int, int, int, int], picture: Picture) -> npt.NDArray[np.bool_]:
+    """(M,): which of the boxes (M, 4) end at an edge of the window that is none of the picture."""
+    high, wide = picture.shape[:2]
+    left, top, right, bottom = span
+    low = np.array((left if left > 0 else -np.inf, top if top > 0 else -np.inf))
+    far = np.array((right if right < wide else np.inf, bottom if bottom < high else np.inf))
+    ends = (boxes[:, :2] < low + _EDGE_PX) | (boxes[:, 2:] > far - _EDGE_PX)
+    return np.asarray(ends.any(axis=1))
