@@ -3,97 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 import random
 import subprocess
 import sys
 from functools import cache
-from typing import Literal
 
-import cv2
 import numpy as np
 import pytest
 
 from pipeline.sim.errors import SimError
-from pipeline.sim.render import Renderer, homography, lamp_boxes, project
-from pipeline.sim.types import (
-    Actor,
-    Area,
-    CameraPose,
-    Conditions,
-    Lamp,
-    Layout,
-    Marking,
-    Moment,
-    Paint,
-    Plate,
-    Rider,
-    SignalHead,
-    Surface,
-)
-from pipeline.types import LampColor, RoadUserKind
-
-K = RoadUserKind
-SIZES = {
-    K.CAR: (4.4, 1.75, 1.5),
-    K.BUS: (9.6, 2.45, 3.05),
-    K.TRUCK: (6.6, 2.2, 2.8),
-    K.MOTORBIKE: (1.9, 0.7, 1.1),
-    K.BICYCLE: (1.7, 0.6, 1.05),
-    K.PERSON: (0.42, 0.46, 1.7),
-    "object": (0.5, 0.35, 0.5),
-}
-NORTH, SOUTH = math.pi / 2, -math.pi / 2
-
-
-def make_layout() -> Layout:
-    """A road to the north with pavements, houses, a crossing and two heads."""
-    areas = (
-        Area(Surface.ROAD, ((-7, -40), (7, -40), (7, 90), (-7, 90))),
-        Area(Surface.PAVEMENT, ((7, -40), (11, -40), (11, 90), (7, 90))),
-        Area(Surface.PAVEMENT, ((-11, -40), (-7, -40), (-7, 90), (-11, 90))),
-        Area(Surface.PLOT, ((11, -40), (30, -40), (30, 90), (11, 90))),
-        Area(Surface.PLOT, ((-30, -40), (-11, -40), (-11, 90), (-30, 90))),
-    )
-    markings = (
-        Marking(Paint.SOLID, ((0, -40), (0, 20))),
-        Marking(Paint.STOP_LINE, ((0, 22), (7, 22)), 0.3),
-        Marking(Paint.CROSSING, ((-7, 26), (7, 26)), 4.0),
-        Marking(Paint.ARROW_LEFT, ((3, 10), (3, 14)), 0.3),
-    )
-    heads = (
-        SignalHead("ball", (4.0, 33.0, 5.2), SOUTH, pole=(8.0, 33.0)),
-        SignalHead("arrow", (5.2, 33.0, 5.2), SOUTH, layout="single", shows="arrow_right"),
-    )
-    return Layout(areas, markings, heads, seed=5)
-
-
-def make_camera(**changes: object) -> CameraPose:
-    pose = CameraPose("test", (1.0, -6.0, 7.5), (1.0, 20.0, 0.0), 58.0, 960, 540)
-    return dataclasses.replace(pose, **changes)
-
-
-def make_actor(
-    number: int, kind: K | str, x: float, y: float, heading: float = NORTH, **changes: object
-) -> Actor:
-    length, width, height = SIZES[kind]  # type: ignore[index]
-    actor = Actor(number, kind, (x, y), heading, 5.0, length, width, height, seed=1000 + number)  # type: ignore[arg-type]
-    return dataclasses.replace(actor, **changes)  # type: ignore[arg-type]
-
-
-def moment(*actors: Actor, time_s: float = 1.0, lamps: tuple[Lamp, ...] = ()) -> Moment:
-    return Moment(time_s, actors, lamps)
-
-
-@pytest.fixture(scope="module")
-def clear() -> Renderer:
-    """By day, without noise: what changes in the picture was changed by actors."""
-    return Renderer(make_layout(), make_camera(), Conditions(noise=0.0))
-
-
-def changed(with_: np.ndarray, without: np.ndarray, least: int = 14) -> np.ndarray:
-    return cv2.absdiff(with_, without).max(axis=2) > least
+from pipeline.sim.render import Renderer, homography, project
+from pipeline.sim.types import Conditions, Lamp, Plate, Rider
+from pipeline.types import LampColor
+from tests.sim.pictures import NORTH, SIZES, SOUTH, K, changed, make_actor, make_camera, make_layout, moment
 
 
 def iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:
@@ -103,17 +26,17 @@ def iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 
 
-def test_same_moment_gives_the_same_picture_and_truth() -> None:
+def test_same_moment_gives_the_same_picture_and_truth(plain: Renderer) -> None:
     actors = (
         make_actor(1, K.CAR, 3, 14),
         make_actor(2, K.MOTORBIKE, -3, 10, SOUTH, riders=(Rider(True, 3),)),
     )
-    first, second = (Renderer(make_layout(), make_camera(width_px=480, height_px=270)) for _ in range(2))
+    first, second = plain, Renderer(make_layout(), plain.camera)
     first.draw(moment(make_actor(9, K.BUS, 2, 30), time_s=0.5))
     a, b = first.draw(moment(*actors)), second.draw(moment(*actors))
     assert np.array_equal(a.picture, b.picture)
     assert a.seen == b.seen
-    assert a.picture.shape == (270, 480, 3)
+    assert a.picture.shape == (360, 640, 3)
     assert a.picture.dtype == np.uint8
     later = first.draw(moment(*actors, time_s=1.04))
     assert not np.array_equal(a.picture, later.picture)  # the sensor's noise is new with every frame
@@ -305,43 +228,6 @@ def test_heads_tell_helmets_from_hair(clear: Renderer) -> None:
     assert [h[4] for h in walker.heads] == [False]
 
 
-@pytest.mark.parametrize("light", ["day", "night"])
-@pytest.mark.parametrize(
-    ("color", "channel", "third"), [(LampColor.RED, 2, 0), (LampColor.YELLOW, 2, 1), (LampColor.GREEN, 1, 2)]
-)
-def test_lamp_box_holds_the_lamps_colour(
-    light: Literal["day", "night"], color: LampColor, channel: int, third: int
-) -> None:
-    renderer = lit(light)
-    camera = renderer.camera
-    boxes = lamp_boxes(make_layout(), camera)
-    assert set(boxes) == {"ball", "arrow"}
-    dark = renderer.draw(moment(lamps=(Lamp("ball", color, lit=False),))).picture.astype(int)
-    bright = renderer.draw(moment(lamps=(Lamp("ball", color),))).picture.astype(int)
-    x0, y0, x1, y1 = (
-        round(v * s) for v, s in zip(boxes["ball"], (camera.width_px, camera.height_px) * 2, strict=True)
-    )
-    gain = (bright - dark)[y0:y1, x0:x1]
-    rows, columns = np.nonzero(gain.max(axis=2) > 60)
-    assert len(rows) >= 12
-    # It is the right third of the housing that shines, and in its own colour.
-    assert np.median(rows) / (y1 - y0) == pytest.approx((third + 0.5) / 3, abs=0.12)
-    shine = np.median(bright[y0:y1, x0:x1][rows, columns], axis=0)
-    assert shine.argmax() == channel
-    if color is LampColor.YELLOW:
-        assert shine[1] > 1.5 * shine[0]
-    assert x1 - x0 < 40
-    arrow = boxes["arrow"]
-    assert arrow[0] > boxes["ball"][2]  # it hangs to the right of the ball
-
-
-@cache
-def lit(light: Literal["day", "night"]) -> Renderer:
-    """Close to the signal heads."""
-    camera = make_camera(fov_deg=35.0, look_at=(2.0, 26.0, 2.0))
-    return Renderer(make_layout(), camera, Conditions(light=light, noise=0.05))
-
-
 def test_missing_opengl_is_told_with_what_to_install() -> None:
     script = (
         "from pipeline.sim.errors import SimError\n"
@@ -354,45 +240,6 @@ def test_missing_opengl_is_told_with_what_to_install() -> None:
     )
     assert "libegl1" in done.stdout
     assert "scripts/setup" in done.stdout
-
-
-def test_head_that_looks_away_has_no_box() -> None:
-    layout = make_layout()
-    away = dataclasses.replace(layout, heads=(dataclasses.replace(layout.heads[0], facing=NORTH),))
-    assert lamp_boxes(away, make_camera()) == {}
-
-
-def test_night_is_dark_and_lit_by_lamps() -> None:
-    day, night = lit("day").draw(moment()).picture, lit("night").draw(moment()).picture
-    assert night.mean() < 0.6 * day.mean()
-    car = make_actor(1, K.CAR, -2.0, 24.0, SOUTH)
-    by_car = lit("night").draw(moment(car))
-    (seen,) = by_car.seen
-    left, _, right, bottom = (round(v) for v in seen.box)
-    ahead = (slice(bottom + 5, bottom + 60), slice(left, right))
-    assert by_car.picture[ahead].mean() > 1.3 * night[ahead].mean()  # its headlamps light the road
-
-
-def test_sun_casts_shadows_by_day(clear: Renderer) -> None:
-    car = make_actor(1, K.CAR, 2.0, 12.0)
-    empty, full = clear.draw(moment()), clear.draw(moment(car))
-    left, top, right, bottom = (round(v) for v in full.seen[0].box)
-    darker = empty.picture.astype(int).sum(axis=2) - full.picture.astype(int).sum(axis=2) > 60
-    darker[top:bottom, left:right] = False
-    assert darker.sum() > 400
-
-
-def test_rain_and_haze_take_contrast_away() -> None:
-    camera = make_camera(width_px=640, height_px=360)
-    contrasts = []
-    for conditions in (Conditions(), Conditions(haze=0.7), Conditions(rain=0.7)):
-        picture = (
-            Renderer(make_layout(), camera, conditions).draw(moment(make_actor(1, K.BUS, 3, 30))).picture
-        )
-        far = cv2.cvtColor(picture[:150], cv2.COLOR_BGR2GRAY)
-        contrasts.append(float(far.std()))
-    assert contrasts[1] < 0.8 * contrasts[0]
-    assert contrasts[2] < 0.9 * contrasts[0]
 
 
 def test_looks_differ_from_seed_to_seed(clear: Renderer) -> None:
