@@ -57,8 +57,8 @@ class Board(Observer):
         self._judged[frame.camera_id] += 1
 
     def event_stored(self, event: Event, at_s: float) -> None:
-        """Keep it if it tells of an act."""
-        if event.type not in ACTS:
+        """Keep it if it tells of an act, by a rule that is not on trial."""
+        if event.type not in ACTS or event.is_shadow:
             return
         self.tally.add(event)
         self._found.append(
