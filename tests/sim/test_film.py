@@ -118,7 +118,7 @@ def test_a_kill_leaves_no_half_film_and_no_process(tmp_path: Path) -> None:
         "import sys\nfrom pathlib import Path\nfrom pipeline.sim.film import film\n"
         "from tests.sim.test_film import short\n"
         "if __name__ == '__main__':\n"
-        "    film(short(duration_s=600), Path(sys.argv[1]), size=(640, 360), rate_hz=10)\n"
+        "    film(short(('road-east',), 600), Path(sys.argv[1]), size=(640, 360), rate_hz=10)\n"
     )
     code = tmp_path / "killed.py"
     code.write_text(script)
