@@ -75,7 +75,10 @@ class Decision(Base):
     """What an officer decided, and when. Never changed."""
 
     __tablename__ = "decisions"
-    __table_args__ = (Index("decisions_by_case", "case_id", "at_ms"),)
+    __table_args__ = (
+        Index("decisions_by_case", "case_id", "at_ms"),
+        Index("decisions_by_time", "at_ms"),
+    )
 
     id: Mapped[int] = mapped_column(Serial, Identity(), primary_key=True)
     case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"))

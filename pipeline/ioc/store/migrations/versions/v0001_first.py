@@ -261,4 +261,5 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("decisions", schema=None) as batch_op:
         batch_op.create_index("decisions_by_case", ["case_id", "at_ms"], unique=False)
+        batch_op.create_index("decisions_by_time", ["at_ms"], unique=False)
     op.execute(f"INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, '{'0' * 64}')")  # noqa: S608 - a constant

@@ -1,0 +1,258 @@
+"""Looking at cases, taking them up and deciding, for one person at a time."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session
+
+from pipeline.ioc.config import AreaTree, ReviewSettings
+from pipeline.ioc.config.areas import within
+from pipeline.ioc.desk.queue import PAGE, CaseRow, Filter, Page, cursor_of, page_query, row_of, visible
+from pipeline.ioc.people import Person
+from pipeline.ioc.review import (
+    OPEN_STATES,
+    AlreadyDecidedError,
+    ClaimedError,
+    ReviewError,
+    Standing,
+    decide,
+)
+from pipeline.ioc.review.decide import Verdict
+from pipeline.ioc.store import Database, audit
+from pipeline.ioc.store.act import Act
+from pipeline.ioc.store.models import Case, CaseEvent, Decision, HourCount, ReviewEvent, User
+
+PLATE_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZĐ0123456789")
+
+
+class NotFoundError(Exception):
+    """There is no such case, or this person may not know of it: one answer for both."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """A decision that was made."""
+
+    at_ms: int
+    user: str
+    decision: str
+    reason: str
+    note: str
+    plate: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseView:
+    """One case with all that is known of it."""
+
+    row: CaseRow
+    act: Act
+    worker: str
+    claimed_by: str | None
+    """Shown name of whoever has it now."""
+    history: list[HistoryEntry]
+
+
+class Desk:
+    """Threads may share it."""
+
+    def __init__(self, database: Database, areas: AreaTree, settings: ReviewSettings) -> None:
+        self._database = database
+        self._areas = areas
+        self.settings = settings
+
+    def cases(self, person: Person, wanted: Filter, cursor: str | None = None) -> Page:
+        """A page of the cases that the person may see. Raises ValueError for a cursor that is none."""
+        now_ms = _now_ms()
+        query = page_query(wanted, person.areas, self._areas.root, cursor, now_ms, self.settings.notice_days)
+        with self._database.read() as session:
+            rows = [row_of(case, now_ms, self.settings.notice_days) for case in session.scalars(query)]
+        more = len(rows) > PAGE
+        rows = rows[:PAGE]
+        return Page(rows, cursor_of(rows[-1]) if more else None)
+
+    def case(self, person: Person, case_id: str) -> CaseView:
+        """One case. Raises NotFoundError."""
+        now_ms = _now_ms()
+        with self._database.read() as session:
+            case = self._case(session, person, case_id)
+            row = row_of(case, now_ms, self.settings.notice_days)
+            holder = session.get(User, row.claimed_by) if row.claimed_by is not None else None
+            decisions = session.execute(
+                select(Decision, User.shown_name)
+                .join(User, User.id == Decision.user_id)
+                .where(Decision.case_id == case_id)
+                .order_by(Decision.at_ms, Decision.id)
+            )
+            history = [
+                HistoryEntry(d.at_ms, name, d.decision, d.reason, d.note, d.plate, d.state)
+                for d, name in decisions
+            ]
+            act = Act.model_validate(session.get_one(CaseEvent, case_id).data)
+        return CaseView(row, act, case.worker, holder.shown_name if holder else None, history)
+
+    def claim(self, person: Person, case_id: str) -> None:
+        """Take a case up, or keep it for longer. Raises NotFoundError, or ClaimedError naming who has it."""
+        now_ms = _now_ms()
+        with self._database.write() as session:
+            self._case(session, person, case_id)
+            free = or_(
+                Case.claimed_by.is_(None), Case.claimed_by == person.id, Case.claimed_until_ms <= now_ms
+            )
+            taken = session.execute(
+                update(Case)
+                .where(Case.id == case_id, Case.state.in_(OPEN_STATES), free)
+                .values(claimed_by=person.id, claimed_until_ms=now_ms + round(self.settings.claim_s * 1000))
+                .returning(Case.id)
+            ).first()
+            if taken is None:
+                self._tell_why(session, case_id)
+
+    def release(self, person: Person, case_id: str) -> None:
+        """Let a case go that the person has taken up."""
+        with self._database.write() as session:
+            self._case(session, person, case_id)
+            session.execute(
+                update(Case)
+                .where(Case.id == case_id, Case.claimed_by == person.id)
+                .values(claimed_by=None, claimed_until_ms=0)
+            )
+
+    def decide(
+        self,
+        person: Person,
+        case_id: str,
+        verdict: Verdict,
+        *,
+        reason: str = "",
+        note: str = "",
+        plate: str | None = None,
+    ) -> str:
+        """Decide on a case; returns what it became. `plate` corrects the reading.
+
+        Decision, audit entry and the event to publish are one transaction. Raises NotFoundError, ReviewError.
+        """
+        now_ms = _now_ms()
+        if plate is not None and not (len(plate) <= 20 and set(plate) <= PLATE_CHARS):
+            raise ReviewError("a plate is written with capital letters and digits, without separators")
+        if len(note) > 500 or "\x00" in note:
+            raise ReviewError("a note has at most 500 characters")
+        with self._database.write() as session:
+            case = self._case(session, person, case_id, lock=True)
+            before = list(session.scalars(select(Decision.user_id).where(Decision.case_id == case_id)))
+            standing = Standing(case.state, case.rule, case.claimed_by, case.claimed_until_ms, before)
+            try:
+                outcome = decide(
+                    standing,
+                    verdict,
+                    user_id=person.id,
+                    now_ms=now_ms,
+                    reason=reason,
+                    note=note,
+                    four_eyes=self.settings.four_eyes,
+                )
+            except (ClaimedError, AlreadyDecidedError):
+                self._tell_why(session, case_id)
+                raise
+            if plate is not None:
+                case.plate = plate
+            case.state, case.claimed_by, case.claimed_until_ms = outcome.state, None, 0
+            reason = reason if verdict == "reject" else ""
+            session.add(
+                Decision(
+                    case_id=case_id,
+                    at_ms=now_ms,
+                    user_id=person.id,
+                    decision=verdict,
+                    reason=reason,
+                    note=note,
+                    plate=case.plate,
+                    state=outcome.state,
+                )
+            )
+            detail = {"decision": verdict, "reason": reason, "plate": case.plate, "state": outcome.state}
+            session.add(
+                ReviewEvent(
+                    id=str(uuid.uuid4()),
+                    camera=case.camera,
+                    at_ms=now_ms,
+                    sent_ms=0,
+                    data={
+                        "schema_version": 1,
+                        "case_id": case_id,
+                        "case_type": case.type,
+                        "camera": case.camera,
+                        "rule": case.rule,
+                        **detail,
+                        "note": note,
+                        "final": outcome.final,
+                        "officer": person.name,
+                    },
+                )
+            )
+            audit.append(session, person.name, "case.decide", case_id, {**detail, "note": note})
+        return outcome.state
+
+    def counts(self, person: Person, from_ms: int, to_ms: int) -> list[tuple[int, str, str, int]]:
+        """(hour, rule, type, cases) of what the person may see, from the counters that ingest keeps."""
+        hour, rule, kind = HourCount.hour_ms, HourCount.rule, HourCount.type
+        query = (
+            select(hour, rule, kind, HourCount.camera, func.sum(HourCount.count))
+            .where(hour >= from_ms, hour < to_ms)
+            .group_by(hour, rule, kind, HourCount.camera)
+            .order_by(hour, rule, kind)
+        )
+        totals: dict[tuple[int, str, str], int] = {}
+        with self._database.read() as session:
+            for at, name, type_, camera, count in session.execute(query):
+                if within(self._areas.area_of(camera), person.areas):
+                    totals[at, name, type_] = totals.get((at, name, type_), 0) + int(count)
+        return [(*key, count) for key, count in totals.items() if count]
+
+    def waiting(self, person: Person) -> int:
+        """How many cases wait for somebody to decide, counted up to 1000."""
+        query = select(Case.id).where(Case.state.in_(OPEN_STATES)).limit(1000)
+        if self._areas.root not in person.areas:
+            query = query.where(visible(person.areas))
+        with self._database.read() as session:
+            return session.scalar(select(func.count()).select_from(query.subquery())) or 0
+
+    def _case(self, session: Session, person: Person, case_id: str, *, lock: bool = False) -> Case:
+        case = session.get(Case, case_id, with_for_update=lock) if _is_id(case_id) else None
+        if case is None or not within(case.area, person.areas):
+            raise NotFoundError(case_id[:128])
+        return case
+
+    def _tell_why(self, session: Session, case_id: str) -> None:
+        session.expire_all()
+        case = session.get_one(Case, case_id)
+        if case.state not in OPEN_STATES:
+            last = session.execute(
+                select(User.shown_name)
+                .join(Decision, Decision.user_id == User.id)
+                .where(Decision.case_id == case_id)
+                .order_by(Decision.at_ms.desc(), Decision.id.desc())
+            ).scalar()
+            who = f" by {last}" if last else ""
+            raise AlreadyDecidedError(f"the case is {case.state}{who}")
+        holder = session.get(User, case.claimed_by) if case.claimed_by is not None else None
+        raise ClaimedError(f"{holder.shown_name if holder else 'another officer'} has taken the case up")
+
+
+def _is_id(text: str) -> bool:
+    return 0 < len(text) <= 128 and text.isascii() and text.isprintable()
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def areas_of(person: Person, tree: AreaTree) -> Collection[str]:
+    """Paths of all areas that the person may see."""
+    return [path for path in tree.names if within(path, person.areas)]

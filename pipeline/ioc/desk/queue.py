@@ -1,0 +1,145 @@
+"""Lists of cases, a page at a time: by key, never by offset, so that page 1000 costs what page 1 does."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
+
+from pipeline.ioc.review import OPEN_STATES, acts_due_within, days_left
+from pipeline.ioc.store.models import Case
+
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list is narrowed to; everything that is None or "" does not narrow it."""
+
+    rule: str = ""
+    type: str = ""
+    camera: str = ""
+    area: str = ""
+    plate: str = ""
+    """Beginning of the plate."""
+    state: str = "queue"
+    """queue (somebody must decide), all, or one state."""
+    from_ms: int | None = None
+    to_ms: int | None = None
+    days_left: int | None = None
+    """At most so many days until the notice is due."""
+    oldest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """A case as lists show it."""
+
+    id: str
+    type: str
+    rule: str
+    camera: str
+    place: str
+    area: str
+    at_ms: int
+    road_user: str
+    plate: str
+    confidence: float
+    state: str
+    days_left: int
+    claimed_by: int | None
+    """User id of whoever has it now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some cases, and where the next ones begin."""
+
+    rows: list[CaseRow]
+    next: str | None
+    """Cursor of the next page; None after the last."""
+
+
+def visible(areas: Collection[str]) -> ColumnElement[bool]:
+    """Cases of these areas and all below."""
+    return or_(
+        *(or_(Case.area == area, and_(Case.area >= f"{area}/", Case.area < f"{area}0")) for area in areas)
+    )
+
+
+def page_query(
+    wanted: Filter, areas: Collection[str], root: str, cursor: str | None, now_ms: int, notice_days: int
+) -> Select[Case]:
+    """The page's statement, one row longer than the page. Raises ValueError for a cursor that is none."""
+    query = select(Case)
+    if root not in areas:
+        query = query.where(visible(areas))
+    if wanted.area:
+        query = query.where(visible([wanted.area]))
+    if wanted.state == "queue":
+        # As the partial index has it, so that the planner knows it again.
+        query = query.where(Case.state.in_(OPEN_STATES))
+    elif wanted.state != "all":
+        query = query.where(Case.state == wanted.state)
+    for column, value in (
+        (Case.rule, wanted.rule),
+        (Case.type, wanted.type),
+        (Case.camera, wanted.camera),
+    ):
+        if value:
+            query = query.where(column == value)
+    if plate := re.sub(r"[^A-ZĐ0-9]", "", wanted.plate.upper()):
+        query = query.where(Case.plate >= plate, Case.plate < plate + "\uffff", Case.plate != "")
+    if wanted.from_ms is not None:
+        query = query.where(Case.at_ms >= wanted.from_ms)
+    if wanted.to_ms is not None:
+        query = query.where(Case.at_ms < wanted.to_ms)
+    if wanted.days_left is not None:
+        query = query.where(Case.at_ms < acts_due_within(wanted.days_left, now_ms, notice_days))
+    if cursor is not None:
+        at_ms, case_id = _read_cursor(cursor)
+        here = tuple_(Case.at_ms, Case.id)
+        query = query.where(here > (at_ms, case_id) if wanted.oldest_first else here < (at_ms, case_id))
+    if wanted.oldest_first:
+        query = query.order_by(Case.at_ms, Case.id)
+    else:
+        query = query.order_by(Case.at_ms.desc(), Case.id.desc())
+    return query.limit(PAGE + 1)
+
+
+def row_of(case: Case, now_ms: int, notice_days: int) -> CaseRow:
+    """The case as lists show it."""
+    return CaseRow(
+        id=case.id,
+        type=case.type,
+        rule=case.rule,
+        camera=case.camera,
+        place=case.place,
+        area=case.area,
+        at_ms=case.at_ms,
+        road_user=case.road_user,
+        plate=case.plate,
+        confidence=case.confidence,
+        state=case.state,
+        days_left=days_left(case.at_ms, now_ms, notice_days),
+        claimed_by=case.claimed_by if case.claimed_until_ms > now_ms else None,
+    )
+
+
+def cursor_of(row: CaseRow) -> str:
+    """Where the page after this row begins."""
+    return base64.urlsafe_b64encode(f"{row.at_ms} {row.id}".encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[int, str]:
+    try:
+        at_ms, _, case_id = base64.b64decode(cursor, altchars=b"-_", validate=True).decode().partition(" ")
+        if not -(2**62) < int(at_ms) < 2**62 or not re.fullmatch(r"[A-Za-z0-9._-]{1,128}", case_id):
+            raise ValueError(cursor)
+        return int(at_ms), case_id
+    except (ValueError, binascii.Error):
+        raise ValueError("this cursor is none") from None

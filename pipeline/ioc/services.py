@@ -1,0 +1,63 @@
+"""Everything one service is made of, put together once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.ioc.config import AreaTree, IocConfig
+from pipeline.ioc.desk import Desk
+from pipeline.ioc.desk.feed import Feed
+from pipeline.ioc.desk.files import EvidenceFiles
+from pipeline.ioc.ingest.publish import ReviewPublisher
+from pipeline.ioc.ingest.run import Ingest
+from pipeline.ioc.ingest.writer import move_cameras
+from pipeline.ioc.people import Accounts
+from pipeline.ioc.store import Database, open_database
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What API and console stand on."""
+
+    config: IocConfig
+    areas: AreaTree
+    database: Database
+    accounts: Accounts
+    desk: Desk
+    files: EvidenceFiles
+    feed: Feed
+    ingest: Ingest
+    publisher: ReviewPublisher | None
+
+    def start(self) -> None:
+        """Take events in, publish decisions, tell what happens."""
+        self.ingest.start()
+        self.feed.start()
+        if self.publisher is not None:
+            self.publisher.start()
+
+    def stop(self) -> None:
+        """Stop all of it within seconds."""
+        self.feed.stop()
+        self.ingest.stop()
+        if self.publisher is not None:
+            self.publisher.stop()
+        self.database.close()
+
+
+def build(config: IocConfig) -> Services:
+    """Open the database and make the rooms; nothing runs yet. Raises StoreError."""
+    areas = AreaTree(config.areas)
+    database = open_database(config.database)
+    move_cameras(database, areas)
+    return Services(
+        config=config,
+        areas=areas,
+        database=database,
+        accounts=Accounts(database, config.sessions, areas),
+        desk=Desk(database, areas, config.review),
+        files=EvidenceFiles(config.evidence),
+        feed=Feed(database, config.review.notice_days),
+        ingest=Ingest(config, areas, database),
+        publisher=ReviewPublisher(config.kafka, database) if config.kafka is not None else None,
+    )
