@@ -10,7 +10,7 @@ import errno
 import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -21,8 +21,11 @@ import structlog
 from pipeline import __version__
 from pipeline.config import CameraSettings, EvidenceSettings
 from pipeline.evidence.annotate import annotate
+from pipeline.evidence.composite import compose
 from pipeline.evidence.errors import EvidenceError
-from pipeline.evidence.manifest import Manifest, describe
+from pipeline.evidence.manifest import Manifest, describe, originals_digest
+from pipeline.evidence.panels import close_up
+from pipeline.evidence.record import Around, LawNote, Record, Shot
 from pipeline.evidence.signing import SigningKey
 from pipeline.evidence.store import EvidenceStore, Stage, disk_error
 from pipeline.types import (
@@ -32,6 +35,7 @@ from pipeline.types import (
     Hit,
     MissingItem,
     Picture,
+    PlateReading,
     Recording,
     RecordingError,
     Still,
@@ -39,7 +43,7 @@ from pipeline.types import (
 
 log = structlog.get_logger(__name__)
 
-ROLES = ("before", "at", "after", "crop", "annotated", "clip")
+ROLES = ("before", "at", "after", "crop", "annotated", "clip", "composite")
 """What a bundle holds when nothing is missing."""
 
 STILL_TOLERANCE_S = 0.5
@@ -49,6 +53,7 @@ CLIP_TOLERANCE_S = 0.5
 """A clip may start or end this much inside its span: it is made of whole frames."""
 
 _CROP_MARGIN = 0.15
+_PLATE_MARGIN = 0.15
 _JPEG_QUALITY = 92
 _WAIT_STEP_S = 0.25
 
@@ -82,8 +87,16 @@ class EvidenceMaker:
         event_id: str,
         recording: Recording,
         camera: CameraSettings,
+        *,
+        around: Around | None = None,
+        law: LawNote | None = None,
+        read_plate: Callable[[], PlateReading | None] = lambda: None,
     ) -> EvidenceBundle:
         """Gather, sign and store the evidence of `hit`; the one that is there already when it is a repeat.
+
+        `around`, `law` and `read_plate` are for the composite: without `around` everything but the judged is
+        hidden in it. `read_plate` is called last, once all that the ring may let go of has been taken; None
+        from it: to this record no plate belongs.
 
         Blocks until the ring holds the clip's end, but no longer than `after_s` + `wait_s` of the settings,
         and not at all after `hurry`; then what is there must do. Raises EvidenceError when nothing can be
@@ -97,24 +110,40 @@ class EvidenceMaker:
             gathering = _Gathering(stage)
             # Stills first: the ring may let go of them while the clip's end is still to come.
             self._wait(recording, hit.after.time_s, until_s)
-            at = gathering.stills(hit, recording)
-            if at is None:
-                for role in ("crop", "annotated"):
-                    gathering.miss(role, "there is no still of the decisive moment")
-            else:
+            shots = gathering.stills(hit, recording)
+            if "at" in shots:
                 draw = partial(
                     annotate,
                     hit=hit,
-                    captured_at_s=at.captured_at_s,
+                    captured_at_s=shots["at"].captured_at_s,
                     camera=camera,
                     event_id=event_id,
                     worker_id=self._worker_id,
                 )
-                gathering.derive(at, hit.at.box, draw)
+                gathering.derive(shots["at"], hit.at.box, draw)
             start_s = hit.before.time_s - self._settings.before_s
             end_s = hit.after.time_s + self._settings.after_s
             self._wait(recording, end_s, until_s)
             gathering.take_clip(recording, start_s, end_s)
+            if "at" in shots:
+                plate = read_plate()
+                gathering.compose(
+                    Record(
+                        hit=hit,
+                        event_id=event_id,
+                        worker_id=self._worker_id,
+                        camera=camera,
+                        shots=shots,
+                        digest=originals_digest(gathering.stage.items),
+                        seen={}
+                        if around is None
+                        else {r: around.seen(s.captured_at_s) for r, s in shots.items()},
+                        way=() if around is None else around.way(),
+                        plate=plate,
+                        plate_picture=_plate_picture(plate, shots, recording),
+                        law=law,
+                    )
+                )
             bundle = self._publish(gathering, hit, event_id, camera, final)
         log.info(
             "evidence_made",
@@ -186,10 +215,10 @@ class _Gathering:
         """List a part that cannot be had."""
         self.missing.append(MissingItem(role, reason))
 
-    def stills(self, hit: Hit, recording: Recording) -> Still | None:
-        """The three stills, the very bytes that came out of the ring; returns the decisive moment's."""
+    def stills(self, hit: Hit, recording: Recording) -> dict[str, Shot]:
+        """The three stills, the very bytes that came out of the ring; returns those that can be looked at."""
         moments = {"before": hit.before.time_s, "at": hit.at.time_s, "after": hit.after.time_s}
-        decisive = None
+        shots: dict[str, Shot] = {}
         for (role, asked_s), still in zip(
             moments.items(), recording.stills(tuple(moments.values())), strict=True
         ):
@@ -203,25 +232,32 @@ class _Gathering:
                 )
                 continue
             self._put(role, f"{role}.jpg", "image/jpeg", still.jpeg, still.captured_at_s)
-            if role == "at":
-                decisive = still
-        return decisive
+            picture = _decoded(still)
+            if picture is not None:
+                shots[role] = Shot(picture, still.captured_at_s)
+        if "at" not in shots:
+            had = any(item.role == "at" for item in self.stage.items)
+            reason = "is no readable JPEG" if had else "is not there"
+            for role in ("crop", "annotated", "composite"):
+                self.miss(role, f"the still of the decisive moment {reason}")
+        return shots
 
-    def derive(self, still: Still, box: Box, draw: Callable[[Picture], Picture]) -> None:
-        """The vehicle's crop and the annotated copy of `still`."""
-        try:
-            picture = cv2.imdecode(np.frombuffer(still.jpeg, np.uint8), cv2.IMREAD_COLOR)
-        except cv2.error:
-            picture = None
-        if picture is None:
-            for role in ("crop", "annotated"):
-                self.miss(role, "the still of the decisive moment is no readable JPEG")
-            return
-        pixels = np.asarray(picture, np.uint8)
+    def derive(self, shot: Shot, box: Box, draw: Callable[[Picture], Picture]) -> None:
+        """The vehicle's crop and the annotated copy of `shot`."""
         # PNG: a plate in the crop keeps every pixel that the camera sent.
-        self._encode("crop", "crop.png", "image/png", still, lambda: crop(pixels, box), [])
+        self._encode("crop", "crop.png", "image/png", shot, lambda: crop(shot.picture, box), [])
         quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-        self._encode("annotated", "annotated.jpg", "image/jpeg", still, lambda: draw(pixels), quality)
+        self._encode("annotated", "annotated.jpg", "image/jpeg", shot, lambda: draw(shot.picture), quality)
+
+    def compose(self, record: Record) -> None:
+        """The page for the officer."""
+        # Small letters on colours would fray with halved colour resolution.
+        sharp = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+        quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY, *sharp]
+        shot = record.shots["at"]
+        self._encode(
+            "composite", "composite.jpg", "image/jpeg", shot, lambda: compose(record).draw(), quality
+        )
 
     def take_clip(self, recording: Recording, start_s: float, end_s: float) -> None:
         """The clip, and which of its ends is lacking."""
@@ -257,7 +293,7 @@ class _Gathering:
         role: str,
         file: str,
         media_type: str,
-        still: Still,
+        shot: Shot,
         make: Callable[[], Picture],
         parameters: list[int],
     ) -> None:
@@ -269,7 +305,7 @@ class _Gathering:
         if not done:
             self.miss(role, "it cannot be encoded")
             return
-        self._put(role, file, media_type, data.tobytes(), still.captured_at_s)
+        self._put(role, file, media_type, data.tobytes(), shot.captured_at_s)
 
     def _put(self, role: str, file: str, media_type: str, data: bytes, captured_at_s: float) -> None:
         try:
@@ -295,3 +331,31 @@ def crop(picture: Picture, box: Box) -> Picture:
 
 def _not_written(error: OSError) -> str:
     return f"it could not be written: {error.strerror or error}"
+
+
+def _decoded(still: Still) -> Picture | None:
+    try:
+        picture = cv2.imdecode(np.frombuffer(still.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    return None if picture is None else np.asarray(picture, np.uint8)
+
+
+def _plate_picture(
+    plate: PlateReading | None, shots: Mapping[str, Shot], recording: Recording
+) -> Picture | None:
+    """The plate where it was read largest, of those pictures that said what was voted."""
+    if plate is None or not plate.sights:
+        return None
+    voted = "".join(plate.voted)
+    best = max(plate.sights, key=lambda sight: (_plain("".join(sight.lines)) == voted, sight.char_px))
+    for shot in shots.values():
+        if shot.captured_at_s == best.captured_at_s:
+            return close_up(shot.picture, best.box, _PLATE_MARGIN)
+    [still] = recording.stills([best.captured_at_s])
+    picture = None if isinstance(still, RecordingError) else _decoded(still)
+    return None if picture is None else close_up(picture, best.box, _PLATE_MARGIN)
+
+
+def _plain(text: str) -> str:
+    return "".join(char for char in text if char.isalnum())

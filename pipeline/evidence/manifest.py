@@ -6,6 +6,7 @@ is enough to build its event again: nothing about the event needs to be stored b
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -37,6 +38,8 @@ from pipeline.types import (
 
 MANIFEST_NAME = "manifest.json"
 SIGNATURE_NAME = "manifest.sig"
+ORIGINALS = ("before", "at", "after", "clip")
+"""Roles of what came from the camera, unchanged."""
 
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{9})Z", re.ASCII)
 
@@ -129,6 +132,9 @@ class ClipPart(_Part):
     end_at: Stamp
     codec: str
     frames: int
+    poster: str = ""
+    """The file that stands for the clip where it is listed, and before it is played; "" in older bundles and
+    where there is none."""
 
 
 class ItemPart(_Part):
@@ -285,7 +291,13 @@ def describe(
         model=ModelPart(name=model[0], sha256=model[1]),
         clip=None
         if clip is None
-        else ClipPart(start_at=clip.start_s, end_at=clip.end_s, codec=clip.codec, frames=clip.frames),
+        else ClipPart(
+            start_at=clip.start_s,
+            end_at=clip.end_s,
+            codec=clip.codec,
+            frames=clip.frames,
+            poster=_poster(items),
+        ),
         items=tuple(
             ItemPart(
                 role=item.role,
@@ -300,6 +312,22 @@ def describe(
         missing=tuple(MissingPart(role=part.role, reason=part.reason) for part in missing),
         signature=SignaturePart(algorithm="Ed25519", key_id=key.key_id, public_key=key.public_key.hex()),
     )
+
+
+def originals_digest(items: Sequence[EvidenceItem]) -> str:
+    """SHA-256 over what came from the camera: a line "role sha256" for each of ORIGINALS, in that order.
+
+    The composite shows its beginning: it cannot show the manifest's hash, being listed there itself.
+    """
+    told = {item.role: item.sha256 for item in items}
+    lines = (f"{role} {told[role]}\n" for role in ORIGINALS if role in told)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _poster(items: Sequence[EvidenceItem]) -> str:
+    """The best picture there is for the clip."""
+    files = {item.role: item.file for item in items}
+    return next((files[role] for role in ("composite", "annotated", "at") if role in files), "")
 
 
 def _moment(point: TrackPoint) -> MomentPart:

@@ -30,14 +30,31 @@ def plain(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in composed).strip()
 
 
+LONGEST = 500
+"""Characters of a text that are looked at: no page has room for more."""
+
+
 def fit(text: str, face: ImageFont.FreeTypeFont, width_px: float) -> str:
     """`text`, cut with an ellipsis where it is wider than `width_px`."""
-    text = plain(text)
+    text = plain(text[:LONGEST])
     if face.getlength(text) <= width_px:
         return text
     while text and face.getlength(text + "…") > width_px:
         text = text[:-1]
     return text + "…"
+
+
+def wrap(text: str, face: ImageFont.FreeTypeFont, width_px: float, lines: int) -> list[str]:
+    """`text` on at most so many `lines`, broken at spaces, the last one cut with an ellipsis."""
+    words = plain(text[:LONGEST]).split()
+    broken: list[str] = []
+    while words and len(broken) < lines - 1:
+        count = 1
+        while count < len(words) and face.getlength(" ".join(words[: count + 1])) <= width_px:
+            count += 1
+        broken.append(fit(" ".join(words[:count]), face, width_px))
+        words = words[count:]
+    return [*broken, fit(" ".join(words), face, width_px)] if words else broken
 
 
 class Panel:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from pipeline.types import LampColor, RoadUserKind, TimeSource
+from pipeline.types import LampColor, PlateColor, PlateOutcome, RoadUserKind, TimeSource
 
 RULES: dict[str, tuple[str, str]] = {
     "red_light": ("Vượt đèn đỏ", "Red light"),
     "stop_line": ("Đè vạch dừng", "Stopped past the stop line"),
     "wrong_way": ("Đi ngược chiều", "Wrong way"),
+    "wrong_lane": ("Đi sai làn đường", "Wrong lane"),
+    "solid_line": ("Lấn vạch liền", "Crossed a solid line"),
+    "banned_turn": ("Rẽ nơi cấm rẽ", "Banned turn"),
+    "u_turn": ("Quay đầu nơi cấm", "Banned U-turn"),
+    "illegal_stop": ("Dừng, đỗ xe sai quy định", "Illegal stop or parking"),
     "speeding": ("Chạy quá tốc độ", "Speeding"),
+    "restricted_hours": ("Đi vào đường cấm, giờ cấm", "Restricted road or hours"),
+    "pavement": ("Đi xe trên vỉa hè", "Riding on the pavement"),
+    "no_helmet": ("Không đội mũ bảo hiểm", "No helmet"),
+    "too_many_riders": ("Chở quá số người quy định", "Too many riders"),
+    "motorway_intruder": ("Đi vào đường cao tốc trái phép", "Banned from the motorway"),
     "stalled": ("Xe dừng giữa làn", "Stalled in a lane"),
     "intrusion": ("Xâm nhập khu vực cấm", "Intrusion"),
     "loitering": ("Lảng vảng", "Loitering"),
@@ -47,8 +57,59 @@ GEOMETRY: dict[str, str] = {
     "lane": "làn",
     "direction": "chiều đi",
     "zone": "vùng",
+    "solid_line": "vạch liền",
+    "entry": "lối vào",
+    "exit": "lối ra",
+    "head": "đầu",
 }
 """What rules draw, by the first word of its name; signs in the picture are short, so in Vietnamese only."""
+
+
+FACTS: dict[str, tuple[str, str, str]] = {
+    "speed_kmh": ("Tốc độ", "speed", "km/h"),
+    "limit_kmh": ("Giới hạn", "limit", "km/h"),
+    "red_age_s": ("Đèn đỏ đã", "red for", "s"),
+    "line": ("Vạch", "line", ""),
+    "lane": ("Làn", "lane", ""),
+    "zone": ("Vùng", "zone", ""),
+    "turn": ("Hướng rẽ", "turn", ""),
+    "angle_to_lane_deg": ("Góc so với làn", "angle to lane", "°"),
+    "turned_deg": ("Góc quay", "turned", "°"),
+    "riders": ("Số người trên xe", "riders", ""),
+    "allowed": ("Được chở", "allowed", ""),
+    "people": ("Số người", "people", ""),
+    "people_most": ("Đông nhất", "at most", ""),
+    "stood_s": ("Đứng", "stood", "s"),
+    "alone_s": ("Không người trông", "alone for", "s"),
+    "inside_s": ("Ở trong", "inside for", "s"),
+    "stayed_s": ("Ở lại", "stayed", "s"),
+    "lasted_s": ("Kéo dài", "lasted", "s"),
+    "duration_s": ("Trong", "during", "s"),
+    "way_m": ("Quãng đường đo", "measured over", "m"),
+}
+"""What a rule tells and an officer asks for: Vietnamese, English, unit; in order of importance."""
+
+PLATE_COLORS: dict[PlateColor, tuple[str, str]] = {
+    "white": ("trắng", "white"),
+    "yellow": ("vàng", "yellow"),
+    "blue": ("xanh", "blue"),
+    "red": ("đỏ", "red"),
+}
+
+PLATE_OUTCOMES: dict[PlateOutcome, tuple[str, str]] = {
+    "legible": ("Đọc rõ", "legible"),
+    "not_legible": ("Không rõ", "not legible"),
+    "not_found": ("Không thấy biển", "not found"),
+    "not_read": ("Chưa đọc", "not read"),
+    "reading_off": ("Không bật đọc biển", "reading is off"),
+    "not_carried": ("Không có biển", "carries none"),
+}
+
+MOMENTS: dict[str, tuple[str, str]] = {
+    "before": ("Trước", "before"),
+    "at": ("Thời điểm vi phạm", "decisive"),
+    "after": ("Sau", "after"),
+}
 
 
 def rule_words(rule: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.evidence import LawNote, LawPoint
 from pipeline.law import Catalogue, Details, InForce
 from pipeline.rules.motorway_intruder import PURPOSE as MOTORWAY
 from pipeline.scene import Scene, geometry
@@ -13,6 +14,22 @@ def law_of(hit: Hit, scene: Scene, catalogue: Catalogue) -> InForce | None:
     if hit.concern == "security":
         return None
     return catalogue.in_force(hit.rule, hit.kind, hit.at.time_s, details(hit, scene))
+
+
+def law_note(law: InForce) -> LawNote:
+    """The same as the composite tells it."""
+    points = tuple(
+        LawPoint(entry.citation, (entry.title.vi, entry.title.en), entry.fine_vnd, entry.licence_points)
+        for entry in law.entries
+    )
+    amended = {
+        each.decree: each.effective_from
+        for entry in law.entries
+        for each in entry.amended_by
+        if not each.figures_seen
+    }
+    notes = [f"{decree} sửa đổi từ {since:%d/%m/%Y}, chưa có số liệu" for decree, since in amended.items()]
+    return LawNote(points, law.verified, "; ".join((*notes, *filter(None, [law.reason]))))
 
 
 def details(hit: Hit, scene: Scene) -> Details:

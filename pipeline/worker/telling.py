@@ -1,10 +1,11 @@
-"""From hits and counts to events on this box's disk: evidence first, then the plate, then the event."""
+"""From hits and counts to events on this box's disk: evidence with the plate in it first, then the event."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
+from functools import cache
 
 import structlog
 
@@ -16,7 +17,7 @@ from pipeline.events.outbox import Outbox, Put
 from pipeline.evidence import ROLES, EvidenceError, EvidenceMaker
 from pipeline.law.load import load_law
 from pipeline.types import Frame, Hit, MissingItem, PlateReading
-from pipeline.worker.law import law_of
+from pipeline.worker.law import law_note, law_of
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.minutes import FlowMinute
 from pipeline.worker.plates import PlateDesk
@@ -102,9 +103,23 @@ class Teller:
     def _prove(self, hit: Hit, stopping: bool) -> None:
         watch = self._watches[hit.camera_id]
         event = self._bare_act(hit, "")
+
+        @cache
+        def plate() -> PlateReading | None:
+            return self._read_plate(hit, watch, stopping)
+
+        law = law_of(hit, watch.scene, self._law)
         began = time.monotonic()
         try:
-            bundle = self._evidence.make(hit, event.id, watch.camera, watch.settings)
+            bundle = self._evidence.make(
+                hit,
+                event.id,
+                watch.camera,
+                watch.settings,
+                around=watch.around.of(hit),
+                law=None if law is None else law_note(law),
+                read_plate=plate,
+            )
         except EvidenceError as error:
             self.trouble("evidence", str(error))
             event = self._bare_act(hit, str(error))
@@ -113,12 +128,14 @@ class Teller:
             for part in bundle.missing:
                 self._metrics.evidence_missing.labels(part.role).inc()
             event = with_evidence(event, bundle, self._evidence.store.root)
-        self.put(self._with_plate(event, hit, watch, stopping))
+        self.put(self._with_plate(event, plate()))
 
-    def _with_plate(self, event: Event, hit: Hit, watch: CameraWatch, stopping: bool) -> Event:
-        """The evidence is on disk by now: whatever becomes of the plate, the event goes out."""
+    def _read_plate(self, hit: Hit, watch: CameraWatch, stopping: bool) -> PlateReading | None:
+        """What became of the plate; None where none is asked for."""
+        if hit.concern == "security":
+            return None
         if not self._plates.reads(hit):
-            return event
+            return self._plates.unread(hit, "")
         began = time.monotonic()
         if stopping:
             reading = PlateReading.unread("the worker was stopping")
@@ -126,6 +143,12 @@ class Teller:
             reading = self._plates.read(hit, watch.camera)
         self._metrics.plate_seconds.observe(time.monotonic() - began)
         self._metrics.plates.labels(reading.outcome).inc()
+        return reading
+
+    def _with_plate(self, event: Event, reading: PlateReading | None) -> Event:
+        """Whatever becomes of the plate, the event goes out."""
+        if reading is None:
+            return event
         try:
             return with_plate(event, reading)
         except EventsError as error:

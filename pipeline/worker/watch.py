@@ -16,6 +16,7 @@ from pipeline.rules import Flow, Moment, Moments, Traffic, build_rules
 from pipeline.scene import Scene
 from pipeline.tracks.log import CameraTracks
 from pipeline.types import CameraHealth, Frame, Hit, Observation
+from pipeline.worker.around import Surroundings
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.minutes import FlowMinute, FlowMinutes
 from pipeline.worker.view import View
@@ -60,6 +61,7 @@ class CameraWatch:
         self.scene = scene
         self.camera = Camera(settings, on_frame, on_health)
         self.health: CameraHealth | None = None
+        self.around = Surroundings(settings.ring.seconds)
         self.newest: Observation | None = None
         self.analysed = 0
         self.hits = 0
@@ -86,6 +88,7 @@ class CameraWatch:
             # Neither what was seen of the wrong places nor what was seen before them holds any more.
             self._rules = build_rules(self.scene)
         observation = self._perception.observe(frame, detections)
+        self.around.add(observation, detections, (frame.picture.shape[1], frame.picture.shape[0]))
         observed = time.thread_time()
         if self._tracks is not None and not (self.view is not None and self.view.fits is False):
             # Of a picture that does not fit the scene no rule could be tried either.

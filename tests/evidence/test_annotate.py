@@ -125,9 +125,9 @@ def test_caption_says_all(hit: Hit, camera: CameraSettings) -> None:
         ("Đèn / lamp main: đỏ / red 4.5 s", f"edge-01 · {EVENT_ID}"),
     ]
     nameless = camera.model_copy(update={"name": "", "place": ""})
-    other = replace(hit, rule="illegal_stop", lamps={}, facts={"gap_s": 2.5, "lane": "a"})
+    other = replace(hit, rule="other_act", lamps={}, facts={"gap_s": 2.5, "lane": "a"})
     rows = caption_rows(other, hit.at.time_s, nameless, EVENT_ID, "edge-01")
-    assert [left for left, _ in rows] == ["Illegal stop", "", "giang-vo-1", "gap_s 2.5"]
+    assert [left for left, _ in rows] == ["Other act", "", "giang-vo-1", "gap_s 2.5"]
 
 
 def test_milliseconds_are_in_the_picture(hit: Hit, camera: CameraSettings) -> None:
@@ -174,7 +174,7 @@ def test_machine_without_the_font_lists_the_overlay_as_missing(
     monkeypatch.setattr(ImageFont, "truetype", none)
     bundle = maker.make(hit, EVENT_ID, recording, camera)
     font.cache_clear()
-    assert [part.role for part in bundle.missing] == ["annotated"]
+    assert [part.role for part in bundle.missing] == ["annotated", "composite"]
     assert "apt-get install fonts-dejavu-core" in bundle.missing[0].reason
     assert verify(bundle.path).ok
 

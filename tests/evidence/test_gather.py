@@ -140,7 +140,7 @@ def test_ring_that_does_not_reach_back(
         "before": "the nearest frame is 1.50 s too late",
         "clip.before": "the clip starts 5.50 s late: the ring held no more",
     }
-    assert {part.role for part in bundle.items} == {"at", "after", "crop", "annotated", "clip"}
+    assert {part.role for part in bundle.items} == {"at", "after", "crop", "annotated", "clip", "composite"}
     assert verify(bundle.path).ok
     assert [part.role for part in verify(bundle.path).missing] == ["before", "clip.before"]
 
@@ -154,7 +154,7 @@ def test_camera_that_died_during_the_act(
     bundle = maker.make(hit, EVENT_ID, dead, camera)
     assert 1.4 <= time.monotonic() - began < 3.0, "waits after_s + wait_s, then makes do"
     gaps = missing(bundle)
-    assert set(gaps) == {"at", "after", "crop", "annotated", "clip.after"}
+    assert set(gaps) == {"at", "after", "crop", "annotated", "composite", "clip.after"}
     assert "decisive moment" in gaps["crop"]
     assert {part.role for part in bundle.items} == {"before", "clip"}
 
@@ -202,7 +202,7 @@ def test_damaged_still_and_box_outside(
     broken = replace(film, jpegs=tuple(jpeg[:100] for jpeg in film.jpegs))
     bundle = maker.make(hit, "broken", FilmRecording(broken), camera)
     assert missing(bundle) == dict.fromkeys(
-        ("crop", "annotated"), "the still of the decisive moment is no readable JPEG"
+        ("crop", "annotated", "composite"), "the still of the decisive moment is no readable JPEG"
     )
 
 
