@@ -12,6 +12,8 @@ import yaml
 from pydantic import BaseModel
 
 from pipeline.config.load import ConfigError, config_schema, load_config, load_scene, scene_schema
+from pipeline.events.event import ACTS
+from pipeline.events.outbox import REMEMBER_DAYS
 from pipeline.rules import RULES, build_rules
 from pipeline.scene import Scene
 
@@ -233,6 +235,16 @@ def test_the_example_scene_is_whole_and_valid() -> None:
     assert set(scene.rules) == set(RULES)
     expected = keys_of(type(scene)).union(*(keys_of(rule.parameters) for rule in RULES.values()))
     assert expected - keys_in(path.read_text()) == set()
+
+
+def test_evidence_is_kept_no_longer_than_it_is_known_that_its_event_was_sent(tmp_path: Path) -> None:
+    """A bundle whose event nobody remembers would be told anew after a restart."""
+    known_days = min(REMEMBER_DAYS[kind] for kind in ACTS)
+    text = WORKER + "evidence: {retention_days: %s}\n"
+    (said,) = problems(write(tmp_path, text % known_days))
+    assert said.startswith("7: evidence.retention_days: ")
+    longest = load_config(write(tmp_path, text % 365)).evidence.retention_days
+    assert longest < known_days
 
 
 @pytest.mark.parametrize(("name", "schema"), [("worker", config_schema()), ("scene", scene_schema())])
