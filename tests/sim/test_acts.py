@@ -31,8 +31,8 @@ def scripted(result: Run) -> set[tuple[ActKind, int]]:
 
 @pytest.fixture(scope="module")
 def town() -> Run:
-    """Everything that can happen on wheels, in a town of four minutes."""
-    return run("demo", 1, 240.0, 1.0, places=())
+    """Everything that can happen on wheels, in a town of two and a half minutes."""
+    return run("demo", 1, 150.0, 1.0, places=())
 
 
 def test_every_kind_asked_for_comes_about(town: Run) -> None:
