@@ -17,8 +17,8 @@ from tests.e2e.harness import NGATU, box, consume, monitor, replayed
 from tests.e2e.test_real_clips import ONCOMING, SCENES, turned
 from tests.kafka_fixture import Broker
 
-KILLS = int(os.environ.get("NGATU_KILLS", "6"))
-BROKER_AWAY_S = float(os.environ.get("NGATU_BROKER_AWAY_S", "15"))
+KILLS = int(os.environ.get("NGATU_KILLS", "4"))
+BROKER_AWAY_S = float(os.environ.get("NGATU_BROKER_AWAY_S", "10"))
 
 
 def known(data_dir: Path) -> dict[str, set[str]]:
