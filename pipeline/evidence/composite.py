@@ -264,7 +264,7 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
             text += f" ± {_number(spread, 1)}"
         yield f"{vi} / {en}", f"{text}{unit if unit == '°' else ' ' + unit}".strip()
         if key == "speed_kmh" and facts.get("advisory"):
-            yield "Chỉ để tham khảo / advisory", "chưa kiểm định"
+            yield "Tham khảo / advisory", "chưa kiểm định"
     yield f"{kind[0]} / {kind[1]}", f"#{record.hit.track_id}"
     yield "Độ tin cậy / confidence", _number(record.hit.confidence, 2)
 

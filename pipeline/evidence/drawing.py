@@ -48,11 +48,13 @@ class Shape:
 class Drawing:
     """A copy of a picture, and the places in it that signs must keep clear of."""
 
-    def __init__(self, picture: Picture, unit: float) -> None:
+    def __init__(self, picture: Picture, unit: float, text_px: int | None = None) -> None:
+        """`unit` is how many pixels a fine line has; `text_px` the height of signs, by `unit` where None."""
         self._original = picture
         self.canvas = picture.copy()
         self._height, self._width = picture.shape[:2]
         self._unit = unit
+        self._text = text_px or max(10, round(12 * unit))
         self._occupied: list[Rect] = []
 
     def occupy(self, box: Box) -> None:
@@ -96,7 +98,7 @@ class Drawing:
         left, top, right, bottom = self._rect(box, width)
         corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.int32) << _SHIFT
         self._stroke(corners, color, width, closed=True)
-        sign = label(text, self._text_px(), INK, color)
+        sign = label(text, self._text, INK, color)
         sign_height, sign_width = sign.shape[:2]
         gap = self._px(2)
         above, below = top - gap - sign_height, bottom + gap
@@ -114,7 +116,7 @@ class Drawing:
 
     def name(self, shape: Shape) -> None:
         """A shape's sign, at one of its corners."""
-        sign = label(shape.text, max(9, round(self._text_px() * 0.8)), shape.color, INK)
+        sign = label(shape.text, max(9, round(self._text * 0.8)), shape.color, INK)
         height, width = sign.shape[:2]
         gap = self._px(4)
         ends = [(x >> _SHIFT, y >> _SHIFT) for x, y in self._pixels(shape.points).tolist()]
@@ -188,9 +190,6 @@ class Drawing:
 
     def _px(self, size: float) -> int:
         return max(1, round(size * self._unit))
-
-    def _text_px(self) -> int:
-        return max(10, round(12 * self._unit))
 
 
 def overlap(one: Rect, other: Rect) -> bool:

@@ -27,6 +27,8 @@ _LAMP_AIR = 0.35
 _KEEP_AIR = 0.06
 """Of the judged vehicle's box, kept clear around it: a mirror, a wheel, a rider's head stick out."""
 _LAMPS_SHOWN = 2
+_SIGN_PX = 23
+"""Names of lines are four fifths of it, see composite.LEAST_TEXT_PX."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def moment(record: Record, role: str) -> TrackPoint:
 def panel(record: Record, role: str, picture: Picture, view: View, shape: tuple[int, int]) -> Picture:
     """One picture of the act in `view`, (H, W, 3) of `shape`: lines, way, vehicle, lamps."""
     hit, point = record.hit, moment(record, role)
-    drawing = Drawing(_cut(picture, view, shape), max(0.75, shape[0] / 640))
+    drawing = Drawing(_cut(picture, view, shape), max(0.75, shape[0] / 640), _SIGN_PX)
     box = view.box(point.box)
     drawing.occupy(box)
     lamps = _lamps(record)

@@ -85,7 +85,7 @@ FACTS: dict[str, tuple[str, str, str]] = {
     "stayed_s": ("Ở lại", "stayed", "s"),
     "lasted_s": ("Kéo dài", "lasted", "s"),
     "duration_s": ("Trong", "during", "s"),
-    "way_m": ("Quãng đường đo", "measured over", "m"),
+    "way_m": ("Đo trên", "over", "m"),
 }
 """What a rule tells and an officer asks for: Vietnamese, English, unit; in order of importance."""
 

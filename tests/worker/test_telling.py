@@ -23,6 +23,7 @@ from pipeline.scene import Scene, SceneSettings
 from pipeline.sim.types import Plate
 from pipeline.types import Hit, PlateReading, RecordingError, RoadUserKind, Still
 from pipeline.worker import plates, telling
+from pipeline.worker.around import Surroundings
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.telling import Observer, Teller
 from tests.events.examples import ORIGIN, wait_for
@@ -80,7 +81,10 @@ class Box:
             "edge-01",
         )
         watch: Any = SimpleNamespace(
-            camera=self.recording, settings=config.cameras[0], scene=Scene(SceneSettings())
+            camera=self.recording,
+            settings=config.cameras[0],
+            scene=Scene(SceneSettings()),
+            around=Surroundings(30.0),
         )
         self.teller = Teller(
             config, {"giang-vo-1": watch}, self.evidence, self.outbox, ORIGIN, self.metrics, Observer()
