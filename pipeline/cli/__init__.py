@@ -13,6 +13,7 @@ from pipeline.cli.calibrate import calibrate
 from pipeline.cli.common import out
 from pipeline.cli.demo import demo
 from pipeline.cli.law import law_app
+from pipeline.cli.ioc import ioc_app
 from pipeline.cli.models import models_app
 from pipeline.cli.sim import sim_app
 
@@ -32,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(ioc_app, name="ioc")
 app.add_typer(models_app, name="models")
 app.add_typer(law_app, name="law")
 app.add_typer(sim_app, name="sim")

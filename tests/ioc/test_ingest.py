@@ -188,7 +188,7 @@ def test_a_record_of_kafka_is_the_same_event_as_the_outbox_has() -> None:
 def test_an_outbox_is_read_once_beside_its_worker_and_from_the_start_when_it_is_new(
     database: Database, tmp_path: Path
 ) -> None:
-    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox = Outbox(tmp_path / "outbox.db")
     for track in range(5):
         outbox.put(examples.candidate(track_id=track))
     outbox.put(with_data(examples.candidate(track_id=77), shadow=True))
@@ -200,9 +200,9 @@ def test_an_outbox_is_read_once_beside_its_worker_and_from_the_start_when_it_is_
     assert reader.step(writer) == 0
     assert outbox.count() == 6  # nothing was taken away
     outbox.close()
-    for path in tmp_path.glob("outbox.sqlite*"):
+    for path in tmp_path.glob("outbox.db*"):
         path.unlink()
-    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox = Outbox(tmp_path / "outbox.db")
     outbox.put(examples.candidate(track_id=6))
     assert reader.step(writer) == 1
     assert len(cases(database)) == 7

@@ -146,13 +146,13 @@ def item_of(case: CaseView, role: str) -> Item | None:
 
 
 def _around(picture: Image.Image, box: tuple[float, float, float, float] | None) -> Image.Image:
-    """A part of the thumbnail's shape around the box, at least a third of the picture wide."""
+    """A part of the thumbnail's shape around the box, at least a fifth of the picture wide."""
     width, height = picture.size
     if box is not None:
         left, top, right, bottom = (min(1.0, max(0.0, edge)) for edge in box)
         x, y = (left + right) / 2 * width, (top + bottom) / 2 * height
         ratio = THUMBNAIL_PX[0] / THUMBNAIL_PX[1]
-        wide = max((right - left) * width * 1.6, (bottom - top) * height * 1.6 * ratio, width / 3)
+        wide = max((right - left) * width * 1.6, (bottom - top) * height * 1.6 * ratio, width / 5)
         wide = min(wide, width, height * ratio)
         high = wide / ratio
         x0 = min(max(0.0, x - wide / 2), width - wide)

@@ -16,7 +16,7 @@ from pipeline.ioc.ingest.writer import Batch, Letter, Writer
 from pipeline.ioc.store import Database
 from pipeline.ioc.store.models import Position
 
-OUTBOX_NAME = "outbox.sqlite"
+OUTBOX_NAME = "outbox.db"
 BATCH = 500
 
 

@@ -6,9 +6,9 @@ versions differ: unknown fields and parts that are not there yet are no fault.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Word = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")]
@@ -117,8 +117,36 @@ class Plate(Part):
     reason: Told = ""
 
 
-def _object(value: Any) -> Any:
-    return value if isinstance(value, dict) else {}
+class Title(Part):
+    """The same in both languages."""
+
+    vi: Told = ""
+    en: Told = ""
+
+
+class Amendment(Part):
+    """A later decree that changes an entry's."""
+
+    note: Title = Title()
+
+
+class LawEntry(Part):
+    """A point of a decree that the act may fall under."""
+
+    citation: Told
+    title: Title
+    fine_vnd: Annotated[tuple[int, ...], Field(max_length=2)] = ()
+    licence_points: int = 0
+    verified: bool = False
+    amended_by: Annotated[tuple[Amendment, ...], Field(max_length=10)] = ()
+
+
+class Law(Part):
+    """What the catalogue of laws says of the act."""
+
+    entries: Annotated[tuple[LawEntry, ...], Field(max_length=20)] = ()
+    reason: Told = ""
+    verified: bool = False
 
 
 class Act(Part):
@@ -140,7 +168,7 @@ class Act(Part):
     evidence: Evidence = Evidence()
     missing: Annotated[tuple[Missing, ...], Field(max_length=64)] = ()
     plate: Plate | None = None
-    law: Annotated[dict[str, JsonValue], BeforeValidator(_object)] = Field(default_factory=dict)
+    law: Law | None = None
     worker: Worker
 
 

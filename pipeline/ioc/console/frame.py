@@ -1,0 +1,201 @@
+"""What every page shares: who looks, the bar above, the decision by key or button."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from nicegui import run, ui
+from starlette.responses import RedirectResponse, Response
+
+from pipeline.ioc.api.security import COOKIE
+from pipeline.ioc.console.texts import Texts
+from pipeline.ioc.desk import NotFoundError
+from pipeline.ioc.people import Person
+from pipeline.ioc.review import REASONS, ReviewError
+from pipeline.ioc.review.decide import Verdict
+from pipeline.ioc.services import Services
+
+HERE = Path(__file__).parent
+VIETNAM = timezone(timedelta(hours=7))
+STATE_COLORS = {"confirmed": "good", "rejected": "bad", "second_look": "warn", "confirmed_once": "warn"}
+CSS, SCRIPT = (HERE / "style.css").read_text("utf-8"), (HERE / "console.js").read_text("utf-8")
+
+
+@dataclass(slots=True)
+class Visit:
+    """One page of one person."""
+
+    the: Services
+    token: str
+    person: Person
+    texts: Texts
+
+    @property
+    def decides(self) -> bool:
+        """Whether this person may decide at all."""
+        return self.person.role in ("reviewer", "supervisor")
+
+    def still_here(self) -> bool:
+        """Look again who this is: rights end while a page stays open. False once nobody is logged in."""
+        person = self.the.accounts.person(self.token)
+        if person is None or person.must_change:
+            ui.navigate.to("/login")
+            return False
+        self.person = person
+        return True
+
+    async def ask(self, call: Callable[..., Any], *values: Any, **named: Any) -> Any:
+        """Call the desk as this person, off the event loop; None after telling what is not allowed."""
+        if not self.still_here():
+            return None
+        try:
+            return await run.io_bound(call, self.person, *values, **named)
+        except ReviewError as error:
+            ui.notify(str(error), type="warning", position="top", timeout=6000)
+        except NotFoundError:
+            ui.notify(self.texts("not_yours"), type="negative", position="top")
+        return None
+
+
+def visit(the: Services) -> Visit | Response:
+    """Whose request this is, or where to go first."""
+    request = ui.context.client.request
+    token = request.cookies.get(COOKIE, "") if request is not None else ""
+    person = the.accounts.person(token)
+    if person is None:
+        return RedirectResponse("/login", 303)
+    if person.must_change:
+        return RedirectResponse("/password", 303)
+    return Visit(the, token, person, Texts(person.language))
+
+
+def frame(here: Visit, on: str) -> ui.label:
+    """Style, script and bar; returns the label that counts what waits."""
+    ui.add_css(CSS)
+    ui.add_head_html(f"<script>{SCRIPT}</script>")
+    dark = ui.dark_mode(here.person.dark)
+    texts = here.texts
+
+    def prefer(**wish: Any) -> None:
+        if here.still_here():
+            here.the.accounts.prefer(here.person, **wish)
+
+    def turn() -> None:
+        dark.toggle()
+        prefer(dark=dark.value)
+
+    def speak() -> None:
+        prefer(language="vi" if texts.language == "en" else "en")
+        ui.navigate.reload()
+
+    with ui.element("header").classes("bar"):
+        ui.label(texts("app")).classes("name")
+        with ui.element("nav"):
+            ui.link(texts("queue"), "/").classes("on" if on == "queue" else "")
+            ui.link(texts("all_cases"), "/?state=all").classes("on" if on == "all" else "")
+        waiting = ui.label("").classes("pill").mark("waiting")
+        ui.element("div").classes("grow")
+        _plain_button(texts("language"), speak)
+        _plain_button(texts("theme"), turn)
+        role = f"{here.person.shown_name} · {here.person.role}"
+        ui.label(role)
+        form = ui.element("form").props("method=post action=/logout").style("margin:0")
+        with form, ui.element("button").props("type=submit"):
+            ui.label(texts("log_out"))
+    return waiting
+
+
+def _plain_button(text: str, act: Callable[[], None]) -> None:
+    with ui.element("button").props("type=button").on("click", lambda: act()):
+        ui.label(text)
+
+
+def button(text: str, key: str, act: Callable[[], Any], kind: str = "", *, enabled: bool = True) -> None:
+    """A button that shows its key."""
+    made = ui.element("button").classes(f"act {kind}").props("type=button").on("click", lambda: act())
+    with made, ui.element("span"):
+        ui.label(text).style("display:inline")
+        with ui.element("kbd"):
+            ui.label(key).style("display:inline")
+    if not enabled:
+        made.props("disabled")
+
+
+class RejectDialog:
+    """Why: by number key or click. "Other" asks for a note."""
+
+    def __init__(self, texts: Texts, chosen: Callable[[str, str], Awaitable[None]]) -> None:
+        self._chosen = chosen
+        self._dialog = ui.dialog()
+        with self._dialog, ui.card().style("min-width:380px;background:var(--card);color:var(--ink)"):
+            ui.label(texts("reason")).classes("main")
+            with ui.element("div").classes("reasons w-full"):
+                for number, reason in enumerate(REASONS, 1):
+                    made = ui.element("button").classes("act reason").props("type=button")
+                    made.on("click", partial(self._choose, reason))
+                    with made:
+                        ui.label(f"{number}  {texts.named('reason', reason)}")
+            self._note = ui.input(texts("note")).props("dense outlined maxlength=500").classes("w-full")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it asks now."""
+        return bool(self._dialog.value)
+
+    def open(self) -> None:
+        """Ask."""
+        self._note.value = ""
+        self._dialog.open()
+
+    async def key(self, key: str) -> None:
+        """A number chooses."""
+        if key.isdigit() and 1 <= int(key) <= len(REASONS):
+            await self._choose(REASONS[int(key) - 1])
+
+    async def _choose(self, reason: str) -> None:
+        if reason == "other" and not self._note.value.strip():
+            self._note.run_method("focus")
+            return
+        self._dialog.close()
+        await self._chosen(reason, self._note.value)
+
+
+async def decide(here: Visit, case_id: str, verdict: Verdict, **more: Any) -> bool:
+    """Decide, and tell; False when it could not be."""
+    state = await here.ask(here.the.desk.decide, case_id, verdict, **more)
+    if state is None:
+        return False
+    told = f"{here.texts('decided')}: {here.texts.named('state', state)}"
+    ui.notify(told, type="positive", position="bottom-right")
+    return True
+
+
+def local_time(at_ms: int, form: str = "%d/%m/%Y %H:%M:%S") -> str:
+    """In Vietnam's time, which has no summer time."""
+    return datetime.fromtimestamp(at_ms / 1000, VIETNAM).strftime(form)
+
+
+def due_tag(texts: Texts, days: int, state: str) -> None:
+    """Days left, coloured by how few."""
+    if state in ("confirmed", "rejected"):
+        return
+    kind = "bad" if days < 1 else "warn" if days < 4 else ""
+    text = f"{-days} {texts('days')} {texts('overdue')}" if days < 0 else f"{days} {texts('days')}"
+    ui.label(text).classes(f"tag {kind}")
+
+
+def state_tag(texts: Texts, state: str) -> None:
+    """What became of it."""
+    ui.label(texts.named("state", state)).classes(f"tag {STATE_COLORS.get(state, '')}")
+
+
+def draw_box(box: tuple[float, float, float, float]) -> None:
+    """The road user's box over a picture whose parent is as large as it is; the key O hides it."""
+    left, top, right, bottom = (min(1.0, max(0.0, edge)) * 100 for edge in box)
+    place = f"left:{left:.2f}%;top:{top:.2f}%;width:{right - left:.2f}%;height:{bottom - top:.2f}%"
+    ui.element("div").classes("box").style(place)

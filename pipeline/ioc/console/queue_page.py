@@ -1,0 +1,325 @@
+"""The queue: rows to the left, the selected case to the right, decided on without leaving the keyboard."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import replace
+from typing import Any
+
+from nicegui import background_tasks, ui
+from nicegui.events import KeyEventArguments
+from starlette.responses import Response
+
+from pipeline.ioc.config.areas import within
+from pipeline.ioc.console.frame import (
+    RejectDialog,
+    Visit,
+    button,
+    decide,
+    draw_box,
+    due_tag,
+    frame,
+    local_time,
+    state_tag,
+    visit,
+)
+from pipeline.ioc.console.texts import catalogue
+from pipeline.ioc.desk import CaseRow, CaseView, Filter
+from pipeline.ioc.desk.files import item_of
+from pipeline.ioc.review.decide import Verdict
+from pipeline.ioc.services import Services
+
+STATES = ("queue", "all", "open", "confirmed_once", "second_look", "confirmed", "rejected", "incomplete")
+
+
+class QueuePage:
+    """One officer's view of the queue."""
+
+    def __init__(self, here: Visit, wanted: Filter) -> None:
+        self._here = here
+        self._texts = here.texts
+        self._wanted = wanted
+        self._rows: list[CaseRow] = []
+        self._elements: dict[str, ui.element] = {}
+        self._at = 0
+        self._next: str | None = None
+        self._fresh = 0
+        self._waiting = frame(here, "all" if wanted.state == "all" else "queue")
+        self._filters()
+        with ui.element("main").classes("split"):
+            self._list = ui.element("div").classes("list").mark("list")
+            self._side = ui.element("aside").classes("side").mark("side")
+        self._reject = RejectDialog(self._texts, self._rejected)
+        ui.keyboard(self._key, ignore=["input", "select", "textarea"])
+
+    async def load(self, *, more: bool = False) -> None:
+        """Fetch the first page, or the next one."""
+        keep = self._rows[self._at].id if self._rows and not more else None
+        page = await self._here.ask(self._here.the.desk.cases, self._wanted, self._next if more else None)
+        if page is None:
+            return
+        self._rows = [*self._rows, *page.rows] if more else page.rows
+        self._next = page.next
+        if not more:
+            ids = [row.id for row in self._rows]
+            self._at = ids.index(keep) if keep in ids else min(self._at, max(0, len(ids) - 1))
+            self._fresh = 0
+        self._draw()
+        await self._count()
+        await self._show()
+
+    async def listen(self) -> None:
+        """Take in what happens, at most once a second."""
+        feed = self._here.the.feed
+        queue = feed.subscribe()
+        client = self._list.client
+        try:
+            while not client.is_deleted and not feed.stopped:
+                try:
+                    news = [await asyncio.wait_for(queue.get(), 5.0)]
+                except TimeoutError:
+                    continue
+                await asyncio.sleep(0.5)
+                while not queue.empty():
+                    news.append(queue.get_nowait())
+                mine = [one for one in news if within(one.row.area, self._here.person.areas)]
+                if mine and self._here.the.accounts.person(self._here.token, acting=False) is not None:
+                    with self._list:
+                        await self._take_in({one.row.id: one.row for one in mine})
+        finally:
+            feed.unsubscribe(queue)
+
+    async def _take_in(self, rows: dict[str, CaseRow]) -> None:
+        known = {row.id for row in self._rows}
+        if self._reject.is_open:
+            return
+        if len(rows) > len(rows.keys() & known) or any(
+            self._wanted.state == "queue" and row.state in ("confirmed", "rejected") for row in rows.values()
+        ):
+            await self.load()
+        else:
+            self._rows = [rows.get(row.id, row) for row in self._rows]
+            self._draw()
+
+    async def _count(self) -> None:
+        waiting = await self._here.ask(self._here.the.desk.waiting)
+        if waiting is not None:
+            self._waiting.text = f"{'1000+' if waiting >= 1000 else waiting} {self._texts('waiting')}"
+
+    def _filters(self) -> None:
+        texts, wanted = self._texts, self._wanted
+        rules = {"": texts("any")} | {
+            key.removeprefix("rule."): texts(key) for key in catalogue() if key.startswith("rule.")
+        }
+        areas = {"": texts("any")} | {
+            path: " › ".join(self._here.the.areas.names[part] for part in _parents(path))
+            for path in self._here.the.areas.names
+            if within(path, self._here.person.areas)
+        }
+        days: dict[Any, str] = {None: texts("any")} | {n: f"{n} {texts('days')}" for n in (0, 1, 3, 5)}
+
+        def changed(**fields: Any) -> None:
+            self._wanted = replace(self._wanted, **fields)
+            self._at = 0
+            background_tasks.create(self._reload())
+
+        with ui.element("search").classes("filters"):
+            _select(
+                texts("state"),
+                {s: texts.named("state", s) for s in STATES},
+                wanted.state,
+                lambda v: changed(state=v),
+            )
+            _select(texts("kind"), rules, wanted.rule, lambda v: changed(rule=v))
+            _select(texts("area"), areas, wanted.area, lambda v: changed(area=v))
+            _select(texts("due_within"), days, wanted.days_left, lambda v: changed(days_left=v))
+            ui.input(
+                texts("plate"), value=wanted.plate, on_change=lambda e: changed(plate=(e.value or "")[:40])
+            ).props("dense outlined debounce=300").style("width:130px").mark("filter-plate")
+            ui.input(
+                texts("camera"), value=wanted.camera, on_change=lambda e: changed(camera=_word(e.value))
+            ).props("dense outlined debounce=300").style("width:150px")
+            oldest = ui.checkbox(texts("oldest_first"), value=wanted.oldest_first).props("dense")
+            oldest.on_value_change(lambda e: changed(oldest_first=e.value))
+
+    async def _reload(self) -> None:
+        with self._list:
+            await self.load()
+
+    def _draw(self) -> None:
+        self._list.clear()
+        self._elements = {}
+        with self._list:
+            if not self._rows:
+                with ui.element("div").classes("none"):
+                    ui.label(self._texts("empty")).classes("main")
+                    ui.label(self._texts("empty_hint"))
+            for index, row in enumerate(self._rows):
+                self._draw_row(index, row)
+            if self._next is not None:
+                button(self._texts("more"), "M", lambda: self.load(more=True))
+            key = "keys_queue"
+            ui.label(f"{self._texts('keys')}: {self._texts(key)}").classes("foot")
+
+    def _draw_row(self, index: int, row: CaseRow) -> None:
+        texts = self._texts
+        on = "on" if index == self._at else ""
+        with (
+            ui.element("div").classes(f"row {on}").mark("row").on("click", lambda: self._pick(index)) as made
+        ):
+            made.on("dblclick", lambda: self._open())
+            ui.element("img").props(f'src="/api/v1/cases/{row.id}/thumbnail" loading=lazy alt=""')
+            with ui.element("div").style("min-width:0"):
+                ui.label(texts.named("rule", row.rule)).classes("main")
+                ui.label(f"{texts.named('road_user', row.road_user)} · {row.confidence:.0%}").classes("sub")
+            ui.label(row.plate or "—").classes("plate")
+            with ui.element("div").style("min-width:0"):
+                ui.label(row.place).classes("main").style("font-weight:500")
+                ui.label(self._here.the.areas.names.get(row.area, row.area)).classes("sub")
+            with ui.element("div"):
+                ui.label(local_time(row.at_ms, "%H:%M:%S")).classes("num main")
+                ui.label(local_time(row.at_ms, "%d/%m/%Y")).classes("num sub")
+            with ui.element("div"):
+                due_tag(texts, row.days_left, row.state)
+                if row.claimed_by not in (None, self._here.person.id):
+                    ui.label(texts("claimed")).classes("tag warn")
+                elif row.state != "open":
+                    state_tag(texts, row.state)
+        self._elements[row.id] = made
+
+    async def _show(self) -> None:
+        """The selected case, to the right."""
+        self._side.clear()
+        if not self._rows:
+            return
+        view = await self._here.ask(self._here.the.desk.case, self._rows[self._at].id)
+        if view is None:
+            return
+        self._side.clear()
+        with self._side:
+            self._draw_side(view)
+
+    def _draw_side(self, view: CaseView) -> None:
+        texts, row = self._texts, view.row
+        still = item_of(view, "at")
+        if still is not None:
+            source = f"/api/v1/cases/{row.id}/files/{still.file}"
+            with ui.element("div").classes("seen"):
+                ui.element("img").classes("still").props(f'src="{source}" alt="{texts("at")}"')
+                draw_box(view.act.moments.at.box)
+        else:
+            ui.label(texts("no_still")).classes("none")
+        with ui.element("div").style("display:flex;gap:14px;align-items:center;margin-top:10px"):
+            ui.label(row.plate or texts("no_plate")).classes("plate big")
+            state_tag(texts, row.state)
+            due_tag(texts, row.days_left, row.state)
+        ui.label(texts.named("rule", row.rule)).classes("main").style("font-size:18px")
+        if view.claimed_by and row.claimed_by != self._here.person.id:
+            ui.label(f"{texts('claimed_by')} {view.claimed_by}").classes("tag warn")
+        if self._here.decides and row.state in ("open", "confirmed_once", "second_look"):
+            with ui.element("div").classes("acts"):
+                button(texts("confirm"), "C", lambda: self._decide("confirm"), "good")
+                button(texts("reject"), "R", self._reject.open, "bad")
+                button(texts("second_look"), "S", lambda: self._decide("second_look"))
+                button(texts("open_case"), "↵", self._open)
+        else:
+            with ui.element("div").classes("acts"):
+                button(texts("open_case"), "↵", self._open)
+        with ui.element("div").classes("pairs"):
+            for name, value in (
+                (texts("time"), local_time(row.at_ms)),
+                (texts("place"), f"{row.place}, {view.act.camera.place}"),
+                (texts("area"), self._here.the.areas.names.get(row.area, row.area)),
+                (texts("camera"), row.camera),
+                (texts("road_user"), texts.named("road_user", row.road_user)),
+                (texts("confidence"), f"{row.confidence:.0%}"),
+            ):
+                ui.label(name)
+                ui.label(value)
+            if view.act.lamps:
+                ui.label(texts("lamps"))
+                lamps = (
+                    f"{name}: {texts.named('lamp', lamp.color)}" for name, lamp in view.act.lamps.items()
+                )
+                ui.label(", ".join(lamps))
+            if missing := [
+                part.code or part.role for part in (*view.act.missing, *view.act.evidence.missing)
+            ]:
+                ui.label(texts("missing"))
+                ui.label(", ".join(missing))
+
+    async def _pick(self, index: int) -> None:
+        if not 0 <= index < len(self._rows) or index == self._at:
+            return
+        if (old := self._elements.get(self._rows[self._at].id)) is not None:
+            old.classes(remove="on")
+        self._at = index
+        made = self._elements[self._rows[index].id]
+        made.classes(add="on")
+        ui.run_javascript(f"getHtmlElement({made.id}).scrollIntoView({{block: 'nearest'}})")
+        await self._show()
+
+    def _open(self) -> None:
+        if self._rows:
+            ui.navigate.to(f"/cases/{self._rows[self._at].id}")
+
+    async def _decide(self, verdict: Verdict, **more: Any) -> None:
+        if self._rows and self._here.decides:
+            await decide(self._here, self._rows[self._at].id, verdict, **more)
+            await self.load()
+
+    async def _rejected(self, reason: str, note: str) -> None:
+        await self._decide("reject", reason=reason, note=note)
+
+    async def _key(self, event: KeyEventArguments) -> None:
+        if not event.action.keydown or event.modifiers.ctrl or event.modifiers.alt or event.modifiers.meta:
+            return
+        key = str(event.key.name).lower()
+        if self._reject.is_open:
+            await self._reject.key(key)
+        elif key in ("j", "arrowdown"):
+            await self._pick(self._at + 1)
+        elif key in ("k", "arrowup"):
+            await self._pick(self._at - 1)
+        elif key == "enter":
+            self._open()
+        elif key == "m" and self._next is not None:
+            await self.load(more=True)
+        elif event.action.repeat or not self._here.decides or not self._rows:
+            return
+        elif key == "c":
+            await self._decide("confirm")
+        elif key == "s":
+            await self._decide("second_look")
+        elif key == "r":
+            self._reject.open()
+
+
+def queue_page(the: Services) -> None:
+    """Register the page."""
+
+    @ui.page("/", title="Ngã Tư IOC")
+    async def queue(state: str = "queue") -> Response | None:
+        here = visit(the)
+        if isinstance(here, Response):
+            return here
+        page = QueuePage(here, Filter(state=state if state in STATES else "queue"))
+        await page.load()
+        background_tasks.create(page.listen())
+        return None
+
+
+def _parents(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[: n + 1]) for n in range(len(parts))]
+
+
+def _word(text: str | None) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "", text or "")[:64]
+
+
+def _select(label: str, options: dict[Any, str], value: Any, changed: Any) -> None:
+    ui.select(options, label=label, value=value, on_change=lambda e: changed(e.value)).props(
+        "dense outlined options-dense"
+    )
