@@ -31,7 +31,7 @@ UNKNOWN_CELLS = 36
 _MARGIN = 0.08
 """Of a road user's box on each side: a box is rarely exact."""
 _PART_MARGIN = 0.35
-_OWN = 0.7
+OWN = 0.7
 """What lies in a kept box with this share of its area belongs to it: its riders, their heads, its plate."""
 _SHADES = 16
 _CHANCE = 6
@@ -75,7 +75,7 @@ def _regions(
         return
     found = []
     for other in others:
-        if other.judged or any(_share_inside(other.box, box) >= _OWN for box in keep):
+        if other.judged or any(share_inside(other.box, box) >= OWN for box in keep):
             continue
         is_part = other.what in PARTS
         left, top, right, bottom = _pixels(other.box, width, height, _PART_MARGIN if is_part else _MARGIN)
@@ -109,7 +109,7 @@ def _pixels(box: Box, width: int, height: int, margin: float) -> tuple[int, int,
     return int(x0), int(y0), int(x1), int(y1)
 
 
-def _share_inside(box: Box, around: Box) -> float:
+def share_inside(box: Box, around: Box) -> float:
     """Share of `box` that lies in `around`."""
     across = min(box[2], around[2]) - max(box[0], around[0])
     down = min(box[3], around[3]) - max(box[1], around[1])

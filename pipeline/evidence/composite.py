@@ -271,43 +271,46 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
 
 def _law_card(sheet: Sheet, number: int, law: LawNote | None) -> None:
     if law is None or not law.points:
-        left, top, right, bottom = _card(sheet, number, "Căn cứ pháp lý", "law")
+        left, top, right, _ = _card(sheet, number, "Căn cứ pháp lý", "law")
         reason = law.reason if law is not None else ""
         sheet.write(left, top + 30, "Chưa có điều khoản cho hành vi này", 22, _INK, room=right - left)
         sheet.write(left, top + 60, reason or "no entry for this act", 18, _MUTED, room=right - left)
         return
     chip = ("Đã kiểm chứng / verified", _GREEN) if law.verified else ("CHƯA KIỂM CHỨNG / not verified", _RED)
-    left, top, right, bottom = _card(sheet, number, "Căn cứ pháp lý", "law", chip)
+    left, top, right, _ = _card(sheet, number, "Căn cứ pháp lý", "law", chip)
     shown = law.points[:2]
     baseline = top + 26.0
     for point in shown:
         baseline = _law_point(sheet, left, right, baseline, point, lines=2 if len(shown) == 1 else 1)
-    if len(law.points) > len(shown):
-        more = f"và {len(law.points) - len(shown)} điều khoản khác / and more"
-        sheet.write(left, baseline, more, LEAST_TEXT_PX, _MUTED, room=right - left)
-        baseline += 26
-    if law.reason:
-        for line in wrap(law.reason, font(LEAST_TEXT_PX), right - left, 2):
-            if baseline <= bottom:
-                sheet.write(left, baseline, line, LEAST_TEXT_PX, _RED, room=right - left)
-            baseline += 24
+    notes = [f"và {len(law.points) - 2} điều khoản khác / and more"] if len(law.points) > 2 else []
+    notes += wrap(law.reason, font(LEAST_TEXT_PX), right - left, 2)
+    for note in notes:
+        sheet.write(left, baseline, note, LEAST_TEXT_PX, _RED, room=right - left)
+        baseline += 24
 
 
 def _law_point(sheet: Sheet, left: int, right: int, baseline: float, point: LawPoint, lines: int) -> float:
-    """One point from `baseline` on; where the next one may begin."""
+    """One point from `baseline` on, each text on so many lines at most; where the next one may begin."""
     room = right - left
     citation = point.citation[:1].upper() + point.citation[1:]
-    for text, size, bold, color, count in (
-        (citation, 22, True, _INK, 2),
-        (point.title[0], 20, False, _INK, lines),
-        (point.title[1], 18, False, _MUTED, lines),
+    if lines == 1:
+        citation = citation.replace("Nghị định", "NĐ")
+    for text, size, bold, color in (
+        (citation, 22, True, _INK),
+        (point.title[0], 20, False, _INK),
+        (point.title[1], 18, False, _MUTED),
     ):
-        for line in wrap(text, font(size, bold), room, count):
+        for line in wrap(text, font(size, bold), room, lines):
             sheet.write(left, baseline, line, size, color, room=room, bold=bold)
             baseline += size + 7
     low, high = (f"{amount:,}".replace(",", ".") for amount in point.fine_vnd)
-    _row(sheet, left, right, baseline + 4, "Phạt tiền / fine", f"{low} – {high} đ")
-    points = f"{point.licence_points} điểm" if point.licence_points else "không / none"
+    fine, taken = f"{low} – {high} đ", point.licence_points
+    if lines == 1:
+        fine += f", −{taken} điểm" if taken else ""
+        _row(sheet, left, right, baseline + 2, "Phạt / fine", fine)
+        return baseline + 38
+    _row(sheet, left, right, baseline + 4, "Phạt tiền / fine", fine)
+    points = f"{taken} điểm" if taken else "không / none"
     _row(sheet, left, right, baseline + 32, "Trừ điểm bằng lái / licence points", points)
     return baseline + 68
 

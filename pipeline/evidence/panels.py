@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.evidence.annotate import trajectory
-from pipeline.evidence.blur import blur
+from pipeline.evidence.blur import OWN, blur, share_inside
 from pipeline.evidence.drawing import INK, LAMP_COLORS, VEHICLE, Drawing, Rect, Shape, overlap
 from pipeline.evidence.record import Record
 from pipeline.evidence.sheet import resized
-from pipeline.types import Box, LampColor, Picture, Point, TrackPoint
+from pipeline.types import Box, LampColor, Picture, Point, RoadUserKind, TrackPoint
 
 ROLES = ("before", "at", "after")
 
@@ -77,10 +77,19 @@ def clear_pictures(record: Record) -> dict[str, Picture]:
     lamps = [box for box, _ in record.hit.lamps.values()]
     for role, shot in record.shots.items():
         seen = record.seen.get(role)
-        own = [each.box for each in seen or () if each.judged]
-        keep = _grown(_union([moment(record, role).box, *own]), _KEEP_AIR)
-        clear[role] = blur(shot.picture, [keep, *lamps], seen)
+        clear[role] = blur(shot.picture, [*_judged(record, role), *lamps], seen)
     return clear
+
+
+def _judged(record: Record, role: str) -> list[Box]:
+    """What is kept clear: the judged one with its riders, or each of a crowd, but not what stands between."""
+    box, seen = moment(record, role).box, record.seen.get(role) or ()
+    whole = _grown(_union([box, *(each.box for each in seen if each.judged)]), _KEEP_AIR)
+    if record.hit.kind is RoadUserKind.PERSON:
+        people = [each.box for each in seen if each.what == "person" and share_inside(each.box, whole) >= OWN]
+        if len(people) > 1:
+            return [_grown(each, _KEEP_AIR) for each in people]
+    return [whole]
 
 
 def moment(record: Record, role: str) -> TrackPoint:
