@@ -29,7 +29,6 @@ from pipeline.types import (
     RoadUserKind,
     TrackPoint,
 )
-from tests.waiting import wait_for as wait_for
 
 START_S = 1_780_000_000.0
 ORIGIN = Origin("edge-7", "ngatu 0.1.0", "yolox_nano_416", "ab" * 32)

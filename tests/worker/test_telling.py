@@ -26,10 +26,11 @@ from pipeline.worker import plates, telling
 from pipeline.worker.around import Surroundings
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.telling import Observer, Teller
-from tests.events.examples import ORIGIN, wait_for
+from tests.events.examples import ORIGIN
 from tests.evidence.conftest import MODEL, make_hit
 from tests.evidence.film import START_S, Film, FilmRecording, shoot
 from tests.plates.test_reader import vehicle
+from tests.waiting import wait_for
 
 PLATE = Plate("59P231316", 2, "white")
 AT_S = START_S + 10.0
