@@ -34,8 +34,8 @@ _PART_MARGIN = 0.35
 OWN = 0.7
 """What lies in a kept box with this share of its area belongs to it: its riders, their heads, its plate."""
 _SHADES = 16
-_CHANCE = 6
-"""Levels by which a cell may be off."""
+_CHANCE = 12
+"""Levels by which a cell may be off: more than half a shade, or chance would be rounded away."""
 
 
 @dataclass(frozen=True, slots=True)

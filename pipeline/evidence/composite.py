@@ -15,7 +15,7 @@ from pipeline.evidence.drawing import LAMP_COLORS, Rect
 from pipeline.evidence.panels import ROLES, clear_pictures, close_up, lamp_color, panel, view_of
 from pipeline.evidence.record import LawNote, LawPoint, Record
 from pipeline.evidence.sheet import Sheet
-from pipeline.evidence.text import Color, font, wrap
+from pipeline.evidence.text import Color, font, plain, wrap
 from pipeline.evidence.words import (
     FACTS,
     KINDS,
@@ -38,6 +38,8 @@ _PANEL_TOP = _HEADER + 14 + _CAPTION
 _CARD_TOP = _PANEL_TOP + _PANEL + 16
 _CARD_BOTTOM = SIZE[1] - _FOOTER - 14
 _TITLE = 44
+_PLATE_LETTERS = 16
+"""Of a line of a plate; none has so many."""
 _PAD = 16
 
 _NAVY: Color = (84, 44, 16)
@@ -213,7 +215,7 @@ def _painted(sheet: Sheet, rect: Rect, plate: PlateReading) -> None:
     ground, ink = _PLATE_PAINT[plate.color] if plate.legible else (_PAGE, _MUTED)
     sheet.fill(rect, ink)
     sheet.fill((left + 3, top + 3, right - 3, bottom - 3), ground)
-    lines = [line for line in plate.lines if line][:2]
+    lines = [plain(line[:_PLATE_LETTERS]) for line in plate.lines if line][:2]
     if not lines:
         _middle(sheet, rect, "Chưa đọc được / not read", _MUTED)
         return
@@ -264,7 +266,7 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
             text += f" ± {_number(spread, 1)}"
         yield f"{vi} / {en}", f"{text}{unit if unit == '°' else ' ' + unit}".strip()
         if key == "speed_kmh" and facts.get("advisory"):
-            yield "Tham khảo / advisory", "chưa kiểm định"
+            yield "Kiểm định / verified", "không / no"
     yield f"{kind[0]} / {kind[1]}", f"#{record.hit.track_id}"
     yield "Độ tin cậy / confidence", _number(record.hit.confidence, 2)
 
@@ -356,7 +358,7 @@ def _picture(sheet: Sheet, rect: Rect, picture: Picture | None) -> None:
         sheet.fill(rect, _PAGE)
         _middle(sheet, rect, "Không có ảnh / none", _MUTED)
         return
-    sheet.show(picture, rect, _DARK)
+    sheet.show(picture, rect, _PAGE)
 
 
 def _aside(sheet: Sheet, x: float, baseline: float, text: str, color: Color, room: float) -> None:

@@ -91,12 +91,14 @@ class EvidenceMaker:
         around: Around | None = None,
         law: LawNote | None = None,
         read_plate: Callable[[], PlateReading | None] = lambda: None,
+        pressed: Callable[[], bool] = lambda: False,
     ) -> EvidenceBundle:
         """Gather, sign and store the evidence of `hit`; the one that is there already when it is a repeat.
 
         `around`, `law` and `read_plate` are for the composite: without `around` everything but the judged is
         hidden in it. `read_plate` is called last, once all that the ring may let go of has been taken; None
-        from it: to this record no plate belongs.
+        from it: to this record no plate belongs. `pressed`: others wait, and the composite, which takes most of
+        the time, is left out: it can be made of the originals.
 
         Blocks until the ring holds the clip's end, but no longer than `after_s` + `wait_s` of the settings,
         and not at all after `hurry`; then what is there must do. Raises EvidenceError when nothing can be
@@ -125,8 +127,10 @@ class EvidenceMaker:
             end_s = hit.after.time_s + self._settings.after_s
             self._wait(recording, end_s, until_s)
             gathering.take_clip(recording, start_s, end_s)
-            if "at" in shots:
-                plate = read_plate()
+            plate = read_plate()
+            if pressed():
+                gathering.miss("composite", "too many acts at once: no time to draw it")
+            elif "at" in shots:
                 gathering.compose(
                     Record(
                         hit=hit,
