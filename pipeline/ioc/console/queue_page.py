@@ -165,10 +165,9 @@ class QueuePage:
     def _draw_row(self, index: int, row: CaseRow) -> None:
         texts = self._texts
         on = "on" if index == self._at else ""
-        with (
-            ui.element("div").classes(f"row {on}").mark("row").on("click", lambda: self._pick(index)) as made
-        ):
-            made.on("dblclick", lambda: self._open())
+        made = ui.element("div").classes(f"entry {on}").mark("row")
+        made.on("click", lambda: self._pick(index)).on("dblclick", lambda: self._open())
+        with made:
             ui.element("img").props(f'src="/api/v1/cases/{row.id}/thumbnail" loading=lazy alt=""')
             with ui.element("div").style("min-width:0"):
                 ui.label(texts.named("rule", row.rule)).classes("main")
