@@ -97,8 +97,8 @@ class EvidenceMaker:
 
         `around`, `law` and `read_plate` are for the composite: without `around` everything but the judged is
         hidden in it. `read_plate` is called last, once all that the ring may let go of has been taken; None
-        from it: to this record no plate belongs. `pressed`: others wait, and the composite, which takes most of
-        the time, is left out: it can be made of the originals.
+        from it: to this record no plate belongs. `pressed`: others wait, and the composite, which takes most
+        of the time, is left out.
 
         Blocks until the ring holds the clip's end, but no longer than `after_s` + `wait_s` of the settings,
         and not at all after `hurry`; then what is there must do. Raises EvidenceError when nothing can be
@@ -128,7 +128,7 @@ class EvidenceMaker:
             self._wait(recording, end_s, until_s)
             gathering.take_clip(recording, start_s, end_s)
             plate = read_plate()
-            if pressed():
+            if "at" in shots and pressed():
                 gathering.miss("composite", "too many acts at once: no time to draw it")
             elif "at" in shots:
                 gathering.compose(

@@ -59,10 +59,14 @@ class PlateDesk:
         """Whether there is anything to look for."""
         return hit.concern == "traffic" and self._enabled and hit.kind in PLATED
 
+    def pressed(self) -> bool:
+        """Whether so many acts wait that what can be done without is left out."""
+        return self._overdue() > MOST_OVERDUE
+
     def read(self, hit: Hit, recording: Recording) -> PlateReading:
         """The plate of the vehicle that did it, or why it was not read. Never raises."""
-        if (overdue := self._overdue()) > MOST_OVERDUE:
-            return PlateReading.unread(f"{overdue} acts wait for their proof: no time to read plates")
+        if self.pressed():
+            return PlateReading.unread(f"{self._overdue()} acts wait for their proof: no time to read plates")
         until_s = time.monotonic() + BUDGET_S
         if not self._turn.acquire(timeout=BUDGET_S):
             return PlateReading.unread("the plates of other acts were being read")

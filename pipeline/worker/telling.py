@@ -119,6 +119,7 @@ class Teller:
                 around=watch.around.of(hit),
                 law=None if law is None else law_note(law),
                 read_plate=plate,
+                pressed=self._plates.pressed,
             )
         except EvidenceError as error:
             self.trouble("evidence", str(error))
