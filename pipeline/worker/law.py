@@ -28,7 +28,7 @@ def law_note(law: InForce) -> LawNote:
         for each in entry.amended_by
         if not each.figures_seen
     }
-    notes = [f"{decree} sửa đổi từ {since:%d/%m/%Y}, chưa có số liệu" for decree, since in amended.items()]
+    notes = [f"NĐ {decree} sửa đổi từ {since:%d/%m/%Y}, chưa có số liệu" for decree, since in amended.items()]
     return LawNote(points, law.verified, "; ".join((*notes, *filter(None, [law.reason]))))
 
 
