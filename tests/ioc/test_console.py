@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from pipeline.events.outbox import Outbox
 from tests.events import examples
 from tests.ioc.acts import with_data
-from tests.ioc.office import HOATHANH, PASSWORD, Office, office, with_evidence
+from tests.ioc.office import PASSWORD, TRANGBANG, Office, office, with_evidence
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SWITCHES = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -53,16 +52,16 @@ class Station:
             time.sleep(0.2)
         self.url = self.log.read_text().partition("open ")[2].split()[0]
 
-    def act(self, track: int, **data: object) -> str:
-        event = with_evidence(examples.candidate("cam-1", track, time.time() - 60 + track), self._root)
+    def act(self, track: int, key: str = "cam-1", **data: object) -> str:
+        event = with_evidence(examples.candidate(key, track, time.time() - 60 + track), self._root)
         event = with_data(event, **data)
         self.outbox.put(event)
         return event.id
 
 
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    made = Station(tmp_path)
+@pytest.fixture(scope="module")
+def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+    made = Station(tmp_path_factory.mktemp("station"))
     yield made
     made.process.terminate()
     made.process.wait(timeout=20)
@@ -70,7 +69,7 @@ def station(tmp_path: Path) -> Iterator[Station]:
     made.office.the.database.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         if os.environ.get("CI"):
@@ -143,13 +142,11 @@ def test_officers_work_by_keyboard_and_never_against_each_other(
 
 @pytest.mark.slow
 def test_a_town_sees_its_own_and_nobody_sees_without_a_login(station: Station, browser: Browser) -> None:
-    here = station.act(1)
-    beside = replace(examples.candidate("cam-2", 2, time.time() - 50))
-    station.outbox.put(beside)
-    page = log_in(browser, station, "town", "viewer", HOATHANH)
+    here, beside = station.act(11, "cam-2"), station.act(12, "cam-3")
+    page = log_in(browser, station, "town", "viewer", TRANGBANG)
     page.wait_for_selector(".entry")
     assert page.locator(".entry").count() == 1
-    answer = page.goto(f"{station.url}/cases/{beside.id}")
+    answer = page.goto(f"{station.url}/cases/{beside}")
     assert answer is not None
     assert answer.status == 404
     page.goto(f"{station.url}/cases/{here}")

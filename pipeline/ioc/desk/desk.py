@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import func, or_, select, update
@@ -12,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from pipeline.ioc.config import AreaTree, ReviewSettings
 from pipeline.ioc.config.areas import within
-from pipeline.ioc.desk.queue import PAGE, CaseRow, Filter, Page, cursor_of, page_query, row_of, visible
+from pipeline.ioc.desk.queue import PAGE, CaseRow, Filter, Page, cursor_of, page_query, row_of, waiting_in
 from pipeline.ioc.people import Person
 from pipeline.ioc.review import (
     OPEN_STATES,
@@ -70,7 +69,10 @@ class Desk:
     def cases(self, person: Person, wanted: Filter, cursor: str | None = None) -> Page:
         """A page of the cases that the person may see. Raises ValueError for a cursor that is none."""
         now_ms = _now_ms()
-        query = page_query(wanted, person.areas, self._areas.root, cursor, now_ms, self.settings.notice_days)
+        areas = self._areas_of(person, wanted.area)
+        if areas is not None and not areas:
+            return Page([], None)
+        query = page_query(wanted, areas, cursor, now_ms, self.settings.notice_days)
         with self._database.read() as session:
             rows = [row_of(case, now_ms, self.settings.notice_days) for case in session.scalars(query)]
         more = len(rows) > PAGE
@@ -217,11 +219,16 @@ class Desk:
 
     def waiting(self, person: Person) -> int:
         """How many cases wait for somebody to decide, counted up to 1000."""
-        query = select(Case.id).where(Case.state.in_(OPEN_STATES)).limit(1000)
-        if self._areas.root not in person.areas:
-            query = query.where(visible(person.areas))
+        query = select(Case.id).where(*waiting_in(self._areas_of(person))).limit(1000)
         with self._database.read() as session:
             return session.scalar(select(func.count()).select_from(query.subquery())) or 0
+
+    def _areas_of(self, person: Person, below: str = "") -> list[str] | None:
+        """Paths of the areas that the person may see; None where that is all."""
+        if self._areas.root in person.areas and below in ("", self._areas.root):
+            return None
+        seen = [path for path in self._areas.names if within(path, person.areas)]
+        return [path for path in seen if within(path, [below])] if below else seen
 
     def _case(self, session: Session, person: Person, case_id: str, *, lock: bool = False) -> Case:
         case = session.get(Case, case_id, with_for_update=lock) if _is_id(case_id) else None
@@ -251,8 +258,3 @@ def _is_id(text: str) -> bool:
 
 def _now_ms() -> int:
     return int(time.time() * 1000)
-
-
-def areas_of(person: Person, tree: AreaTree) -> Collection[str]:
-    """Paths of all areas that the person may see."""
-    return [path for path in tree.names if within(path, person.areas)]

@@ -7,11 +7,12 @@ import binascii
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, TextClause, func, select, tuple_, union_all
 
-from pipeline.ioc.review import OPEN_STATES, acts_due_within, days_left
-from pipeline.ioc.store.models import Case
+from pipeline.ioc.review import acts_due_within, days_left
+from pipeline.ioc.store.models import OPEN, Case
 
 PAGE = 50
 
@@ -64,26 +65,50 @@ class Page:
     """Cursor of the next page; None after the last."""
 
 
-def visible(areas: Collection[str]) -> ColumnElement[bool]:
-    """Cases of these areas and all below."""
-    return or_(
-        *(or_(Case.area == area, and_(Case.area >= f"{area}/", Case.area < f"{area}0")) for area in areas)
-    )
+def waiting_in(areas: Collection[str] | None) -> list[ColumnElement[bool] | TextClause]:
+    """Conditions of cases that wait in these areas, or anywhere; written so that the queue's index serves."""
+    here = [] if areas is None else [func.coalesce(Case.area, "").in_(areas)]
+    return [OPEN, *here]
 
 
 def page_query(
-    wanted: Filter, areas: Collection[str], root: str, cursor: str | None, now_ms: int, notice_days: int
+    wanted: Filter, areas: Collection[str] | None, cursor: str | None, now_ms: int, notice_days: int
 ) -> Select[Case]:
-    """The page's statement, one row longer than the page. Raises ValueError for a cursor that is none."""
-    query = select(Case)
-    if root not in areas:
-        query = query.where(visible(areas))
-    if wanted.area:
-        query = query.where(visible([wanted.area]))
+    """The page's statement, one row longer than the page, over these very areas (None: all).
+
+    Raises ValueError for a cursor that is none.
+    """
+    if areas is None or wanted.state == "queue":
+        return _narrowed(select(Case), wanted, areas, cursor, now_ms, notice_days)
+    # The first rows of each area out of the index by area and time, then the first of these: a condition over
+    # many areas at once would read and sort all of them.
+    parts = [
+        select(_narrowed(select(Case.id), wanted, [area], cursor, now_ms, notice_days).subquery().c.id)
+        for area in areas
+    ]
+    first = union_all(*parts).subquery()
+    return select(Case).join(first, Case.id == first.c.id).order_by(*_order(wanted)).limit(PAGE + 1)
+
+
+def _order(wanted: Filter) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    if wanted.oldest_first:
+        return Case.at_ms.asc(), Case.id.asc()
+    return Case.at_ms.desc(), Case.id.desc()
+
+
+def _narrowed(
+    query: Select[Any],
+    wanted: Filter,
+    areas: Collection[str] | None,
+    cursor: str | None,
+    now_ms: int,
+    notice_days: int,
+) -> Select[Any]:
     if wanted.state == "queue":
-        # As the partial index has it, so that the planner knows it again.
-        query = query.where(Case.state.in_(OPEN_STATES))
-    elif wanted.state != "all":
+        query = query.where(*waiting_in(areas))
+    elif areas is not None:
+        query = query.where(Case.area.in_(areas))
+    if wanted.state not in ("queue", "all"):
         query = query.where(Case.state == wanted.state)
     for column, value in (
         (Case.rule, wanted.rule),
@@ -104,11 +129,7 @@ def page_query(
         at_ms, case_id = _read_cursor(cursor)
         here = tuple_(Case.at_ms, Case.id)
         query = query.where(here > (at_ms, case_id) if wanted.oldest_first else here < (at_ms, case_id))
-    if wanted.oldest_first:
-        query = query.order_by(Case.at_ms, Case.id)
-    else:
-        query = query.order_by(Case.at_ms.desc(), Case.id.desc())
-    return query.limit(PAGE + 1)
+    return query.order_by(*_order(wanted)).limit(PAGE + 1)
 
 
 def row_of(case: Case, now_ms: int, notice_days: int) -> CaseRow:

@@ -12,6 +12,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 Json = JSON().with_variant(JSONB(), "postgresql")
+PlateText = String(20).with_variant(String(20, collation="C"), "postgresql")
+"""Compared letter by letter whatever the database's language: the index then finds beginnings."""
 Serial = BigInteger().with_variant(Integer(), "sqlite")
 
 OPEN = text("state IN ('open', 'confirmed_once', 'second_look')")
@@ -54,7 +56,7 @@ class Case(Base):
     at_ms: Mapped[int] = mapped_column(BigInteger)
     received_ms: Mapped[int] = mapped_column(BigInteger)
     road_user: Mapped[str] = mapped_column(String(20))
-    plate: Mapped[str] = mapped_column(String(20))
+    plate: Mapped[str] = mapped_column(PlateText)
     """As read, or as an officer corrected it; "" when there is none."""
     confidence: Mapped[float]
     state: Mapped[str] = mapped_column(String(20))

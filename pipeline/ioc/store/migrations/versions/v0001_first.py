@@ -11,6 +11,8 @@ down_revision = None
 
 JSONB = sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql")
 
+PLATE = sa.String(20).with_variant(sa.String(20, collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     """The first tables."""
@@ -172,7 +174,7 @@ def upgrade() -> None:
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
         sa.Column("received_ms", sa.BigInteger(), nullable=False),
         sa.Column("road_user", sa.String(length=20), nullable=False),
-        sa.Column("plate", sa.String(length=20), nullable=False),
+        sa.Column("plate", PLATE, nullable=False),
         sa.Column("confidence", sa.Double(), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("claimed_by", sa.Integer(), nullable=True),
