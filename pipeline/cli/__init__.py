@@ -12,8 +12,8 @@ from pipeline.cli.backtest import backtest
 from pipeline.cli.calibrate import calibrate
 from pipeline.cli.common import out
 from pipeline.cli.demo import demo
-from pipeline.cli.law import law_app
 from pipeline.cli.ioc import ioc_app
+from pipeline.cli.law import law_app
 from pipeline.cli.models import models_app
 from pipeline.cli.sim import sim_app
 
