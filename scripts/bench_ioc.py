@@ -32,7 +32,8 @@ INSERT INTO cases (id, type, rule, camera, place, area, worker, at_ms, received_
                    confidence, state, claimed_until_ms)
 SELECT c.id || '-' || n, c.type, c.rule, 'cam-' || (n % 200), c.place,
        'tayninh/' || CASE n % 4 WHEN 0 THEN 'hoathanh' ELSE 'trangbang' END, c.worker,
-       c.at_ms - n * 997, c.received_ms - n * 997, c.road_user, c.plate, c.confidence,
+       c.at_ms - n * 997, c.received_ms - n * 997, c.road_user,
+       '59P2' || (10000 + (c.at_ms / 1000 + n) % 90000), c.confidence,
        CASE WHEN n % 1000 = 0 THEN 'open' ELSE 'confirmed' END, 0
 FROM cases c, {numbers}
 """
@@ -119,7 +120,7 @@ def bench(settings: DatabaseSettings, events: int, fill: int) -> None:
         "all cases, page 6": lambda: desk.cases(chief, Filter(state="all"), deep),
         "one town, all": lambda: desk.cases(town, Filter(state="all")),
         "one camera": lambda: desk.cases(chief, Filter(state="all", camera="cam-7")),
-        "plate": lambda: desk.cases(chief, Filter(state="all", plate="59P23")),
+        "plate": lambda: desk.cases(chief, Filter(state="all", plate="59P2777")),
         "how many wait": lambda: desk.waiting(chief),
         "counts of a day": lambda: desk.counts(chief, round(now_s * 1000) - DAY_MS, round(now_s * 1000)),
     }.items():

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from kafka import KafkaConsumer, KafkaProducer
 from kafka import errors as kafka_errors
 
@@ -17,6 +18,8 @@ from pipeline.events.kafka_sink import _connection as connection
 from pipeline.ioc.config import IocKafkaSettings
 from pipeline.ioc.ingest.parse import BadEventError, from_kafka
 from pipeline.ioc.ingest.writer import Batch, Letter
+
+log = structlog.get_logger(__name__)
 
 BATCH = 500
 POLL_S = 0.5
@@ -72,8 +75,8 @@ class KafkaReader:
         if stop.is_set():
             return 0
         with _kafka_errors(self._settings):
-            self._tell(letters)
             self._consumer.commit()
+        self._tell(letters)
         return len(events) + len(letters)
 
     def close(self) -> None:
@@ -85,17 +88,21 @@ class KafkaReader:
                 self._producer.close(timeout=2)
 
     def _tell(self, letters: list[Letter]) -> None:
+        """The table of dead letters holds them already: a topic that is not there holds nothing up."""
         if not letters:
             return
-        if self._producer is None:
-            self._producer = producer(self._settings)
-        sent = []
-        for letter in letters:
-            body = {"origin": letter.origin, "reason": letter.reason, "body": letter.body[:200_000]}
-            value = json.dumps(body).encode()
-            sent.append(self._producer.send(self._settings.dead_letter_topic, value=value))
-        for future in sent:
-            future.get(timeout=15)
+        try:
+            if self._producer is None:
+                self._producer = producer(self._settings)
+            sent = []
+            for letter in letters:
+                body = {"origin": letter.origin, "reason": letter.reason, "body": letter.body[:200_000]}
+                value = json.dumps(body).encode()
+                sent.append(self._producer.send(self._settings.dead_letter_topic, value=value))
+            for future in sent:
+                future.get(timeout=15)
+        except (kafka_errors.KafkaError, SinkError) as error:
+            log.warning("dead_letters_not_sent", reason=str(error)[:200])
 
 
 def producer(settings: IocKafkaSettings) -> Any:

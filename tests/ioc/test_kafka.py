@@ -1,0 +1,76 @@
+"""Events through a real broker: offsets follow the database, and what is no event goes to its own topic."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
+
+from pipeline.events.kafka_sink import KafkaSink
+from pipeline.ioc.config import DatabaseSettings, IocKafkaSettings
+from pipeline.ioc.ingest.kafka import KafkaReader, producer
+from pipeline.ioc.ingest.writer import Batch, Writer
+from pipeline.ioc.store import open_database
+from pipeline.ioc.store.models import Case, DeadLetter
+from tests.events import examples
+from tests.ioc.acts import AREAS
+
+
+def read_until(reader: KafkaReader, store: Callable[[Batch], object], stop: threading.Event) -> None:
+    for _ in range(60):
+        reader.step(store, stop)
+
+
+def test_what_the_database_did_not_take_comes_again_and_counts_once(
+    kafka_broker: str, tmp_path: Path
+) -> None:
+    prefix = uuid.uuid4().hex[:8]
+    topics = {f"{name}_topic": f"{prefix}.{name}" for name in ("violations", "security", "flow", "cameras")}
+    settings = IocKafkaSettings(brokers=(kafka_broker,), group=prefix, **topics)
+    sink = KafkaSink(settings)
+    sink.open()
+    assert len(sink.deliver([examples.candidate(track_id=n) for n in range(20)]).acknowledged) == 20
+    odd = producer(settings)
+    odd.send(settings.violations_topic, value=b"\xff no event").get(timeout=20)
+    odd.close()
+    sink.close(5)
+    database = open_database(DatabaseSettings(path=tmp_path / "ioc.sqlite"))
+    writer, stop = Writer(database, AREAS), threading.Event()
+
+    def fails(batch: Batch) -> None:
+        raise OperationalError("INSERT", {}, Exception("the database is away"))
+
+    first = KafkaReader(settings)
+    with pytest.raises(OperationalError):
+        read_until(first, fails, stop)
+    first.close()
+    # Taken by the database, but killed before the commit of offsets: it all comes once more.
+    stopping = threading.Event()
+    second = KafkaReader(settings)
+
+    def taken(batch: Batch) -> None:
+        writer.write(batch)
+        stopping.set()
+
+    for _ in range(60):
+        second.step(taken, stopping)
+        if stopping.is_set():
+            break
+    second.close()
+    third = KafkaReader(settings)
+    came = 0
+    for _ in range(60):
+        came += third.step(writer.write, stop)
+        if came >= 21:
+            break
+    third.close()
+    assert came == 21
+    with database.read() as session:
+        assert session.scalar(select(func.count()).select_from(Case)) == 20
+        assert session.scalars(select(DeadLetter.reason)).all() == ["it is not UTF-8"]
+    database.close()
