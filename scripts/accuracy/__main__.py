@@ -54,7 +54,7 @@ def main() -> int:
     configure_logs("error")
     takes = plan.quick() if given.quick else plan.full()
     if given.only:
-        takes = [take for take in takes if given.only in take.name]
+        takes = [take for take in takes if any(part in take.name for part in given.only)]
     with ExitStack() as stack:
         folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="accuracy-")))
         bars = stack.enter_context(
@@ -89,7 +89,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make accuracy", description=__doc__.partition("\n")[0])
     parser.add_argument("--model", type=Path, default=MODEL, help="an ONNX detector (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="half a minute of city; judges no bars")
-    parser.add_argument("--only", help="only films whose name has this in it; judges no bars")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="PART",
+        help="only films named like one of these; judges no bars",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--keep", type=Path, help="leave films, events, evidence and pictures in this folder")
     parser.add_argument(
