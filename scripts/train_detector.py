@@ -93,7 +93,7 @@ def main() -> int:
             f"{asked.windows} windows into larger ones, {_count(trained, 'sheet')} sheets of two-wheelers, "
             f"{real_pictures} of real clips",
             "seed": str(asked.seed),
-            "epochs": str(asked.epochs) + (" after those of an earlier run" if asked.start else ""),
+            "epochs": str(asked.epochs) + (", on weights of an earlier run" if asked.start else ""),
             "code_version": _version(),
         },
     )

@@ -181,7 +181,7 @@ def topics(settings: KafkaSettings) -> dict[EventType, str]:
 
 
 def _producer(settings: KafkaSettings, open_timeout_s: float, delivery_timeout_s: float) -> Any:
-    connection = _connection(settings)
+    connection = connection_settings(settings)
     reasons = _Reasons()
     _connection_log.addHandler(reasons)
     try:
@@ -210,7 +210,7 @@ def _admin(settings: KafkaSettings, timeout_s: float) -> Iterator[Any]:
     timeout_ms = round(timeout_s * 1000)
     try:
         admin = KafkaAdminClient(
-            **_connection(settings), bootstrap_timeout_ms=timeout_ms, request_timeout_ms=timeout_ms
+            **connection_settings(settings), bootstrap_timeout_ms=timeout_ms, request_timeout_ms=timeout_ms
         )
     except (kafka_errors.KafkaError, ValueError, OSError) as error:
         raise SinkError(f"{_name(settings)} went away while connecting: {_short(error)}") from None
@@ -220,7 +220,8 @@ def _admin(settings: KafkaSettings, timeout_s: float) -> Iterator[Any]:
         admin.close()
 
 
-def _connection(settings: KafkaSettings) -> dict[str, Any]:
+def connection_settings(settings: KafkaSettings) -> dict[str, Any]:
+    """How clients of kafka-python reach the brokers, secrets included."""
     connection: dict[str, Any] = {
         "bootstrap_servers": list(settings.brokers),
         "client_id": "ngatu",

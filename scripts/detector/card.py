@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from statistics import median
 
@@ -15,7 +16,7 @@ from pipeline.perception.detector import Detector
 from scripts.detector.learn import ARCHITECTURE, INPUT
 from scripts.detector.pictures import LEAST_HEAD_PX, LEAST_PLATE_PX, LEAST_PX, LEAST_VISIBLE, NAMES
 from scripts.detector.real import CONFIDENCE
-from scripts.detector.score import ROAD_USERS, Score, city, detector, real, riders, score
+from scripts.detector.score import ROAD_USERS, Score, detector, labelled, real, riders, score
 
 LICENSE = "AGPL-3.0 (trained and exported with Ultralytics)"
 TITLE = "Ngã Tư nano: road users, plates, helmets and heads at 640x384, trained on the synthetic city"
@@ -49,6 +50,7 @@ def write(
             yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=110), encoding="utf-8"
         )
     ours = detector(model)
+    scored = score(ours, labelled(heldout))
     metadata = {entry.key: entry.value for entry in onnx.load(str(model)).metadata_props}
     text = [
         f"# {model.stem}",
@@ -61,17 +63,17 @@ def write(
         "`helmet` and `head` are heads with and without one, of riders and of people on foot.",
         f"- Labelled: road users from {LEAST_PX:g} px (longer side) {LEAST_VISIBLE:.0%} visible, "
         f"plates from {LEAST_PLATE_PX:g} px of width, heads from {LEAST_HEAD_PX:g} px of height, in 640x360.",
-        f"- Training data: {metadata['training_data']}. Seed {metadata['seed']}, "
-        f"{metadata['epochs']} epochs, code {metadata['code_version']}.",
+        f"- Training data: {metadata['training_data']}. Seed {metadata['seed']}; "
+        f"epochs: {metadata['epochs']}; code {metadata['code_version']}.",
         f"- License: {LICENSE}.",
         "",
         "## On held-out cities",
         "",
         "Cities of the family `heldout`, the catalogue's own cameras, day to night, rain too; 640x360.",
         "",
-        *_table(score(ours, city(heldout))),
+        *_table(scored),
         "",
-        *_compared(model, small, heldout),
+        *_compared({model: scored, small: score(detector(small), labelled(heldout))}, heldout),
     ]
     if clips and labeller is not None:
         judge = detector(labeller, CONFIDENCE)
@@ -111,27 +113,23 @@ def write(
     model.with_suffix(".md").write_text("\n".join(text) + "\n", encoding="utf-8")
 
 
-def _compared(model: Path, small: Path, heldout: Path) -> list[str]:
-    """The two side by side, CPU time of one picture on one thread taken in turns."""
-    tried = [Detector(ModelSettings(path=one, confidence=0.3), threads_per_run=1) for one in (model, small)]
-    pictures = [picture for picture, _ in city(heldout)][:60]
-    times_ms: tuple[list[float], list[float]] = ([], [])
-    for picture in pictures:
+def _compared(scores: Mapping[Path, Score], heldout: Path) -> list[str]:
+    """Models side by side, CPU time of one picture on one thread taken in turns."""
+    tried = [Detector(ModelSettings(path=one, confidence=0.3), threads_per_run=1) for one in scores]
+    times_ms: list[list[float]] = [[] for _ in tried]
+    for picture, _ in islice(labelled(heldout), 60):
         for one, spent in zip(tried, times_ms, strict=True):
             began = time.process_time()
             one.detect([picture])
             spent.append((time.process_time() - began) * 1e3)
-    rows = []
-    for one, spent in zip((model, small), times_ms, strict=True):
-        scored = score(detector(one), city(heldout))
-        rows.append(
-            f"| {one.name} | {one.stat().st_size / 1e6:.1f} | {scored.map50:.3f} | {scored.map50_95:.3f} | "
-            f"{median(spent):.0f} |"
-        )
     return [
         "| file | MB | mAP50 | mAP50-95 | CPU ms a picture, one thread |",
         "|---|---|---|---|---|",
-        *rows,
+        *(
+            f"| {path.name} | {path.stat().st_size / 1e6:.1f} | {scored.map50:.3f} | {scored.map50_95:.3f} | "
+            f"{median(spent):.0f} |"
+            for (path, scored), spent in zip(scores.items(), times_ms, strict=True)
+        ),
     ]
 
 

@@ -18,7 +18,7 @@ from pipeline.types import Picture
 from scripts.detector.pictures import NAMES
 from scripts.detector.real import SCORED_SHARE, pictures, road_users
 
-Labelled = Iterable[tuple[Picture, sv.Detections]]
+LabelledPictures = Iterable[tuple[Picture, sv.Detections]]
 
 ROAD_USERS = len(KINDS)
 """Classes that a detector without parts can be asked for."""
@@ -43,12 +43,12 @@ def detector(model: Path, confidence: float = 2 * LOWEST) -> Detector:
     return Detector(ModelSettings(path=model, confidence=confidence), threads_per_run=2)
 
 
-def score(model: Detector, labelled: Labelled, classes: int = len(NAMES)) -> Score:
+def score(model: Detector, pictured: LabelledPictures, classes: int = len(NAMES)) -> Score:
     """Of the first `classes` classes of the project, boxes as the pipeline gets them."""
     metric = MeanAveragePrecision(max_detection_thresholds=(1, 10, 300))
     count = np.zeros(classes, int)
     seen = 0
-    for picture, truth in labelled:
+    for picture, truth in pictured:
         found = model.detect([picture])[0]
         metric.update([found.select(np.asarray(found.class_id) < classes)], [truth])
         count += np.bincount(np.asarray(truth.class_id, int), minlength=classes)
@@ -67,7 +67,7 @@ def score(model: Detector, labelled: Labelled, classes: int = len(NAMES)) -> Sco
     )
 
 
-def city(folder: Path) -> Iterator[tuple[Picture, sv.Detections]]:
+def labelled(folder: Path) -> Iterator[tuple[Picture, sv.Detections]]:
     """Pictures saved with their labels, see pictures.save_all."""
     for path in sorted((folder / "images").glob("*.jpg")):
         picture = cv2.imread(str(path))
@@ -86,10 +86,7 @@ def real(clips: Iterable[Path], judge: Detector, each: int) -> Iterator[tuple[Pi
 def riders(model: Detector, folder: Path, confidence: float) -> tuple[int, int]:
     """Labelled riders (YOLO text in labels/, pictures in images/) that have a box, and all of them."""
     found = total = 0
-    for path in sorted((folder / "images").glob("*.jpg")):
-        picture = cv2.imread(str(path))
-        lines = (folder / "labels" / f"{path.stem}.txt").read_text().splitlines()
-        truth = read_labels(lines, picture.shape[1], picture.shape[0])
+    for picture, truth in labelled(folder):
         boxes = model.detect([picture])[0]
         riding = np.isin(boxes.class_id, (PERSON, BICYCLE, MOTORBIKE)) & (boxes.confidence >= confidence)
         overlap = sv.box_iou_batch(truth.xyxy, boxes.xyxy[riding])

@@ -208,7 +208,7 @@ def test_evidence_that_was_changed_or_lies_elsewhere_is_not_served(ioc: Office) 
     found = mai.get(verification).json()
     assert not found["ok"]
     assert [one["file"] for one in found["files"] if not one["ok"]] == ["at.jpg"]
-    for name in ("manifest.json", "..%2f..%2fioc.sqlite", "%2e%2e/%2e%2e/ioc.sqlite", "..", "at.jpg%00"):
+    for name in ("manifest.json", "..%2f..%2fioc.sqlite", "%2e%2e/%2e%2e/ioc.sqlite", "%2e%2e", "at.jpg%00"):
         assert mai.get(f"/api/v1/cases/{case_id}/files/{name}").status_code in (404, 422), name
 
 

@@ -14,7 +14,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka import errors as kafka_errors
 
 from pipeline.events.errors import SinkError
-from pipeline.events.kafka_sink import _connection as connection
+from pipeline.events.kafka_sink import connection_settings
 from pipeline.ioc.config import IocKafkaSettings
 from pipeline.ioc.ingest.parse import BadEventError, from_kafka
 from pipeline.ioc.ingest.writer import Batch, Letter
@@ -41,7 +41,7 @@ class KafkaReader:
         with _kafka_errors(settings):
             self._consumer: Any = KafkaConsumer(
                 *dict.fromkeys(topics),
-                **connection(settings),
+                **connection_settings(settings),
                 group_id=settings.group,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
@@ -109,7 +109,7 @@ def producer(settings: IocKafkaSettings) -> Any:
     """A producer that loses nothing. Raises SinkError."""
     with _kafka_errors(settings):
         return KafkaProducer(
-            **connection(settings),
+            **connection_settings(settings),
             bootstrap_timeout_ms=5000,
             acks="all",
             enable_idempotence=True,
