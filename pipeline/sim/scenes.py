@@ -39,6 +39,8 @@ ARROW_M = 5.0
 TURN_SHARE = 0.6
 """Of where a forbidden turn begins and ends that must be in the picture."""
 SOLID_FAR_M = 50.0
+ACROSS_PX = 12.0
+"""A solid line is left out where a metre across it is less: nobody could tell on which side a wheel is."""
 WINDOW_SHARE = 0.5
 """Of the picture's width and height: what is in a window is twice as large."""
 FAR_SHARE = 0.08
@@ -213,8 +215,24 @@ def _solid_lines(site: Site, camera: CameraPose) -> Iterator[dict[str, Any]]:
         if drawn is None:
             continue
         length_px = math.dist(*((x * camera.width_px, y * camera.height_px) for x, y in drawn))
-        if length_px >= LANE_LENGTH_PX:
+        if length_px >= LANE_LENGTH_PX and _metre_across_px(camera, line) >= ACROSS_PX:
             yield {"id": f"solid.{number}", "line": [_round(p) for p in drawn]}
+
+
+def _metre_across_px(camera: CameraPose, line: tuple[Ground, Ground]) -> float:
+    """How far apart in the picture a ground line and its parallel a metre beside are, where they are near."""
+    a, b = np.array(line)
+    along = (b - a) / max(math.dist(a, b), 1e-9)
+    across = np.array((-along[1], along[0]))
+    on = a + np.linspace(0, 1, 21)[:, None] * (b - a)
+    here, depth = project(camera, np.column_stack([on, np.zeros(len(on))]))
+    ahead, _ = project(camera, np.column_stack([on + along * 0.1, np.zeros(len(on))]))
+    beside, _ = project(camera, np.column_stack([on + across, np.zeros(len(on))]))
+    way, off = ahead - here, beside - here
+    apart = np.abs(way[:, 0] * off[:, 1] - way[:, 1] * off[:, 0]) / np.maximum(np.hypot(*way.T), 1e-9)
+    near = (depth > NEAR_M) & (depth < SOLID_FAR_M) & (here > 0).all(1)
+    near &= (here < [camera.width_px, camera.height_px]).all(1)
+    return float(apart[near].min()) if near.any() else 0.0
 
 
 def _turn(camera: CameraPose, ban: Ban) -> dict[str, Any] | None:

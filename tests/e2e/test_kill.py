@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,15 @@ def known(data_dir: Path) -> dict[str, set[str]]:
             table: {row[0] for row in db.execute(f"SELECT id FROM {table}")}
             for table in ("events", "sent", "hits")
         }
+
+
+def bundled(evidence: Path) -> set[str]:
+    """Ids of the acts whose evidence is whole on disk."""
+    return {path.parent.name for path in evidence.glob("*-*-*/*/*/manifest.json")}
+
+
+def _more_than(count: int, evidence: Path) -> bool:
+    return len(bundled(evidence)) > count
 
 
 @pytest.mark.slow
@@ -57,13 +67,18 @@ def test_nothing_finished_is_lost(
                 away.start()
             with worker.running() as process:
                 monitor(process, "/healthz")
-                time.sleep(chance.uniform(1.0, 7.0))
+                if kill % 2:
+                    there = len(bundled(worker.evidence))
+                    process.wait_for(partial(_more_than, there, worker.evidence), 30, "one more bundle")
+                    time.sleep(chance.uniform(0.0, 1.0))
+                else:
+                    time.sleep(chance.uniform(1.0, 7.0))
                 process.kill()
             now = known(data_dir)
             stored |= now.get("events", set()) | now.get("sent", set())
             journalled |= now.get("hits", set())
         away.join()
-        bundles = {path.parent.name for path in worker.evidence.rglob("manifest.json")}
+        bundles = bundled(worker.evidence)
         with worker.running() as process:
             process.wait_for(lambda: not known(data_dir)["hits"], 20, "recovery of the journal")
             time.sleep(5)
