@@ -7,12 +7,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import supervision as sv
 
 from pipeline.config.model import ModelSettings
 from pipeline.perception.classes import KINDS, PARTS, project_ids
 from pipeline.perception.errors import PerceptionError
-from pipeline.perception.layouts import Candidates
+from pipeline.perception.layouts import Candidates, Floats
 from pipeline.perception.letterbox import Placement, letterbox
 from pipeline.perception.model import load_model
 from pipeline.types import Picture
@@ -108,13 +109,20 @@ class Detector:
                 confidence=np.empty(0, np.float32),
                 class_id=np.empty(0, np.intp),
             )
-        # The stubs ask for lists; arrays are taken as well and are not copied element by element.
-        xywh: Any = np.concatenate((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]), axis=1)
-        weights: Any = scores[usable]
-        groups: Any = ids[usable].astype(np.int32)
-        kept = np.asarray(
-            cv2.dnn.NMSBoxesBatched(xywh, weights, groups, self.lowest, self.settings.iou), dtype=np.intp
-        ).reshape(-1)
+        kept = each_once(boxes, scores[usable], ids[usable], self.lowest, self.settings.iou)
         return sv.Detections(
             xyxy=boxes[kept], confidence=scores[usable][kept], class_id=ids[usable][kept].astype(np.intp)
         )
+
+
+def each_once(
+    boxes: Floats, scores: Floats, classes: npt.NDArray[np.intp], least: float, iou: float
+) -> npt.NDArray[np.intp]:
+    """Rows to keep of boxes (N, 4): of those of one class that overlap more than `iou`, the surest; none
+    below a score of `least`."""
+    # The stubs ask for lists; arrays are taken as well and are not copied element by element.
+    xywh: Any = np.concatenate((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]), axis=1)
+    weights: Any = scores
+    groups: Any = classes.astype(np.int32)
+    kept = cv2.dnn.NMSBoxesBatched(xywh, weights, groups, least, iou)
+    return np.asarray(kept, dtype=np.intp).reshape(-1)

@@ -7,14 +7,12 @@ model's input; in a window of half the picture's width they are twice as large.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import supervision as sv
 
-from pipeline.perception.detector import Detector
+from pipeline.perception.detector import Detector, each_once
 from pipeline.types import Box, Picture
 
 _EDGE_PX = 2.0
@@ -73,11 +71,7 @@ def _together(
     classes = np.concatenate([np.asarray(one.class_id) for one in all_of])
     if not len(boxes):
         return whole
-    # The stubs ask for lists; arrays are taken as well.
-    xywh: Any = np.hstack((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]))
-    weights: Any = confidence
-    groups: Any = classes.astype(np.int32)
-    once = np.asarray(cv2.dnn.NMSBoxesBatched(xywh, weights, groups, 0.0, _SAME), np.intp).reshape(-1)
+    once = each_once(boxes, confidence, classes, 0.0, _SAME)
     return sv.Detections(xyxy=boxes[once], confidence=confidence[once], class_id=classes[once])
 
 

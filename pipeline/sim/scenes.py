@@ -63,11 +63,13 @@ def scene(site: Site, camera: CameraPose, *, trucks_banned: bool = False) -> dic
     Raises ScenarioError where the camera sees neither a lane nor a zone.
     """
     boxes = _readable(site, camera)
-    lines, used = [], set()
+    lines, windows, used = [], [], set()
     for line in site.lines:
         drawn = _stop_line(site, camera, line, boxes)
         if drawn is not None:
             lines.append(drawn)
+            if _is_far(camera, line):
+                windows.append(_window(drawn))
             used |= {movement["lamp"] for movement in drawn["movements"].values() if "lamp" in movement}
     heads = {head.id: head for head in site.layout.heads}
     out: dict[str, Any] = {
@@ -95,7 +97,7 @@ def scene(site: Site, camera: CameraPose, *, trucks_banned: bool = False) -> dic
     }
     out["solid_lines"] = list(_solid_lines(site, camera))
     out["turns"] = [drawn for ban in bans(site) if (drawn := _turn(camera, ban))]
-    out["windows"] = [_window(camera, line) for line in lines if _is_far(site, camera, line["id"])]
+    out["windows"] = windows
     if not out["lanes"] and not out["zones"]:
         raise ScenarioError(f"camera {camera.id!r} sees neither a lane nor a zone; turn it to the road")
     if out["lanes"] and (surveyed := calibration(site, camera)) is not None:
@@ -176,15 +178,14 @@ def _stop_line(
     return out
 
 
-def _is_far(site: Site, camera: CameraPose, line_id: str) -> bool:
+def _is_far(camera: CameraPose, line: StopLine) -> bool:
     """Whether riders at a stop line are small in the picture."""
-    (line,) = (line for line in site.lines if line.id == line_id)
     x, y = np.mean(line.line, axis=0)
     pixels, _ = project(camera, [(x, y, 0.0), (x, y, RIDER_M)])
     return bool(pixels[0, 1] - pixels[1, 1] < FAR_SHARE * camera.height_px)
 
 
-def _window(camera: CameraPose, line: dict[str, Any]) -> list[float]:
+def _window(line: dict[str, Any]) -> list[float]:
     """Around a stop line and what lies right behind it."""
     points = np.array([*line["line"], *line.get("junction", {}).get("clearance", ())])
     left, top = np.clip(points.mean(axis=0) - WINDOW_SHARE / 2, 0, 1 - WINDOW_SHARE)
@@ -225,13 +226,11 @@ def _metre_across_px(camera: CameraPose, line: tuple[Ground, Ground]) -> float:
     along = (b - a) / max(math.dist(a, b), 1e-9)
     across = np.array((-along[1], along[0]))
     on = a + np.linspace(0, 1, 21)[:, None] * (b - a)
-    here, depth = project(camera, np.column_stack([on, np.zeros(len(on))]))
-    ahead, _ = project(camera, np.column_stack([on + along * 0.1, np.zeros(len(on))]))
-    beside, _ = project(camera, np.column_stack([on + across, np.zeros(len(on))]))
+    here, near = _on_ground(camera, on, SOLID_FAR_M)
+    ahead, _ = _on_ground(camera, on + along * 0.1, SOLID_FAR_M)
+    beside, _ = _on_ground(camera, on + across, SOLID_FAR_M)
     way, off = ahead - here, beside - here
     apart = np.abs(way[:, 0] * off[:, 1] - way[:, 1] * off[:, 0]) / np.maximum(np.hypot(*way.T), 1e-9)
-    near = (depth > NEAR_M) & (depth < SOLID_FAR_M) & (here > 0).all(1)
-    near &= (here < [camera.width_px, camera.height_px]).all(1)
     return float(apart[near].min()) if near.any() else 0.0
 
 
@@ -249,10 +248,14 @@ def _share_seen(camera: CameraPose, corners: tuple[Ground, ...]) -> float:
     a, b, _, d = (np.array(corner) for corner in corners)
     shares = (np.arange(6) + 0.5) / 6
     ground = np.array([a + u * (b - a) + v * (d - a) for u in shares for v in shares])
+    return float(_on_ground(camera, ground, FAR_M)[1].mean())
+
+
+def _on_ground(camera: CameraPose, ground: Any, far_m: float) -> tuple[Any, Any]:
+    """Pixels (N, 2) of points (N, 2) of the ground, and (N,) which are in the picture and near enough."""
     pixels, depth = project(camera, np.column_stack([ground, np.zeros(len(ground))]))
     flat = pixels / [camera.width_px, camera.height_px]
-    seen = (flat > 0).all(1) & (flat < 1).all(1) & (depth > NEAR_M) & (depth < FAR_M)
-    return float(seen.mean())
+    return pixels, (flat > 0).all(1) & (flat < 1).all(1) & (depth > NEAR_M) & (depth < far_m)
 
 
 def _closed_to(zone: Zone) -> dict[str, Any]:

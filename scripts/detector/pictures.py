@@ -24,7 +24,7 @@ import cv2
 from pipeline.perception.classes import KINDS, PARTS
 from pipeline.sim.city import City
 from pipeline.sim.errors import SimError
-from pipeline.sim.render import Renderer
+from pipeline.sim.render import Rendered, Renderer
 from pipeline.sim.scenario import Family, Scenario, scenario
 from pipeline.sim.types import CameraPose, Conditions, Seen
 from pipeline.types import Picture
@@ -130,13 +130,15 @@ def labels(seen: Sequence[Seen], scale: float, size: tuple[int, int]) -> Iterato
                 yield line(NAMES.index("helmet" if helmet else "head"), box, scale, size)
 
 
+def render(view: View, chosen: Scenario) -> Iterator[Rendered]:
+    """The view's pictures as large as drawn; `chosen` is its scenario, or a variant of it."""
+    renderer = Renderer(chosen.site().layout, view.pose(chosen), chosen.conditions)
+    return (renderer.draw(moment) for moment in City(chosen).moments(1 / GAP_S))
+
+
 def draw_whole(view: View) -> Iterator[tuple[Picture, list[str]]]:
     """The view's pictures (360, 640, 3) and their label lines."""
-    chosen = view.scenario()
-    pose = view.pose(chosen)
-    renderer = Renderer(chosen.site().layout, pose, chosen.conditions)
-    for moment in City(chosen).moments(1 / GAP_S):
-        drawn = renderer.draw(moment)
+    for drawn in render(view, view.scenario()):
         picture = cv2.resize(drawn.picture, SAVED, interpolation=cv2.INTER_AREA)
         yield picture, list(labels(drawn.seen, SAVED[0] / DRAWN[0], SAVED))
 

@@ -14,11 +14,9 @@ import cv2
 import numpy as np
 
 from pipeline.perception.closer import PLACES, SHEET, TILE_PX, put
-from pipeline.sim.city import City
-from pipeline.sim.render import Renderer
 from pipeline.sim.types import ActKind
 from pipeline.types import Picture
-from scripts.detector.pictures import DRAWN, GAP_S, SAVED, View, labels
+from scripts.detector.pictures import DRAWN, SAVED, View, labels, render
 from scripts.detector.windows import inside
 
 ACTS = {ActKind.NO_HELMET: 14.0, ActKind.TOO_MANY_RIDERS: 10.0}
@@ -37,10 +35,8 @@ def draw_sheets(view: View) -> Iterator[tuple[Picture, list[str]]]:
         return
     chosen = replace(chosen, acts=ACTS)
     dice = random.Random(f"sheets {view.family} {view.seed}")
-    renderer = Renderer(chosen.site().layout, view.pose(chosen), chosen.conditions)
     sheet, lines, used = _blank(), [], 0
-    for moment in City(chosen).moments(1 / GAP_S):
-        drawn = renderer.draw(moment)
+    for drawn in render(view, chosen):
         picture = drawn.picture
         if dice.random() < 0.4:  # as from a sub stream
             picture = cv2.resize(cv2.resize(picture, SAVED, interpolation=cv2.INTER_AREA), DRAWN)

@@ -14,11 +14,9 @@ import cv2
 import numpy as np
 
 from pipeline.perception.riders import Boxes
-from pipeline.sim.city import City
-from pipeline.sim.render import Renderer
 from pipeline.sim.types import Seen
 from pipeline.types import Picture
-from scripts.detector.pictures import DRAWN, GAP_S, LEAST_HEAD_PX, SAVED, View, labels
+from scripts.detector.pictures import DRAWN, LEAST_HEAD_PX, SAVED, View, labels, render
 
 ZOOM = (0.7, 1.1)
 """Pixels saved a pixel drawn; a sub stream has half as many."""
@@ -28,11 +26,8 @@ LEAST_INSIDE = 0.5
 
 def draw_windows(view: View) -> Iterator[tuple[Picture, list[str]]]:
     """A window (360, 640, 3) of each of the view's pictures, around one of its road users, and its labels."""
-    chosen = view.scenario()
     dice = random.Random(f"windows {view.family} {view.seed}")
-    renderer = Renderer(chosen.site().layout, view.pose(chosen), chosen.conditions)
-    for moment in City(chosen).moments(1 / GAP_S):
-        drawn = renderer.draw(moment)
+    for drawn in render(view, view.scenario()):
         zoom = dice.uniform(*ZOOM)
         size = np.array(SAVED) / zoom
         middle = np.array(DRAWN) * (dice.random(), dice.random())

@@ -14,6 +14,7 @@ from pipeline.ioc.api import accounts, cases, live, system
 from pipeline.ioc.api.access import guard
 from pipeline.ioc.api.security import Shield
 from pipeline.ioc.desk import NotFoundError
+from pipeline.ioc.desk.files import FileChangedError, FileError
 from pipeline.ioc.review import AlreadyDecidedError, ClaimedError, ReviewError, SameOfficerError
 from pipeline.ioc.services import Services
 
@@ -62,6 +63,11 @@ def _errors(app: FastAPI) -> None:
         }
         kind = kinds.get(type(error))
         return answer(409 if kind else 422, kind or "invalid", str(error))
+
+    @app.exception_handler(FileError)
+    async def file(request: Request, error: Exception) -> JSONResponse:
+        status = 409 if isinstance(error, FileChangedError) else 404
+        return JSONResponse({"detail": str(error)}, status_code=status)
 
     @app.exception_handler(SQLAlchemyError)
     async def database(request: Request, error: Exception) -> JSONResponse:

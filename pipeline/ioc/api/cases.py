@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from pipeline.ioc.api.access import Asking, With
 from pipeline.ioc.api.ranges import ranged
-from pipeline.ioc.desk import Filter
-from pipeline.ioc.desk.files import FileChangedError, FileGoneError
+from pipeline.ioc.desk import Filter, Page
+from pipeline.ioc.desk.queue import ListState
 
 router = APIRouter(prefix="/api/v1", tags=["cases"])
 
@@ -20,34 +20,6 @@ CaseId = Annotated[str, Path(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-
 FileName = Annotated[str, Path(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Word = Annotated[str, Query(max_length=200, pattern=r"^[A-Za-z0-9/._-]*$")]
 Ms = Annotated[int | None, Query(ge=0, le=4_102_444_800_000)]
-State = Literal[
-    "queue", "all", "open", "confirmed_once", "second_look", "confirmed", "rejected", "incomplete"
-]
-
-
-class Row(BaseModel):
-    """A case as lists show it."""
-
-    id: str
-    type: str
-    rule: str
-    camera: str
-    place: str
-    area: str
-    at_ms: int
-    road_user: str
-    plate: str
-    confidence: float
-    state: str
-    days_left: int
-    claimed_by: int | None
-
-
-class Rows(BaseModel):
-    """A page of cases; `next` is the cursor of the page after it."""
-
-    rows: list[Row]
-    next: str | None
 
 
 class DecisionBody(BaseModel):
@@ -69,7 +41,7 @@ def wanted(
     camera: Word = "",
     area: Word = "",
     plate: Annotated[str, Query(max_length=40)] = "",
-    state: State = "queue",
+    state: ListState = "queue",
     from_ms: Ms = None,
     to_ms: Ms = None,
     days_left: Annotated[int | None, Query(ge=-3650, le=3650)] = None,
@@ -85,13 +57,12 @@ def cases(
     person: Asking,
     wanted: Annotated[Filter, Depends(wanted)],
     cursor: Annotated[str | None, Query(max_length=400)] = None,
-) -> Rows:
+) -> Page:
     """Cases of the caller's areas, 50 at a time, newest first unless asked otherwise."""
     try:
-        page = the.desk.cases(person, wanted, cursor)
+        return the.desk.cases(person, wanted, cursor)
     except ValueError as error:
         raise HTTPException(422, str(error)) from None
-    return Rows(rows=[Row(**asdict(row)) for row in page.rows], next=page.next)
 
 
 @router.get("/cases/{case_id}")
@@ -117,16 +88,10 @@ def file(
 ) -> Response:
     """A file of the evidence, checked against its hash; ranges are served."""
     view = the.desk.case(person, case_id)
-    try:
-        content, media_type = the.files.read(view, file)
-    except FileGoneError as error:
-        raise HTTPException(404, str(error)) from None
-    except FileChangedError as error:
-        raise HTTPException(409, str(error)) from None
-    etag = next(item.sha256 for item in view.act.evidence.items if item.file == file)
+    content, item = the.files.read(view, file)
     # A worker's word on what a file is decides nothing: pictures and films alone are shown in place.
-    shown = media_type in ("image/jpeg", "image/png", "video/mp4")
-    answer = ranged(content, media_type if shown else "application/octet-stream", etag, range)
+    shown = item.media_type in ("image/jpeg", "image/png", "video/mp4")
+    answer = ranged(content, item.media_type if shown else "application/octet-stream", item.sha256, range)
     if not shown:
         answer.headers["Content-Disposition"] = "attachment"
     return answer
@@ -135,13 +100,7 @@ def file(
 @router.get("/cases/{case_id}/thumbnail", response_class=Response)
 def thumbnail(case_id: CaseId, the: With, person: Asking) -> Response:
     """A small picture of the road user."""
-    view = the.desk.case(person, case_id)
-    try:
-        content = the.files.thumbnail(view)
-    except FileGoneError as error:
-        raise HTTPException(404, str(error)) from None
-    except FileChangedError as error:
-        raise HTTPException(409, str(error)) from None
+    content = the.files.thumbnail(the.desk.case(person, case_id))
     return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
 
 

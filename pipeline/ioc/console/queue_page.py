@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from nicegui import background_tasks, ui
 from nicegui.events import KeyEventArguments
@@ -27,10 +27,11 @@ from pipeline.ioc.console.frame import (
 from pipeline.ioc.console.texts import catalogue
 from pipeline.ioc.desk import CaseRow, CaseView, Filter
 from pipeline.ioc.desk.files import item_of
+from pipeline.ioc.desk.queue import ListState
 from pipeline.ioc.review.decide import Verdict
 from pipeline.ioc.services import Services
 
-STATES = ("queue", "all", "open", "confirmed_once", "second_look", "confirmed", "rejected", "incomplete")
+STATES: tuple[ListState, ...] = get_args(ListState)
 
 
 class QueuePage:

@@ -23,10 +23,8 @@ from pipeline.ioc.review import (
 )
 from pipeline.ioc.review.decide import Verdict
 from pipeline.ioc.store import Database, audit
-from pipeline.ioc.store.act import Act
+from pipeline.ioc.store.act import Act, bare_plate
 from pipeline.ioc.store.models import Case, CaseEvent, Decision, HourCount, ReviewEvent, User
-
-PLATE_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZĐ0123456789")
 
 
 class NotFoundError(Exception):
@@ -141,7 +139,7 @@ class Desk:
         Decision, audit entry and the event to publish are one transaction. Raises NotFoundError, ReviewError.
         """
         now_ms = _now_ms()
-        if plate is not None and not (len(plate) <= 20 and set(plate) <= PLATE_CHARS):
+        if plate is not None and not (len(plate) <= 20 and plate == bare_plate(plate)):
             raise ReviewError("a plate is written with capital letters and digits, without separators")
         if len(note) > 500 or "\x00" in note:
             raise ReviewError("a note has at most 500 characters")

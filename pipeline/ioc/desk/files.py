@@ -52,13 +52,13 @@ class EvidenceFiles:
         self._cached_bytes = 0
         self._lock = threading.Lock()
 
-    def read(self, case: CaseView, file: str) -> tuple[bytes, str]:
-        """The file's bytes, as the manifest has them, and its media type. Raises FileError."""
+    def read(self, case: CaseView, file: str) -> tuple[bytes, Item]:
+        """The file's bytes, as the manifest has them, and what the event says of it. Raises FileError."""
         evidence = case.act.evidence
         item = next((item for item in evidence.items if item.file == file), None)
         if item is None or evidence.bundle is None:
             raise FileGoneError(f"the case has no file {file[:80]!r}")
-        return self._checked(case, item.file, item.sha256, item.size_bytes), item.media_type
+        return self._checked(case, item.file, item.sha256, item.size_bytes), item
 
     def thumbnail(self, case: CaseView) -> bytes:
         """A small JPEG of the road user at the decisive moment. Raises FileError."""

@@ -7,14 +7,20 @@ import binascii
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, TextClause, func, select, tuple_, union_all
 
 from pipeline.ioc.review import acts_due_within, days_left
+from pipeline.ioc.store.act import bare_plate
 from pipeline.ioc.store.models import OPEN, Case
 
 PAGE = 50
+
+ListState = Literal[
+    "queue", "all", "open", "confirmed_once", "second_look", "confirmed", "rejected", "incomplete"
+]
+"""queue (somebody must decide), all, or one state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +33,7 @@ class Filter:
     area: str = ""
     plate: str = ""
     """Beginning of the plate."""
-    state: str = "queue"
-    """queue (somebody must decide), all, or one state."""
+    state: ListState = "queue"
     from_ms: int | None = None
     to_ms: int | None = None
     days_left: int | None = None
@@ -117,7 +122,7 @@ def _narrowed(
     ):
         if value:
             query = query.where(column == value)
-    if plate := re.sub(r"[^A-ZĐ0-9]", "", wanted.plate.upper()):
+    if plate := bare_plate(wanted.plate):
         query = query.where(Case.plate >= plate, Case.plate < plate + "\uffff", Case.plate != "")
     if wanted.from_ms is not None:
         query = query.where(Case.at_ms >= wanted.from_ms)

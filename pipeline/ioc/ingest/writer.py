@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from sqlalchemy.orm import Session
 from pipeline.ioc.config import AreaTree
 from pipeline.ioc.ingest.parse import Parsed, storable
 from pipeline.ioc.store import Database
-from pipeline.ioc.store.act import Act, FlowReport, HealthReport
+from pipeline.ioc.store.act import Act, FlowReport, HealthReport, bare_plate
 from pipeline.ioc.store.models import (
     CameraState,
     Case,
@@ -126,7 +125,7 @@ class Writer:
     def _case_row(self, event: Parsed, now_ms: int) -> dict[str, Any]:
         act = event.content
         assert isinstance(act, Act)
-        plate = re.sub(r"[^A-ZĐ0-9]", "", act.plate.text.upper())[:20] if act.plate is not None else ""
+        plate = bare_plate(act.plate.text)[:20] if act.plate is not None else ""
         return {
             "id": event.id,
             "type": event.type,

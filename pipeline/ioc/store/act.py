@@ -6,6 +6,7 @@ versions differ: unknown fields and parts that are not there yet are no fault.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
@@ -203,3 +204,8 @@ class FlowReport(Part):
         """Road users in all; those counted over the whole picture, where lanes overlap."""
         whole = [c.count for c in self.counts if c.lane is None]
         return sum(whole or (c.count for c in self.counts))
+
+
+def bare_plate(text: str) -> str:
+    """A plate as cases are kept and sought by: capital letters and digits alone."""
+    return re.sub(r"[^A-ZĐ0-9]", "", text.upper())
