@@ -51,11 +51,15 @@ def test_two_clients_share_one_playback(clips: dict[str, Path]) -> None:
         Watched(settings(server.urls["plain"]), keep) as one,
         Watched(settings(server.urls["plain"], "c2"), keep) as two,
     ):
-        one.until(lambda: len(seen(one)) > 40)
-        two.until(lambda: len(seen(two)) > 40)
-    common = seen(one).keys() & seen(two).keys()
-    assert len(common) > 20
-    assert all(abs(seen(one)[number] - seen(two)[number]) < 0.01 for number in common)
+        one.until(lambda: len(seen(one)) > 60)
+        two.until(lambda: len(seen(two)) > 60)
+    common = sorted(seen(one).keys() & seen(two).keys())
+    assert len(common) > 40
+    apart_s = [abs(seen(one)[number] - seen(two)[number]) for number in common]
+    # A busy sender's report can be some ms late, and only one of the two may have begun with it:
+    # the clock then closes the gap by 4 ms a picture. A playback of its own would be seconds away.
+    assert max(apart_s[-20:]) < 0.01
+    assert max(apart_s) < 0.2
 
 
 def test_files_that_cannot_be_served_are_named(tmp_path: Path) -> None:
