@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -67,7 +68,7 @@ def main() -> int:
             )
         )
         try:
-            judged, perception = _measure(takes, given.model, given.films, folder, bars)
+            judged, perception = _measure(takes, given.model, given.films, folder, given.at_once, bars)
         except (RunError, ClockError, SimError) as error:
             err.print(f"[bold red]failed[/] {error}", highlight=False)
             return 4
@@ -95,19 +96,28 @@ def _arguments() -> argparse.Namespace:
         metavar="PART",
         help="only films named like one of these; judges no bars",
     )
+    parser.add_argument(
+        "--at-once",
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="cameras that a worker sees at a time (default: one a core, %(default)s here)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--keep", type=Path, help="leave films, events, evidence and pictures in this folder")
     parser.add_argument(
         "--films", type=Path, default=cache_folder(), help="where films are kept (default: %(default)s)"
     )
     given = parser.parse_args()
+    if given.at_once < 1:
+        parser.error("--at-once is one camera or more")
     if not given.model.is_file():
         parser.error(f"there is no model {given.model}; give one with --model")
     return given
 
 
 def _measure(
-    takes: list[plan.Take], model: Path, cache: Path, folder: Path, bars: Progress
+    takes: list[plan.Take], model: Path, cache: Path, folder: Path, at_once: int, bars: Progress
 ) -> tuple[list[Judged], dict[str, dict[str, Any]]]:
     films = [_film(take, cache, bars) for take in takes]
     judged: list[Judged] = []
@@ -117,7 +127,7 @@ def _measure(
     for number, (take, shot) in enumerate(zip(takes, films, strict=True), 1):
         seconds = take.scenario.duration_s
         task = bars.add_task(f"[{number}/{len(takes)}] the worker sees {take.name}", total=seconds)
-        done = run(shot, model, folder / take.name, seconds, partial(_tick, bars, task))
+        done = run(shot, model, folder / take.name, seconds, at_once, partial(_tick, bars, task))
         bars.remove_task(task)
         scenes = {camera.camera_id: load_scene(camera.scene) for camera in shot.cameras}
         rules = {

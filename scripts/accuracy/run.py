@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,7 +76,6 @@ class CameraRun:
 class Run:
     """What came out of the worker."""
 
-    folder: Path
     reported: tuple[Reported, ...]
     flow: tuple[Event, ...]
     cameras: tuple[CameraRun, ...]
@@ -90,18 +89,42 @@ def _watched(camera: CameraFilm) -> Path:
 
 
 def run(
-    film: Film, model: Path, folder: Path, duration_s: float, tick: Callable[[float], None] = lambda _: None
+    film: Film,
+    model: Path,
+    folder: Path,
+    duration_s: float,
+    at_once: int,
+    tick: Callable[[float], None] = lambda _: None,
 ) -> Run:
     """Serve the film once, let `ngatu run` work on it, and read its outbox.
 
-    `folder` is the worker's: configuration, outbox, evidence and log stay in it. `tick` is told the seconds
-    that have passed. Raises RunError.
+    The film is shown in sittings of `at_once` cameras, each with a worker of its own: how accurate a worker
+    is can only be measured where the machine keeps up. Configuration, outbox, evidence and log of a sitting
+    stay in a folder of its own in `folder`. `tick` is told the seconds that have passed. Raises RunError.
     """
+    sittings = [
+        _sitting(film.cameras[first : first + at_once], model, folder / f"from-{first}", duration_s, tick)
+        for first in range(0, len(film.cameras), at_once)
+    ]
+    return Run(
+        tuple(one for sitting in sittings for one in sitting.reported),
+        tuple(event for sitting in sittings for event in sitting.flow),
+        tuple(camera for sitting in sittings for camera in sitting.cameras),
+    )
+
+
+def _sitting(
+    cameras: Sequence[CameraFilm],
+    model: Path,
+    folder: Path,
+    duration_s: float,
+    tick: Callable[[float], None],
+) -> Run:
     folder.mkdir(parents=True, exist_ok=True)
-    for camera in film.cameras:
+    for camera in cameras:
         shutil.copy(camera.scene, folder / camera.scene.name)
-    files = [path for camera in film.cameras for path in (camera.main, camera.sub)]
-    watched = {camera.camera_id: _watched(camera) for camera in film.cameras}
+    files = [path for camera in cameras for path in (camera.main, camera.sub)]
+    watched = {camera.camera_id: _watched(camera) for camera in cameras}
     with ReplayServer(files, once=True) as server:
         settings = [
             {
@@ -115,7 +138,7 @@ def run(
                 "scene": camera.scene.name,
                 "reconnect": {"first_delay_s": RECONNECT_S, "max_delay_s": RECONNECT_S},
             }
-            for camera in film.cameras
+            for camera in cameras
         ]
         config = {
             "worker": {"id": "ruler", "data_dir": "data", "metrics_port": 0},
@@ -133,10 +156,9 @@ def run(
     (folder / "events.jsonl").write_text("".join(f"{event.to_json()}\n" for event in events))
     reported = [_reported(event, starts[event.key]) for event in events if event.type in ACTS]
     return Run(
-        folder,
         tuple(one for one in reported if -1.0 <= one.time_s <= duration_s + 1.0),
         tuple(event for event in events if event.type is EventType.FLOW),
-        tuple(_camera_run(figures, camera.camera_id, duration_s) for camera in film.cameras),
+        tuple(_camera_run(figures, camera.camera_id, duration_s) for camera in cameras),
     )
 
 
