@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from dataclasses import dataclass
 
@@ -22,7 +21,7 @@ from pipeline.ioc.review import (
     decide,
 )
 from pipeline.ioc.review.decide import Verdict
-from pipeline.ioc.store import Database, audit
+from pipeline.ioc.store import Database, audit, clock
 from pipeline.ioc.store.act import Act, bare_plate
 from pipeline.ioc.store.models import Case, CaseEvent, Decision, HourCount, ReviewEvent, User
 
@@ -66,7 +65,7 @@ class Desk:
 
     def cases(self, person: Person, wanted: Filter, cursor: str | None = None) -> Page:
         """A page of the cases that the person may see. Raises ValueError for a cursor that is none."""
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         areas = self._areas_of(person, wanted.area)
         if areas is not None and not areas:
             return Page([], None)
@@ -79,7 +78,7 @@ class Desk:
 
     def case(self, person: Person, case_id: str) -> CaseView:
         """One case. Raises NotFoundError."""
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         with self._database.read() as session:
             case = self._case(session, person, case_id)
             row = row_of(case, now_ms, self.settings.notice_days)
@@ -99,7 +98,7 @@ class Desk:
 
     def claim(self, person: Person, case_id: str) -> None:
         """Take a case up, or keep it for longer. Raises NotFoundError, or ClaimedError naming who has it."""
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         with self._database.write() as session:
             self._case(session, person, case_id)
             free = or_(
@@ -138,7 +137,7 @@ class Desk:
 
         Decision, audit entry and the event to publish are one transaction. Raises NotFoundError, ReviewError.
         """
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         if plate is not None and not (len(plate) <= 20 and plate == bare_plate(plate)):
             raise ReviewError("a plate is written with capital letters and digits, without separators")
         if len(note) > 500 or "\x00" in note:
@@ -252,7 +251,3 @@ class Desk:
 
 def _is_id(text: str) -> bool:
     return 0 < len(text) <= 128 and text.isascii() and text.isprintable()
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.ioc.desk.queue import CaseRow, row_of
-from pipeline.ioc.store import Database
+from pipeline.ioc.store import Database, clock
 from pipeline.ioc.store.models import Case, Decision
 
 log = structlog.get_logger(__name__)
@@ -48,7 +47,7 @@ class Feed:
         self._stop = threading.Event()
         self._told: dict[str, int] = {}
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
-        self._since_ms = int(time.time() * 1000)
+        self._since_ms = clock.now_ms()
 
     def start(self) -> None:
         """Begin to tell."""
@@ -92,7 +91,7 @@ class Feed:
                     self.unsubscribe(queue)
 
     def _news(self) -> list[News]:
-        now_ms = int(time.time() * 1000)
+        now_ms = clock.now_ms()
         since_ms = self._since_ms - OVERLAP_MS
         with self._database.read() as session:
             new = session.scalars(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pipeline.events.errors import SinkError
 from pipeline.ioc.config import IocKafkaSettings
 from pipeline.ioc.ingest.kafka import producer
-from pipeline.ioc.store import Database
+from pipeline.ioc.store import Database, clock
 from pipeline.ioc.store.models import ReviewEvent
 
 log = structlog.get_logger(__name__)
@@ -81,7 +80,7 @@ class ReviewPublisher:
             future.get(timeout=20)
         with self._database.write() as session:
             sent = [event.seq for event in waiting]
-            now_ms = int(time.time() * 1000)
+            now_ms = clock.now_ms()
             session.execute(update(ReviewEvent).where(ReviewEvent.seq.in_(sent)).values(sent_ms=now_ms))
         return len(waiting)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from pipeline.ioc.config import AreaTree
 from pipeline.ioc.ingest.parse import Parsed, storable
-from pipeline.ioc.store import Database
+from pipeline.ioc.store import Database, clock
 from pipeline.ioc.store.act import Act, FlowReport, HealthReport, bare_plate
 from pipeline.ioc.store.models import (
     CameraState,
@@ -70,7 +69,7 @@ class Writer:
 
     def write(self, batch: Batch) -> list[str]:
         """Store the batch; returns the ids of new cases. Raises SQLAlchemyError, having kept nothing."""
-        now_ms = int(time.time() * 1000)
+        now_ms = clock.now_ms()
         # The last of a repeat wins; sorted, so that two services never wait for each other in a circle.
         shown = [event for event in batch.events if not getattr(event.content, "shadow", False)]
         events = sorted({event.id: event for event in shown}.values(), key=lambda event: event.id)

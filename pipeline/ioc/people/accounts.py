@@ -7,7 +7,6 @@ import hmac
 import re
 import secrets
 import threading
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import cast
@@ -20,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from pipeline.ioc.config import AreaTree
 from pipeline.ioc.config.settings import SessionSettings
 from pipeline.ioc.people.permissions import ROLES, Role
-from pipeline.ioc.store import Database, audit
+from pipeline.ioc.store import Database, audit, clock
 from pipeline.ioc.store.models import Session, User
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 200
@@ -151,7 +150,7 @@ class Accounts:
 
     def log_in(self, name: str, password: str) -> str:
         """A new session's token. Raises LoginFailedError, after the same time whatever is wrong."""
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         known = _NAME.fullmatch(name) is not None
         with self._database.read() as session:
             user = session.scalar(select(User).where(User.name == name)) if known else None
@@ -195,7 +194,7 @@ class Accounts:
         """
         if not token or len(token) > 100:
             return None
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         key = _hash(token)
         with self._database.read() as session:
             row = session.execute(
@@ -287,7 +286,3 @@ class Accounts:
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

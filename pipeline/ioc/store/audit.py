@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pipeline.ioc.store import clock
 from pipeline.ioc.store.models import AuditEntry, AuditHead
 
 START = "0" * 64
@@ -37,7 +37,7 @@ def append(
     head = session.get_one(AuditHead, 1, with_for_update=True)
     entry = AuditEntry(
         seq=head.seq + 1,
-        at_ms=int(time.time() * 1000),
+        at_ms=clock.now_ms(),
         actor=actor[:64],
         action=action,
         subject=subject[:200],
