@@ -10,7 +10,7 @@ import uvicorn
 from pipeline.ioc.api import create_api
 from pipeline.ioc.config import IocConfig
 from pipeline.ioc.console import mount_console
-from pipeline.ioc.services import build
+from pipeline.ioc.services import Services, build
 
 
 def serve(config: IocConfig, tell: Callable[[str], None]) -> None:
@@ -19,27 +19,34 @@ def serve(config: IocConfig, tell: Callable[[str], None]) -> None:
     `tell` is given the address, and at the very first start the one-time password of `admin`.
     """
     services = build(config)
-    host, port = config.server.host, config.server.port
-    with socket.create_server((host, port), backlog=512, family=_family(host)) as listening:
-        port = listening.getsockname()[1]
+    with listen(config.server.host, config.server.port) as listening:
         password = services.accounts.begin()
         if password is not None:
             tell(f"first start: log in as admin with the one-time password {password}")
-        app = create_api(services)
-        mount_console(app, services)
-        shown = "localhost" if host in ("127.0.0.1", "::1") else host
-        tell(f"open http://{shown}:{port}")
-        settings = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=5,
-            # Headers of a proxy are for its logs alone: nothing here is decided by them.
-            proxy_headers=False,
-        )
-        uvicorn.Server(settings).run(sockets=[listening])
+        run(services, listening, lambda url: tell(f"open {url}"))
 
 
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
+def listen(host: str, port: int) -> socket.socket:
+    """The port, held from now on. Raises OSError where somebody else has it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), backlog=512, family=family)
+
+
+def run(services: Services, listening: socket.socket, ready: Callable[[str], None]) -> None:
+    """Serve the socket until SIGTERM or SIGINT; `ready` is told the address just before."""
+    app = create_api(services)
+    mount_console(app, services)
+    host, port = listening.getsockname()[:2]
+    if host in ("127.0.0.1", "::1"):
+        host = "localhost"
+    ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+    settings = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        # Headers of a proxy are for its logs alone: nothing here is decided by them.
+        proxy_headers=False,
+    )
+    uvicorn.Server(settings).run(sockets=[listening])

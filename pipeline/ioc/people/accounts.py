@@ -86,9 +86,17 @@ class Accounts:
         return password
 
     def create(
-        self, name: str, shown_name: str, role: str, areas: Collection[str], password: str, *, by: str
+        self,
+        name: str,
+        shown_name: str,
+        role: str,
+        areas: Collection[str],
+        password: str,
+        *,
+        by: str,
+        must_change: bool = True,
     ) -> int:
-        """A new account, whose first password its owner must change. Raises AccountError."""
+        """A new account, whose first password its owner must change unless told so. Raises AccountError."""
         if not _NAME.fullmatch(name):
             raise AccountError("a name has letters a-z, digits and . _ -")
         if not 1 <= len(shown_name.strip()) <= 100:
@@ -101,7 +109,7 @@ class Accounts:
             role=role,
             areas=sorted(set(areas)),
             password_hash=self._hasher.hash(password),
-            must_change=True,
+            must_change=must_change,
             language="vi",
             dark=False,
             disabled=False,
