@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from nicegui import run, ui
+from nicegui.events import KeyEventArguments
 from starlette.responses import RedirectResponse, Response
 
 from pipeline.ioc.api.security import COOKIE
 from pipeline.ioc.console.texts import Texts
 from pipeline.ioc.desk import NotFoundError
-from pipeline.ioc.people import Person
+from pipeline.ioc.people import Person, may
 from pipeline.ioc.review import REASONS, ReviewError
 from pipeline.ioc.review.decide import Verdict
 from pipeline.ioc.services import Services
@@ -62,8 +63,23 @@ class Visit:
         return None
 
 
-def visit(the: Services) -> Visit | Response:
-    """Whose request this is, or where to go first."""
+PAGES: tuple[tuple[str, str, tuple[str, str]], ...] = (
+    ("queue", "/", ("GET", "/api/v1/cases")),
+    ("all_cases", "/?state=all", ("GET", "/api/v1/cases")),
+    ("accounts", "/accounts", ("GET", "/api/v1/users")),
+    ("dead_letters", "/dead-letters", ("GET", "/api/v1/dead-letters")),
+    ("audit_log", "/audit", ("GET", "/api/v1/audit")),
+)
+"""Of the bar: text, address, and the route whose permission the page needs."""
+
+
+def home(person: Person) -> str:
+    """The first page that the person may see."""
+    return next((at for _, at, needs in PAGES if may(person.role, *needs)), "/me")
+
+
+def visit(the: Services, needs: tuple[str, str]) -> Visit | Response:
+    """Whose request this is, or where to go first; `needs`: the route of the API that shows the same."""
     request = ui.context.client.request
     token = request.cookies.get(COOKIE, "") if request is not None else ""
     person = the.accounts.person(token)
@@ -71,6 +87,8 @@ def visit(the: Services) -> Visit | Response:
         return RedirectResponse("/login", 303)
     if person.must_change:
         return RedirectResponse("/password", 303)
+    if not may(person.role, *needs):
+        return RedirectResponse(home(person), 303)
     return Visit(the, token, person, Texts(person.language))
 
 
@@ -96,14 +114,15 @@ def frame(here: Visit, on: str) -> ui.label:
     with ui.element("header").classes("bar"):
         ui.label(texts("app")).classes("name")
         with ui.element("nav"):
-            ui.link(texts("queue"), "/").classes("on" if on == "queue" else "")
-            ui.link(texts("all_cases"), "/?state=all").classes("on" if on == "all" else "")
+            for page, address, needs in PAGES:
+                if may(here.person.role, *needs):
+                    ui.link(texts(page), address).classes("on" if on == page else "")
         waiting = ui.label("").classes("pill").mark("waiting")
         ui.element("div").classes("grow")
         _plain_button(texts("language"), speak)
         _plain_button(texts("theme"), turn)
-        role = f"{here.person.shown_name} · {here.person.role}"
-        ui.label(role)
+        role = f"{here.person.shown_name} · {texts.named('role', here.person.role)}"
+        ui.link(role, "/me").classes("on" if on == "me" else "")
         form = ui.element("form").props("method=post action=/logout").style("margin:0")
         with form, ui.element("button").props("type=submit"):
             ui.label(texts("log_out"))
@@ -163,6 +182,19 @@ class RejectDialog:
             return
         self._dialog.close()
         await self._chosen(reason, self._note.value)
+
+
+async def pressed(event: KeyEventArguments, dialog: RejectDialog) -> str:
+    """The key that is meant for the page; "" where a modifier is held, or the dialog takes it."""
+    held = event.modifiers.ctrl or event.modifiers.alt or event.modifiers.meta
+    if not event.action.keydown or held:
+        return ""
+    key = str(event.key.name).lower()
+    if not dialog.is_open:
+        return key
+    if not event.action.repeat:
+        await dialog.key(key)
+    return ""
 
 
 async def decide(here: Visit, case_id: str, verdict: Verdict, **more: Any) -> bool:

@@ -21,6 +21,7 @@ from pipeline.ioc.console.frame import (
     due_tag,
     frame,
     local_time,
+    pressed,
     state_tag,
     visit,
 )
@@ -46,7 +47,7 @@ class QueuePage:
         self._at = 0
         self._next: str | None = None
         self._fresh = 0
-        self._waiting = frame(here, "all" if wanted.state == "all" else "queue")
+        self._waiting = frame(here, "all_cases" if wanted.state == "all" else "queue")
         self._filters()
         with ui.element("main").classes("split"):
             self._list = ui.element("div").classes("list").mark("list")
@@ -273,12 +274,8 @@ class QueuePage:
         await self._decide("reject", reason=reason, note=note)
 
     async def _key(self, event: KeyEventArguments) -> None:
-        if not event.action.keydown or event.modifiers.ctrl or event.modifiers.alt or event.modifiers.meta:
-            return
-        key = str(event.key.name).lower()
-        if self._reject.is_open:
-            await self._reject.key(key)
-        elif key in ("j", "arrowdown"):
+        key = await pressed(event, self._reject)
+        if key in ("j", "arrowdown"):
             await self._pick(self._at + 1)
         elif key in ("k", "arrowup"):
             await self._pick(self._at - 1)
@@ -301,7 +298,7 @@ def queue_page(the: Services) -> None:
 
     @ui.page("/", title="Ngã Tư IOC")
     async def queue(state: str = "queue") -> Response | None:
-        here = visit(the)
+        here = visit(the, ("GET", "/api/v1/cases"))
         if isinstance(here, Response):
             return here
         page = QueuePage(here, Filter(state=state if state in STATES else "queue"))
