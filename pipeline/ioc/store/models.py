@@ -158,6 +158,10 @@ class DeadLetter(Base):
     """Topic, partition and offset, or outbox and number: a repeat is not kept twice."""
     reason: Mapped[str] = mapped_column(String(500))
     body: Mapped[str] = mapped_column(Text)
+    form: Mapped[str] = mapped_column(String(10), default="", server_default="")
+    """How to read it again: outbox or kafka; "" when it was cut or altered to be kept."""
+    headers: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """Attributes that came beside the body, as JSON; "" where there were none."""
 
 
 class Position(Base):
@@ -174,6 +178,7 @@ class User(Base):
     """Somebody who may log in."""
 
     __tablename__ = "users"
+    __table_args__ = (Index("users_by_subject", "subject", unique=True),)
 
     id: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
     name: Mapped[str] = mapped_column(String(64), unique=True)
@@ -187,6 +192,8 @@ class User(Base):
     must_change: Mapped[bool] = mapped_column(default=False)
     failures: Mapped[int] = mapped_column(default=0)
     locked_until_ms: Mapped[int] = mapped_column(BigInteger, default=0)
+    subject: Mapped[str | None] = mapped_column(String(300))
+    """Who it is at the OIDC provider, as hash of issuer and subject; None for local accounts."""
 
 
 class Session(Base):

@@ -1,0 +1,17 @@
+"""Accounts of an OIDC provider; dead letters that can be taken in again."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Add what they are told by."""
+    op.add_column("users", sa.Column("subject", sa.String(300), nullable=True))
+    op.create_index("users_by_subject", "users", ["subject"], unique=True)
+    op.add_column("dead_letters", sa.Column("form", sa.String(10), nullable=False, server_default=""))
+    op.add_column("dead_letters", sa.Column("headers", sa.Text(), nullable=False, server_default=""))
