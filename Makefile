@@ -9,13 +9,15 @@ help: ## list the actions
 setup: ## install everything on Debian 12+ or Ubuntu 24.04+ (idempotent)
 	@scripts/setup
 
-demo: setup ## see it work: a synthetic city on RTSP, a worker that watches it (ARGS="--for 60")
+demo: ## see it work: a synthetic city on RTSP, a worker that watches it, its console (ARGS="--for 60")
+	@scripts/setup --demo
 	@$(PYTHON) -m pipeline.cli demo $(ARGS)
 
 SMOKE_KINDS := red_light,wrong_way,wrong_lane,speeding,restricted_hours,illegal_stop,u_turn
 
-smoke: setup ## the demo without a screen: succeeds once every expected kind was found, within a minute
-	@$(PYTHON) -m pipeline.cli demo --no-status --port 0 --for 60 --expect $(SMOKE_KINDS) $(ARGS)
+smoke: ## the demo without a screen: succeeds once every expected kind was found, within a minute, and shown
+	@scripts/setup --demo
+	@$(PYTHON) -m pipeline.cli demo --no-status --port 0 --console-port 0 --for 60 --expect $(SMOKE_KINDS) $(ARGS)
 
 test: setup ## run the whole suite: in parallel first, then what measures time (ARGS="tests/rules -s": only that)
 ifdef ARGS

@@ -1,4 +1,4 @@
-"""`ngatu demo`: the synthetic city's cameras, a worker that watches them, and what it finds."""
+"""`ngatu demo`: the synthetic city's cameras, a worker that watches them, and a console for what it finds."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.common import AsJson, err, fail, load, out, print_json
+from pipeline.cli.demo_console import OFFICER, Console, ConsoleError, console, wait_for_cases
 from pipeline.cli.sim import film_with_bar
 
 if TYPE_CHECKING:
     from pipeline.config import Config
+    from pipeline.ioc.config import IocConfig
     from pipeline.worker.board import Board
 
 CONFIG = Path("configs/demo/worker.yaml")
@@ -27,6 +29,10 @@ DURATION_S, WIDTH_PX, RATE_HZ = 60.0, 1280, 12.5
 FIRST_FRAME_S = 60.0
 """Patience with cameras that do not come."""
 MARK = ".ngatu-demo"
+IOC_CONFIG = "ioc.yaml"
+"""The console's configuration, beside the worker's."""
+SHOWN_S = 20.0
+"""Patience with the console: what the worker told last is shown within this time."""
 
 
 def demo(
@@ -45,10 +51,20 @@ def demo(
     port: Annotated[
         int, typer.Option(help="TCP port of the cameras; 0 takes a free one.", min=0, max=65535)
     ] = 8554,
+    console_port: Annotated[
+        int | None,
+        typer.Option(
+            help="TCP port of the console; 0 takes a free one. Default: 8000, or the next free one.",
+            min=0,
+            max=65535,
+        ),
+    ] = None,
+    with_console: Annotated[bool, typer.Option("--console/--no-console", help="Serve the console.")] = True,
     status: Annotated[bool, typer.Option(help="Show the live table; needs a terminal.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """See it work without a camera: films a synthetic city (once), serves it as RTSP, and watches it.
+    """See it work without a camera: films a synthetic city (once), serves it as RTSP, watches it, and opens a
+    console in which violations appear as they happen.
 
     Runs until Ctrl-C, then says where the evidence lies.
     """
@@ -65,6 +81,7 @@ def demo(
     from pipeline.worker.run import run_until_stopped
 
     config, scenes = load(config_file)
+    ioc_config = _console_config(config_file, console_port) if with_console else None
     if model is not None:
         config = config.model_copy(update={"model": config.model.model_copy(update={"path": model})})
     if not config.model.path.is_file():
@@ -77,6 +94,7 @@ def demo(
     live = status and not as_json and out.is_terminal
     configure_logs("error" if live else "warning")
     board = Board()
+    shown: dict[str, Any] | None = None
 
     def over() -> bool:
         if for_s is None:
@@ -98,17 +116,66 @@ def demo(
             (first, *others) = (url for name, url in server.urls.items() if name.endswith("-main"))
             also = ", ".join(url.rpartition("/")[2] for url in others)
             err.print(f"cameras, for any player too: {first}, {also}", markup=False)
+            opened = until_end.enter_context(console(ioc_config)) if ioc_config is not None else None
+            if opened is not None and ioc_config is not None:
+                _introduce(opened, ioc_config.server.port)
             run_until_stopped(worker, out if live else None, below=lambda: board.render(expected), over=over)
+            if opened is not None:
+                shown = _shown(opened, board)
     except ConfigError as error:
         fail(*error.problems)
     except ReplayError as error:
         fail(f"{error}" + ("; `--port 0` takes a free one" if port else ""))
+    except ConsoleError as error:
+        fail(f"the console cannot be served: {error}; `--no-console` goes without")
     except (PerceptionError, EventsError, EvidenceError, RuleError, OSError) as error:
         fail(str(error))
     missing = [kind for kind in expected if not board.kinds()[kind]]
-    _tell(config_file, config, board, expected, missing, as_json)
-    if missing or (for_s is not None and board.first_frame_s is None):
+    _tell(config_file, config, board, expected, missing, as_json, shown)
+    lost = shown is not None and shown["kinds"] != dict(board.kinds())
+    if missing or (expected and lost) or (for_s is not None and board.first_frame_s is None):
         raise typer.Exit(1)
+
+
+def _console_config(config_file: Path, port: int | None) -> IocConfig | None:
+    """The console's configuration; None where there is none, or an installation without it."""
+    path = config_file.with_name(IOC_CONFIG)
+    if not path.is_file():
+        return None
+    try:
+        from pipeline.ioc.config import load_ioc
+    except ImportError:
+        err.print("no console: it is not installed (pip install ngatu[ioc])", markup=False)
+        return None
+    from pipeline.config.document import ConfigError
+
+    try:
+        config = load_ioc(path)
+    except ConfigError as error:
+        fail(*error.problems)
+    server = config.server if port is None else config.server.model_copy(update={"port": port})
+    return config.model_copy(update={"server": server})
+
+
+def _introduce(opened: Console, wanted_port: int) -> None:
+    if wanted_port and not opened.url.endswith(f":{wanted_port}"):
+        err.print(f"port {wanted_port} is taken: the console has the next free one", markup=False)
+    for name, password, what in (
+        (OFFICER, opened.officer_password, "reviews cases"),
+        ("admin", opened.admin_password, "manages accounts; one-time, to be changed"),
+    ):
+        err.print(f"log in as  {name:8} password {password:20} ({what})", markup=False)
+    err.print(f"open {opened.url}", style="bold", markup=False)
+
+
+def _shown(opened: Console, board: Board) -> dict[str, Any]:
+    """What the console shows of what the worker found, by its API."""
+    try:
+        kinds = wait_for_cases(opened, board.kinds(), SHOWN_S)
+    except OSError as error:
+        err.print(f"ngatu: the console: {error}", markup=False)
+        return {"url": opened.url, "cases": 0, "kinds": {}}
+    return {"url": opened.url, "cases": kinds.total(), "kinds": dict(kinds)}
 
 
 @contextmanager
@@ -150,7 +217,13 @@ def _with_urls(config: Config, urls: Mapping[str, str]) -> Config:
 
 
 def _tell(
-    config_file: Path, config: Config, board: Board, expected: list[str], missing: list[str], as_json: bool
+    config_file: Path,
+    config: Config,
+    board: Board,
+    expected: list[str],
+    missing: list[str],
+    as_json: bool,
+    shown: dict[str, Any] | None,
 ) -> None:
     from pipeline.worker.box import evidence_root
 
@@ -164,6 +237,7 @@ def _tell(
                 "missing": missing,
                 "analysed_hz": board.rates_hz(),
                 "evidence": str(root),
+                "console": shown,
                 "acts": found,
             }
         )
@@ -173,6 +247,12 @@ def _tell(
         out.print(f"evidence, a folder each, until the next demo: {_short(root)}", markup=False)
         out.print(f"look on:  {command} events {config_file} --tally", markup=False)
         out.print(f"          {command} verify {_short(root)}", markup=False)
+        if shown is not None:
+            out.print(f"          {command} ioc serve {config_file.with_name(IOC_CONFIG)}", markup=False)
+    if shown is not None and shown["kinds"] != dict(board.kinds()):
+        err.print(
+            f"ngatu: the console shows {shown['cases']} cases of {board.kinds().total()} acts", markup=False
+        )
     if board.first_frame_s is None:
         err.print("ngatu: no camera sent a picture", markup=False)
     if missing:
