@@ -19,6 +19,8 @@ Serial = BigInteger().with_variant(Integer(), "sqlite")
 OPEN = text("state IN ('open', 'confirmed_once', 'second_look')")
 """States in which somebody still has to decide; the queue's index holds only these."""
 HAS_PLATE = text("plate <> ''")
+KEPT = text("evidence_gone_ms = 0 AND state IN ('confirmed', 'rejected', 'incomplete')")
+"""Evidence of which nobody has to decide any more: what retention looks through."""
 WAITING = text("sent_ms = 0")
 
 
@@ -44,6 +46,7 @@ class Case(Base):
             postgresql_where=text("plate <> ''"),
         ),
         Index("cases_by_arrival", "received_ms"),
+        Index("cases_kept", "at_ms", "id", sqlite_where=KEPT, postgresql_where=KEPT),
     )
 
     id: Mapped[str] = mapped_column(String(128), primary_key=True)
@@ -62,6 +65,8 @@ class Case(Base):
     state: Mapped[str] = mapped_column(String(20))
     claimed_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     claimed_until_ms: Mapped[int] = mapped_column(BigInteger, default=0)
+    evidence_gone_ms: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    """When its evidence expired; 0 while it is kept."""
 
 
 class CaseEvent(Base):
@@ -71,6 +76,17 @@ class CaseEvent(Base):
 
     case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), primary_key=True)
     data: Mapped[dict[str, Any]] = mapped_column(Json)
+
+
+class Hold(Base):
+    """A legal hold: the evidence of this case does not expire."""
+
+    __tablename__ = "holds"
+
+    case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), primary_key=True)
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    reason: Mapped[str] = mapped_column(String(500))
 
 
 class Decision(Base):
