@@ -12,6 +12,7 @@ from pipeline.config import KafkaSettings
 from pipeline.config.base import Settings
 from pipeline.config.secrets import Login
 from pipeline.ioc.config.areas import AreaSettings, problems
+from pipeline.ioc.config.keeping import ExportSettings, NoticeSettings, RetentionSettings, S3Settings
 
 
 class ServerSettings(Settings):
@@ -63,6 +64,8 @@ class EvidenceStores(Settings):
     """Worker id to URL or path."""
     max_megabytes: Annotated[float, Field(gt=0, le=1024)] = 64.0
     """Larger files are not served: each is held in memory while its hash is checked."""
+    s3: S3Settings = S3Settings()
+    """For s3:// URLs."""
 
 
 class ReviewSettings(Settings):
@@ -99,6 +102,9 @@ class IocConfig(Settings):
     areas: AreaSettings
     review: ReviewSettings = ReviewSettings()
     sessions: SessionSettings = SessionSettings()
+    retention: RetentionSettings = RetentionSettings()
+    notice: NoticeSettings = NoticeSettings()
+    exports: ExportSettings = ExportSettings()
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -106,4 +112,6 @@ class IocConfig(Settings):
             raise ValueError("events must come from somewhere: give kafka, or outboxes")
         if found := list(problems(self.areas)):
             raise ValueError("; ".join(found))
+        if self.retention.shortest.get("undecided", 36_500) <= self.review.notice_days:
+            raise ValueError("retention.undecided_days must be longer than review.notice_days")
         return self
