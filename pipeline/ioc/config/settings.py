@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, IPvAnyNetwork, field_validator, model_validator
 
 from pipeline.config import KafkaSettings
 from pipeline.config.base import Settings
@@ -22,6 +22,8 @@ class ServerSettings(Settings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     secure_cookies: bool = True
     """Cookies go over HTTPS only (browsers count localhost as such); false for trials in a closed net."""
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    """Addresses of the TLS proxy: whom a request comes from is taken from its X-Forwarded-For."""
 
 
 class DatabaseSettings(Login):
@@ -87,6 +89,10 @@ class SessionSettings(Settings):
     lock_after: Annotated[int, Field(ge=3, le=100)] = 5
     """Wrong passwords in a row that lock an account."""
     lock_minutes: Annotated[float, Field(ge=1, le=1440)] = 15.0
+    address_failures: Annotated[int, Field(ge=5, le=10_000)] = 30
+    """Failed logins from one address, whichever names it tries, ..."""
+    address_minutes: Annotated[float, Field(ge=1, le=1440)] = 10.0
+    """... within so many minutes: then it has to wait. Offices behind one address share it."""
 
 
 class IocConfig(Settings):

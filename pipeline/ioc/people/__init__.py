@@ -3,17 +3,21 @@
 from pipeline.ioc.people.accounts import (
     AccountError,
     Accounts,
+    Identity,
     LoginFailedError,
-    Person,
+    TooManyLoginsError,
 )
 from pipeline.ioc.people.permissions import PERMISSIONS, Role, may
+from pipeline.ioc.people.sessions import Person
 
 __all__ = [
     "PERMISSIONS",
     "AccountError",
     "Accounts",
+    "Identity",
     "LoginFailedError",
     "Person",
     "Role",
+    "TooManyLoginsError",
     "may",
 ]

@@ -1,31 +1,28 @@
-"""Accounts and logins. Passwords are kept as argon2id, session tokens as SHA-256."""
+"""Accounts, and logging in to them."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 import secrets
-import threading
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import cast
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session as Db
 
 from pipeline.ioc.config import AreaTree
+from pipeline.ioc.config.areas import within
 from pipeline.ioc.config.settings import SessionSettings
+from pipeline.ioc.people.passwords import NONE, PasswordError, Passwords, check_password
 from pipeline.ioc.people.permissions import ROLES, Role
+from pipeline.ioc.people.sessions import Person, Sessions
+from pipeline.ioc.people.throttle import Throttle
 from pipeline.ioc.store import Database, audit, clock
 from pipeline.ioc.store.models import Session, User
 
-SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 200
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_SEEN_EVERY_MS = 30_000
-"""How exactly idleness is told: a write for every request would cost more than it tells."""
 
 
 class AccountError(Exception):
@@ -36,21 +33,21 @@ class LoginFailedError(Exception):
     """Name or password is wrong, or the account is locked or disabled: one answer for all of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody who is logged in."""
+class TooManyLoginsError(LoginFailedError):
+    """This address has failed too often; says nothing of any account."""
 
-    id: int
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Somebody whom the OIDC provider vouches for, and what they may do here."""
+
+    subject: str
+    """Hash of issuer and subject."""
     name: str
+    """As the provider writes it."""
     shown_name: str
     role: Role
     areas: tuple[str, ...]
-    """Paths; each with all below."""
-    language: str
-    dark: bool
-    must_change: bool
-    """Has a password from somebody else, and may do nothing before choosing one."""
-    csrf_token: str
 
 
 class Accounts:
@@ -67,11 +64,9 @@ class Accounts:
         self._database = database
         self._settings = settings
         self._areas = areas
-        self._hasher = hasher or PasswordHasher()
-        # Each check takes 64 MB and a core: a flood of logins waits in line.
-        self._in_turn = threading.BoundedSemaphore(2)
-        # Checked where there is no such name, so that it takes as long as where there is one.
-        self._nobody = self._hasher.hash(secrets.token_urlsafe(16))
+        self.sessions = Sessions(database, settings)
+        self._passwords = Passwords(hasher)
+        self._addresses = Throttle(settings.address_failures, round(settings.address_minutes * 60_000))
 
     def begin(self) -> str | None:
         """At the very first start, make the account `admin`; returns its one-time password."""
@@ -95,20 +90,24 @@ class Accounts:
         *,
         by: str,
         must_change: bool = True,
+        scope: Collection[str] | None = None,
     ) -> int:
-        """A new account, whose first password its owner must change unless told so. Raises AccountError."""
+        """A new account, whose first password its owner must change unless told so. Raises AccountError.
+
+        `scope`: areas of whoever makes it, beyond which nobody gives rights; None: all.
+        """
         if not _NAME.fullmatch(name):
             raise AccountError("a name has letters a-z, digits and . _ -")
-        if not 1 <= len(shown_name.strip()) <= 100:
+        if not 1 <= len(shown_name.strip()) <= 100 or not shown_name.isprintable():
             raise AccountError("a shown name has 1 to 100 characters")
-        self._check(role, areas)
-        self._check_password(password, name)
+        self._check(role, areas, scope)
+        _good(password, name)
         user = User(
             name=name,
             shown_name=shown_name.strip(),
             role=role,
             areas=sorted(set(areas)),
-            password_hash=self._hasher.hash(password),
+            password_hash=self._passwords.hash(password),
             must_change=must_change,
             language="vi",
             dark=False,
@@ -134,125 +133,136 @@ class Accounts:
         areas: Collection[str] | None = None,
         disabled: bool | None = None,
         password: str | None = None,
+        scope: Collection[str] | None = None,
     ) -> None:
-        """Change an account and end its logins. Raises AccountError; KeyError where there is none."""
+        """Change an account and end its logins; `disabled=False` unlocks it, too.
+
+        `scope` as in `create`. Raises AccountError; KeyError where there is none in the scope.
+        """
         with self._database.write() as session:
-            user = session.get(User, user_id, with_for_update=True)
-            if user is None:
-                raise KeyError(user_id)
-            self._check(role or user.role, user.areas if areas is None else areas)
+            # All of them in one order: two who demote each other wait for one another.
+            admins = session.scalars(
+                select(User).where(User.role == "admin").order_by(User.id).with_for_update()
+            ).all()
+            user = self._account(session, user_id, scope)
+            if user.subject is not None and (role or areas is not None or password is not None):
+                raise AccountError("role, areas and password of this account come from the login provider")
+            self._check(role or user.role, user.areas if areas is None else areas, scope)
             if password is not None:
-                self._check_password(password, user.name)
-                user.password_hash, user.must_change = self._hasher.hash(password), True
+                _good(password, user.name)
+                user.password_hash, user.must_change = self._passwords.hash(password), True
                 user.failures = user.locked_until_ms = 0
-            was_admin = user.role == "admin" and not user.disabled
+            governed = self._is_governed(admins)
             user.role = role or user.role
             user.areas = user.areas if areas is None else sorted(set(areas))
-            user.disabled = user.disabled if disabled is None else disabled
-            admins = session.scalars(select(User.id).where(User.role == "admin", User.disabled.is_(False)))
-            if was_admin and not admins.all():
-                raise AccountError("somebody must remain who is admin")
+            if disabled is not None:
+                user.disabled = disabled
+                if not disabled:
+                    user.failures = user.locked_until_ms = 0
+            if governed and not self._is_governed(admins):
+                raise AccountError("somebody must remain who is admin of everything")
             session.execute(delete(Session).where(Session.user_id == user_id))
             detail = {"role": user.role, "areas": list(user.areas), "disabled": user.disabled}
             audit.append(session, by, "user.change", user.name, {**detail, "password": password is not None})
 
-    def log_in(self, name: str, password: str) -> str:
+    def end_sessions(self, user_id: int, *, by: str, scope: Collection[str] | None = None) -> int:
+        """End an account's logins; returns how many. KeyError where there is none in the scope."""
+        with self._database.write() as session:
+            user = self._account(session, user_id, scope)
+            ended = session.execute(
+                delete(Session).where(Session.user_id == user_id).returning(Session.token_sha256)
+            ).all()
+            audit.append(session, by, "user.sessions_end", user.name, {"sessions": len(ended)})
+        return len(ended)
+
+    def log_in(self, name: str, password: str, address: str = "") -> str:
         """A new session's token. Raises LoginFailedError, after the same time whatever is wrong."""
         now_ms = clock.now_ms()
+        if not self._addresses.take(address, now_ms):
+            raise TooManyLoginsError
+        name = name.strip().lower()
         known = _NAME.fullmatch(name) is not None
         with self._database.read() as session:
             user = session.scalar(select(User).where(User.name == name)) if known else None
-        right = self._matches(user.password_hash if user else self._nobody, password)
-        if user is None:
-            raise LoginFailedError
+        right = self._passwords.fits(user.password_hash if user else None, password)
+        token = None
         with self._database.write() as session:
-            user = session.get_one(User, user.id, with_for_update=True)
-            if user.locked_until_ms > now_ms or user.disabled:
-                audit.append(session, user.name, "login.refused")
-                failed = True
-            elif not right:
-                user.failures += 1
-                if user.failures >= self._settings.lock_after:
-                    user.failures = 0
-                    user.locked_until_ms = now_ms + round(self._settings.lock_minutes * 60_000)
-                audit.append(
-                    session, user.name, "login.failed", "", {"locked": user.locked_until_ms > now_ms}
-                )
-                failed = True
+            if user is None:
+                # Not the name: people type their password there. Kept so that it takes as long, too.
+                audit.append(session, "?", "login.failed", "", {"known": False})
             else:
-                failed = False
-                user.failures = 0
-                if self._hasher.check_needs_rehash(user.password_hash):
-                    user.password_hash = self._hasher.hash(password)
-                token = secrets.token_urlsafe(32)
-                old_ms = now_ms - round(self._settings.max_hours * 3_600_000)
-                session.execute(delete(Session).where(Session.created_ms < old_ms))
-                session.add(
-                    Session(token_sha256=_hash(token), user_id=user.id, created_ms=now_ms, seen_ms=now_ms)
-                )
-                audit.append(session, user.name, "login")
-        if failed:
+                user = session.get_one(User, user.id, with_for_update=True)
+                if user.locked_until_ms > now_ms or user.disabled:
+                    audit.append(session, user.name, "login.refused")
+                elif not right:
+                    self._fail(session, user, now_ms)
+                else:
+                    if self._passwords.is_old(user.password_hash):
+                        user.password_hash = self._passwords.hash(password)
+                    token = self.sessions.open(session, user, "password")
+        if token is None:
+            raise LoginFailedError
+        self._addresses.give_back(address)
+        return token
+
+    def log_in_as(self, who: Identity) -> str:
+        """A new session's token for somebody whom the provider vouches for.
+
+        The first login makes the account, each later one gives it what the provider says now. It is never one
+        that has a password here, whatever it is called. Raises LoginFailedError where it is disabled.
+        """
+        with self._database.write() as session:
+            user = session.scalar(select(User).where(User.subject == who.subject).with_for_update())
+            areas = sorted(set(who.areas))
+            if user is None:
+                user = self._invite(session, who, areas)
+            elif (user.role, user.areas) != (who.role, areas):
+                user.role, user.areas = who.role, areas
+                session.execute(delete(Session).where(Session.user_id == user.id))
+                audit.append(session, "oidc", "user.change", user.name, {"role": who.role, "areas": areas})
+            user.shown_name = who.shown_name
+            token = None
+            if user.disabled:
+                audit.append(session, user.name, "login.refused")
+            else:
+                token = self.sessions.open(session, user, "oidc")
+        if token is None:
             raise LoginFailedError
         return token
 
     def person(self, token: str | None, *, acting: bool = True) -> Person | None:
-        """Whose session this is; None when it is nobody's, or has expired.
-
-        `acting`: a sign of life; an open page that only listens keeps no session alive.
-        """
-        if not token or len(token) > 100:
-            return None
-        now_ms = clock.now_ms()
-        key = _hash(token)
-        with self._database.read() as session:
-            row = session.execute(
-                select(User, Session)
-                .join(Session, Session.user_id == User.id)
-                .where(Session.token_sha256 == key, User.disabled.is_(False))
-            ).first()
-        if row is None:
-            return None
-        user, login = row
-        if (
-            now_ms - login.seen_ms > self._settings.idle_minutes * 60_000
-            or now_ms - login.created_ms > self._settings.max_hours * 3_600_000
-        ):
-            self.log_out(token)
-            return None
-        if acting and now_ms - login.seen_ms > _SEEN_EVERY_MS:
-            with self._database.write() as session:
-                session.execute(update(Session).where(Session.token_sha256 == key).values(seen_ms=now_ms))
-        return Person(
-            id=user.id,
-            name=user.name,
-            shown_name=user.shown_name,
-            role=cast("Role", user.role),
-            areas=tuple(user.areas),
-            language=user.language,
-            dark=user.dark,
-            must_change=user.must_change,
-            csrf_token=hmac.new(token.encode(), b"csrf", "sha256").hexdigest(),
-        )
+        """As `Sessions.person`."""
+        return self.sessions.person(token, acting=acting)
 
     def log_out(self, token: str) -> None:
-        """End the session."""
-        with self._database.write() as session:
-            session.execute(delete(Session).where(Session.token_sha256 == _hash(token)))
+        """As `Sessions.end`."""
+        self.sessions.end(token)
 
     def change_password(self, person: Person, old: str, new: str) -> None:
-        """Choose another password; every session of the account ends. Raises AccountError."""
-        self._check_password(new, person.name)
+        """Choose another password; every session of the account ends. Raises AccountError.
+
+        A wrong present password counts as a failed login: who found an open console guesses no longer.
+        """
+        if not person.local:
+            raise AccountError("the password of this account is kept by the login provider")
+        _good(new, person.name)
         with self._database.read() as session:
             known = session.get_one(User, person.id).password_hash
-        if not self._matches(known, old):
-            raise AccountError("the present password is another")
-        if old == new:
+        right = self._passwords.fits(known, old)
+        if right and old == new:
             raise AccountError("the new password is the old one")
+        hashed = self._passwords.hash(new) if right else ""
         with self._database.write() as session:
             user = session.get_one(User, person.id, with_for_update=True)
-            user.password_hash, user.must_change = self._hasher.hash(new), False
-            session.execute(delete(Session).where(Session.user_id == person.id))
-            audit.append(session, person.name, "password.change")
+            right = right and user.password_hash == known
+            if right:
+                user.password_hash, user.must_change, user.failures = hashed, False, 0
+                session.execute(delete(Session).where(Session.user_id == person.id))
+                audit.append(session, person.name, "password.change")
+            elif self._fail(session, user, clock.now_ms()):
+                session.execute(delete(Session).where(Session.user_id == person.id))
+        if not right:
+            raise AccountError("the present password is another")
 
     def prefer(self, person: Person, *, language: str | None = None, dark: bool | None = None) -> None:
         """Keep how somebody likes the console."""
@@ -263,19 +273,59 @@ class Accounts:
             user.language = language or user.language
             user.dark = user.dark if dark is None else dark
 
-    def everybody(self) -> list[User]:
-        """All accounts, by name."""
+    def everybody(self, scope: Collection[str] | None = None) -> list[User]:
+        """All accounts of the scope, by name."""
         with self._database.read() as session:
-            return list(session.scalars(select(User).order_by(User.name)))
+            found = list(session.scalars(select(User).order_by(User.name)))
+        return [user for user in found if scope is None or _covers(scope, user.areas)]
 
-    def _matches(self, known: str, password: str) -> bool:
-        try:
-            with self._in_turn:
-                return self._hasher.verify(known, password[: LONGEST_PASSWORD + 1])
-        except (VerificationError, InvalidHashError, UnicodeEncodeError):
-            return False
+    def _fail(self, session: Db, user: User, now_ms: int) -> bool:
+        """Count a wrong password; True when it locks the account."""
+        user.failures += 1
+        locked = user.failures >= self._settings.lock_after
+        if locked:
+            user.failures = 0
+            user.locked_until_ms = now_ms + round(self._settings.lock_minutes * 60_000)
+        audit.append(session, user.name, "login.failed", "", {"locked": locked})
+        return locked
 
-    def _check(self, role: str, areas: Collection[str]) -> None:
+    def _invite(self, session: Db, who: Identity, areas: list[str]) -> User:
+        # With an @, which no local name has: a name at the provider is never taken for one of ours.
+        clean = re.sub(r"[^a-z0-9._-]+", "-", who.name.lower()).strip("-.")[:40] or "user"
+        names = (f"{clean}@oidc", f"{clean}-{who.subject[:10]}@oidc")
+        taken = set(session.scalars(select(User.name).where(User.name.in_(names))))
+        user = User(
+            name=names[0] if names[0] not in taken else names[1],
+            shown_name=who.shown_name,
+            role=who.role,
+            areas=areas,
+            password_hash=NONE,
+            must_change=False,
+            language="vi",
+            dark=False,
+            disabled=False,
+            failures=0,
+            locked_until_ms=0,
+            subject=who.subject,
+        )
+        session.add(user)
+        session.flush()
+        audit.append(session, "oidc", "user.create", user.name, {"role": who.role, "areas": areas})
+        return user
+
+    def _account(self, session: Db, user_id: int, scope: Collection[str] | None) -> User:
+        user = session.get(User, user_id, with_for_update=True)
+        if user is None or (scope is not None and not _covers(scope, user.areas)):
+            raise KeyError(user_id)
+        return user
+
+    def _is_governed(self, admins: Collection[User]) -> bool:
+        """Whether somebody can give every right there is."""
+        return any(
+            user.role == "admin" and not user.disabled and self._areas.root in user.areas for user in admins
+        )
+
+    def _check(self, role: str, areas: Collection[str], scope: Collection[str] | None) -> None:
         if role not in ROLES:
             raise AccountError(f"roles are {', '.join(ROLES)}")
         if not areas:
@@ -284,13 +334,16 @@ class Accounts:
             raise AccountError(
                 f"there is no area {unknown[0][:100]!r}; there are {', '.join(self._areas.names)}"
             )
-
-    def _check_password(self, password: str, name: str) -> None:
-        if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-            raise AccountError(f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
-        if name in password.lower() or len(set(password)) < 5:
-            raise AccountError("this password is too easy to guess")
+        if scope is not None and not _covers(scope, areas):
+            raise AccountError("nobody gives rights to areas that are not theirs")
 
 
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
+def _covers(scope: Collection[str], areas: Collection[str]) -> bool:
+    return all(within(area, scope) for area in areas)
+
+
+def _good(password: str, name: str) -> None:
+    try:
+        check_password(password, name)
+    except PasswordError as error:
+        raise AccountError(str(error)) from None
