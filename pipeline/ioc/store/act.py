@@ -190,6 +190,14 @@ class LaneCount(Part):
     count: Annotated[int, Field(ge=0, le=1_000_000)]
 
 
+class LaneTraffic(Part):
+    """How a lane fared."""
+
+    lane: Shown
+    mean_speed_kmh: Annotated[float, Field(ge=0, le=400)] | None = None
+    level_of_service: Annotated[str, Field(pattern=r"^[A-F]$")] | None = None
+
+
 class FlowReport(Part):
     """The data of traffic.flow."""
 
@@ -198,12 +206,21 @@ class FlowReport(Part):
     end: AwareDatetime
     observed_s: Annotated[float, Field(ge=0)]
     counts: Annotated[tuple[LaneCount, ...], Field(max_length=1000)] = ()
+    lanes: Annotated[tuple[LaneTraffic, ...], Field(max_length=100)] = ()
+
+    @property
+    def counted(self) -> dict[str, int]:
+        """Road users by kind; those counted over the whole picture, where lanes overlap."""
+        whole = [c for c in self.counts if c.lane is None] or self.counts
+        kinds: dict[str, int] = {}
+        for count in whole:
+            kinds[count.road_user] = kinds.get(count.road_user, 0) + count.count
+        return kinds
 
     @property
     def vehicles(self) -> int:
-        """Road users in all; those counted over the whole picture, where lanes overlap."""
-        whole = [c.count for c in self.counts if c.lane is None]
-        return sum(whole or (c.count for c in self.counts))
+        """Road users in all."""
+        return sum(self.counted.values())
 
 
 def bare_plate(text: str) -> str:

@@ -122,6 +122,10 @@ class CameraState(Base):
     state: Mapped[str] = mapped_column(String(20))
     reason: Mapped[str] = mapped_column(String(500))
     since_ms: Mapped[int] = mapped_column(BigInteger)
+    first_ms: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Of the first that came of it."""
+    seen_ms: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Of the newest event of any type, to a minute: one that says nothing any more is told by it."""
 
 
 class Health(Base):
@@ -160,6 +164,68 @@ class HourCount(Base):
     rule: Mapped[str] = mapped_column(String(64), primary_key=True)
     camera: Mapped[str] = mapped_column(String(64), primary_key=True)
     type: Mapped[str] = mapped_column(String(40), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+
+
+class DayCount(Base):
+    """The same per day of Vietnam's time: weeks and months read a twenty-fourth of the rows."""
+
+    __tablename__ = "day_counts"
+
+    day_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    rule: Mapped[str] = mapped_column(String(64), primary_key=True)
+    camera: Mapped[str] = mapped_column(String(64), primary_key=True)
+    type: Mapped[str] = mapped_column(String(40), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+
+
+class TrafficHour(Base):
+    """Traffic at one camera in one hour, summed over its minutes by ingest."""
+
+    __tablename__ = "traffic_hours"
+
+    hour_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    camera: Mapped[str] = mapped_column(String(64), primary_key=True)
+    observed_ms: Mapped[int] = mapped_column(BigInteger)
+    """How long the camera was really seen."""
+    person: Mapped[int] = mapped_column(BigInteger)
+    bicycle: Mapped[int] = mapped_column(BigInteger)
+    motorbike: Mapped[int] = mapped_column(BigInteger)
+    car: Mapped[int] = mapped_column(BigInteger)
+    bus: Mapped[int] = mapped_column(BigInteger)
+    truck: Mapped[int] = mapped_column(BigInteger)
+    speed_sum: Mapped[float]
+    """Mean speed of each lane and minute in km/h, times its weight."""
+    speed_weight: Mapped[float]
+    """Vehicles of the lane in the minute, at least 1 each."""
+    level_ms: Mapped[int] = mapped_column(BigInteger)
+    """Observed while the level of service was known."""
+    congested_ms: Mapped[int] = mapped_column(BigInteger)
+    """Of it, while half the lanes or more stood at E or F."""
+
+
+class ReviewDay(Base):
+    """Final decisions per day on which they were made, rule and camera."""
+
+    __tablename__ = "review_days"
+
+    day_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    rule: Mapped[str] = mapped_column(String(64), primary_key=True)
+    camera: Mapped[str] = mapped_column(String(64), primary_key=True)
+    state: Mapped[str] = mapped_column(String(20), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+
+
+class ReviewTime(Base):
+    """How many final decisions of a day and area took how long: medians are read from it."""
+
+    __tablename__ = "review_times"
+
+    day_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    area: Mapped[str] = mapped_column(String(200), primary_key=True)
+    """The camera's at the time of the decision."""
+    minutes: Mapped[int] = mapped_column(Integer, primary_key=True)
+    """From arrival to decision, cut to whole minutes below 2 h, to tens below a day, to hours above."""
     count: Mapped[int] = mapped_column(BigInteger)
 
 
