@@ -61,7 +61,8 @@ def asked(arguments: argparse.Namespace) -> Scenario:
     conditions = CATALOGUE[f"junction-{arguments.light}"].conditions
     name = f"riders-{arguments.light}"
     cameras = tuple(arguments.cameras.split(","))
-    return replace(found, name=name, acts=ACTS, cameras=cameras, conditions=conditions)
+    places = ("S", "E", "road")
+    return replace(found, name=name, acts=ACTS, cameras=cameras, places=places, conditions=conditions)
 
 
 def pictures(files: CameraFilm) -> Iterator[tuple[Picture, Picture]]:

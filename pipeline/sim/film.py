@@ -50,7 +50,8 @@ def film(
     """The scenario's film out of `cache`, or made now. Whole or not there: a kill leaves nothing half done.
 
     Each camera is filmed by a process of its own, as many at once as there are cores. `size` is the main
-    stream's, in pixels, of the shape that the camera has. Raises SimError naming the camera, if it is one's.
+    stream's, in pixels, of the shape that the camera has; one that shall read plates is filmed no smaller
+    than its own picture. Raises SimError naming the camera, if it is one's.
     """
     folder = film_folder(scenario, cache, size=size, rate_hz=rate_hz)
     if not folder.is_dir():

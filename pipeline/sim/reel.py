@@ -23,6 +23,7 @@ from pipeline.sim.errors import SimError  # noqa: E402
 from pipeline.sim.render import Renderer  # noqa: E402
 from pipeline.sim.scenario import Scenario  # noqa: E402
 from pipeline.sim.truth import frame_line, write_acts  # noqa: E402
+from pipeline.sim.types import CameraPose  # noqa: E402
 from pipeline.types import Picture  # noqa: E402
 
 SUB_SIZE = (640, 360)
@@ -59,9 +60,16 @@ class Reel:
     camera_id: str
     folder: Path
     size: tuple[int, int]
+    """The film's; see main_size."""
     rate_hz: float
     acts: Path | None
     """One of the cameras also writes what happened: the city runs the same in every process."""
+
+
+def main_size(pose: CameraPose, size: tuple[int, int]) -> tuple[int, int]:
+    """Width and height in pixels of a camera's main stream, in a film of this size."""
+    own = (pose.width_px, pose.height_px)
+    return max(size, own) if pose.reads_plates else size
 
 
 def shoot(reel: Reel, told: Connection) -> None:
@@ -92,12 +100,13 @@ def _drawn(reel: Reel) -> Iterator[None]:
     """Yields after every picture."""
     scenario, files = reel.scenario, CameraFilm.of(reel.folder, reel.camera_id)
     pose = next(pose for pose in scenario.poses() if pose.id == reel.camera_id)
-    pose = replace(pose, width_px=reel.size[0], height_px=reel.size[1])
+    size = main_size(pose, reel.size)
+    pose = replace(pose, width_px=size[0], height_px=size[1])
     city = City(scenario)
     renderer = Renderer(city.site.layout, pose, scenario.conditions)
     with (
         files.truth.open("w", encoding="utf-8") as truth,
-        _Encoder(files, reel.size, reel.rate_hz) as encoder,
+        _Encoder(files, size, reel.rate_hz) as encoder,
     ):
         for frame, moment in enumerate(city.moments(reel.rate_hz)):
             drawn = renderer.draw(moment)

@@ -33,9 +33,11 @@ LANE_PX = 30.0
 LANE_LENGTH_PX = 150.0
 LINE_FAR_M = 60.0
 """A stop line farther away is left to another camera."""
-LINE_SHARE = 0.75
+LINE_SHARE = 0.6
 """Of a stop line's length that must be in the picture."""
 ARROW_M = 5.0
+EXIT_SHARE = 0.6
+"""Of where those end who go straight on, for exits to be drawn though not all of them are in the picture."""
 TURN_SHARE = 0.6
 """Of where a forbidden turn begins and ends that must be in the picture."""
 SOLID_FAR_M = 50.0
@@ -157,7 +159,8 @@ def _stop_line(
 ) -> dict[str, Any] | None:
     drawn = _segment(camera, line.line, LINE_SHARE)
     (ax, ay), (bx, by) = line.line
-    middle = ((ax + bx) / 2, (ay + by) / 2)
+    share = _middle_seen(camera, line.line)
+    middle = (ax + share * (bx - ax), ay + share * (by - ay))
     dx, dy = ARROW_M * math.cos(line.heading), ARROW_M * math.sin(line.heading)
     travel = _segment(camera, ((middle[0] - dx, middle[1] - dy), (middle[0] + dx, middle[1] + dy)), 0.9)
     straight = _lamp_for(site, boxes, line.groups["straight"])
@@ -166,16 +169,26 @@ def _stop_line(
         return None
     movements: dict[str, dict[str, Any]] = {}
     exits = {name: _polygon(camera, line.exits[name]) for name in line.groups}
+    # Where the way straight on is seen well, who is not seen to go there goes elsewhere.
+    drawn_exits = all(exits.values()) or _share_seen(camera, line.exits["straight"]) >= EXIT_SHARE
     for movement, group in line.groups.items():
         lamp = _lamp_for(site, boxes, group)
         movements[movement] = {"lamp": lamp} if lamp else {"free": True}
-        if all(exits.values()):
+        if drawn_exits and exits[movement]:
             movements[movement]["exit"] = exits[movement]
     out: dict[str, Any] = {"id": line.id, "line": drawn, "travel": travel, "movements": movements}
     clearance = _segment(camera, line.clearance, LINE_SHARE)
     if clearance is not None:
         out["junction"] = {"clearance": clearance}
     return out
+
+
+def _middle_seen(camera: CameraPose, line: tuple[Ground, Ground]) -> float:
+    """Share of the way along a ground line at which the middle of its visible part is; 0.5 for none."""
+    a, b = np.array(line)
+    shares = np.linspace(0, 1, 41)
+    _, seen = _on_ground(camera, a + shares[:, None] * (b - a), FAR_M)
+    return float(shares[seen].mean()) if seen.any() else 0.5
 
 
 def _is_far(camera: CameraPose, line: StopLine) -> bool:

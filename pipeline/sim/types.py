@@ -157,6 +157,8 @@ class CameraPose:
     """Horizontal field of view."""
     width_px: int = 1920
     height_px: int = 1080
+    reads_plates: bool = False
+    """Whether plates shall be legible: then no film is smaller than the picture above."""
 
 
 @dataclass(frozen=True, slots=True)

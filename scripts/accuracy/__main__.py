@@ -29,7 +29,7 @@ from pipeline.rules import blind
 from pipeline.scene import Scene, SceneSettings
 from pipeline.sim.errors import SimError
 from pipeline.sim.film import Film, cache_folder, film
-from pipeline.sim.reel import CameraFilm
+from pipeline.sim.reel import CameraFilm, main_size
 from pipeline.sim.truth import read_acts, read_frames
 from pipeline.worker.logs import configure_logs
 from scripts.accuracy import plan
@@ -133,11 +133,19 @@ def _measure(
         rules = {
             name: set(scene.rules) - set(blind(scene, detector.classes)) for name, scene in scenes.items()
         }
+        poses = {pose.id: pose for pose in take.scenario.poses()}
+        sizes = {name: main_size(pose, plan.SIZE) for name, pose in poses.items()}
         truths = {
-            camera.camera_id: _truth(take, shot, camera, scenes[camera.camera_id], rules[camera.camera_id])
+            camera.camera_id: _truth(
+                take,
+                shot,
+                camera,
+                scenes[camera.camera_id],
+                rules[camera.camera_id],
+                sizes[camera.camera_id],
+            )
             for camera in shot.cameras
         }
-        poses = {pose.id: pose for pose in take.scenario.poses()}
         judged.append(
             Judged(
                 take,
@@ -169,7 +177,7 @@ def _measure(
                     camera.sub,
                     truths[camera.camera_id].frames,
                     scenes[camera.camera_id],
-                    plan.SIZE,
+                    sizes[camera.camera_id],
                     settings.confidence,
                 )
                 bars.remove_task(task)
@@ -195,12 +203,17 @@ def _film(take: plan.Take, cache: Path, bars: Progress) -> Film:
 
 
 def _truth(
-    take: plan.Take, shot: Film, camera: CameraFilm, scene: SceneSettings, rules: set[str]
+    take: plan.Take,
+    shot: Film,
+    camera: CameraFilm,
+    scene: SceneSettings,
+    rules: set[str],
+    size: tuple[int, int],
 ) -> CameraTruth:
     frames = tuple(read_frames(camera.truth))
     places = Places(take.scenario.site(), frames)
     acts = read_acts(shot.acts)
-    return camera_truth(camera.camera_id, frames, acts, scene, rules, places.of, plan.SIZE, plan.RATE_HZ)
+    return camera_truth(camera.camera_id, frames, acts, scene, rules, places.of, size, plan.RATE_HZ)
 
 
 if __name__ == "__main__":

@@ -59,11 +59,13 @@ def parked(arm: int) -> list[Parked]:
 
 
 def cameras() -> tuple[CameraPose, ...]:
-    """Behind the approaches, on gantries and corner poles, and one that looks back over the junction."""
+    """Behind the approaches, on gantries and corner poles, one that looks back over the junction, and one
+    with a long lens on the backs of those who wait in, or pass from, two lanes of the southern arm."""
     return (
         CameraPose("south", (0.5, -66.0, 8.0), (1.5, -15.0, 0.0), 50.0),
         CameraPose("opposite", (-13.5, 22.0, 9.0), (1.0, -20.0, 0.0), 58.0),
         CameraPose("corner", (60.0, -14.5, 7.5), (14.0, 0.5, 0.0), 52.0),
         CameraPose("north", (-0.5, 66.0, 8.0), (-1.5, 15.0, 0.0), 50.0),
         CameraPose("west", (-60.0, 14.5, 7.5), (-14.0, -0.5, 0.0), 52.0),
+        CameraPose("south-line", (6.5, -51.0, 5.2), (8.1, -18.5, 0.9), 16.0, reads_plates=True),
     )

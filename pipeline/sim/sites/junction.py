@@ -220,6 +220,8 @@ def _heads() -> tuple[tuple[SignalHead, ...], dict[str, str]]:
     for arm in range(4):
         add(arm, "ball", (8.6, -18.0, 5.6), (12.4, -18.0), "ball", False)
         add(arm, "far", (12.4, 18.2, 4.2), (12.6, 18.2), "ball", False)
+        # Repeats the ball low on its mast, as for those who stand right under it.
+        add(arm, "low", (12.15, -18.0, 2.6), (12.4, -18.0), "ball", False)
     add(0, "right", (9.7, -18.0, 5.4), (12.4, -18.0), "right", True)
     return tuple(heads), groups
 

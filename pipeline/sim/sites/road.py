@@ -7,6 +7,7 @@ Westbound the kerb lane is for motorbikes and bicycles and the inner one for the
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from pipeline.sim.layout import (
     AGAINST,
@@ -65,6 +66,8 @@ def road(seed: int) -> Site:
     cameras = (
         CameraPose("road-east", (-64.0, -11.5, 7.0), (0.0, -2.0, 0.0), 52.0),
         CameraPose("road-west", (66.0, 11.5, 7.5), (6.0, 2.5, 0.0), 52.0),
+        # A gantry over the westbound lanes, with a long lens on the backs of those who have passed below it.
+        CameraPose("road-lanes", (6.0, 4.2, 6.0), (-22.0, 4.2, 0.6), 15.0, reads_plates=True),
     )
     return Site(
         layout=Layout(
@@ -78,7 +81,10 @@ def road(seed: int) -> Site:
         routes=tuple(_routes()),
         walks=tuple(_walks()),
         parked=tuple(_parked()),
-        cameras=tuple(CameraPose(c.id, _lifted(c.position), _lifted(c.look_at), c.fov_deg) for c in cameras),
+        cameras=tuple(
+            replace(camera, position=_lifted(camera.position), look_at=_lifted(camera.look_at))
+            for camera in cameras
+        ),
     )
 
 
