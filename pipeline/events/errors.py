@@ -17,3 +17,7 @@ class OutboxFull(OutboxError):  # noqa: N818 - a state that callers expect, name
 
 class SinkError(EventsError):
     """The sink cannot take events now; what was not acknowledged stays in the outbox."""
+
+
+class TopicError(SinkError):
+    """The broker answers, but topics are missing and may not be created; the message names them."""

@@ -7,7 +7,7 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka import errors as kafka_errors
 
 from pipeline.config import KafkaSettings
-from pipeline.events.errors import SinkError
+from pipeline.events.errors import SinkError, TopicError
 from pipeline.events.event import Event, EventType, to_kafka
 from pipeline.events.sink import Delivery
 
@@ -57,7 +57,8 @@ class KafkaSink:
         producer = _producer(self._settings, self._open_timeout_s, self._delivery_timeout_s)
         try:
             with _admin(self._settings, self._open_timeout_s) as admin:
-                _create_topics(admin, self._settings)
+                wanted = {topic: cleanup_policy(kind) for kind, topic in self._topics.items()}
+                _create_topics(admin, self._settings, wanted)
         except BaseException:
             producer.close(timeout=1)
             raise
@@ -246,23 +247,39 @@ def connection_settings(settings: KafkaSettings) -> dict[str, Any]:
     return connection
 
 
-def _create_topics(admin: Any, settings: KafkaSettings) -> None:
+def create_topics(settings: KafkaSettings, wanted: Mapping[str, str], timeout_s: float = 5.0) -> None:
+    """Create those of `wanted` (topic to cleanup.policy) that are missing. Raises SinkError, and TopicError
+    where the user may not."""
+    with _admin(settings, timeout_s) as admin:
+        _create_topics(admin, settings, wanted)
+
+
+def cleanup_policy(event_type: EventType) -> str:
+    """Of the type's topic: of a camera's health, the newest is enough."""
+    return "compact" if event_type is EventType.HEALTH else "delete"
+
+
+def _create_topics(admin: Any, settings: KafkaSettings, wanted: Mapping[str, str]) -> None:
+    refused = []
     try:
         existing = set(admin.list_topics())
-        for event_type, topic in topics(settings).items():
+        for topic, policy in wanted.items():
             if topic in existing:
                 continue
-            policy = "compact" if event_type is EventType.HEALTH else "delete"
-            with contextlib.suppress(kafka_errors.TopicAlreadyExistsError):
-                admin.create_topics({topic: {"configs": {"cleanup.policy": policy}}}, wait_for_metadata=True)
-            existing.add(topic)
-    except (kafka_errors.AuthorizationError, kafka_errors.PolicyViolationError):
-        raise SinkError(
-            f"{_name(settings)} has no topic {topic} that user {settings.username!r} may see or create: "
-            f"create it with cleanup.policy={policy}"
-        ) from None
+            try:
+                with contextlib.suppress(kafka_errors.TopicAlreadyExistsError):
+                    admin.create_topics(
+                        {topic: {"configs": {"cleanup.policy": policy}}}, wait_for_metadata=True
+                    )
+            except (kafka_errors.AuthorizationError, kafka_errors.PolicyViolationError):
+                refused.append(f"{topic} (cleanup.policy={policy})")
     except kafka_errors.KafkaError as error:
         raise SinkError(f"{_name(settings)} did not create its topics: {_short(error)}") from None
+    if refused:
+        raise TopicError(
+            f"{_name(settings)} has no topic that user {settings.username!r} may see or create: "
+            f"create {', '.join(refused)}"
+        )
 
 
 class _Reasons(logging.Handler):

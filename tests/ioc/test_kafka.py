@@ -14,14 +14,14 @@ from sqlalchemy.exc import OperationalError
 from pipeline.events.kafka_sink import KafkaSink
 from pipeline.ioc.config import DatabaseSettings, IocKafkaSettings
 from pipeline.ioc.ingest.kafka import KafkaReader, producer
-from pipeline.ioc.ingest.writer import Batch, Writer
+from pipeline.ioc.ingest.writer import Batch, Letter, Writer
 from pipeline.ioc.store import open_database
 from pipeline.ioc.store.models import Case, DeadLetter
 from tests.events import examples
 from tests.ioc.acts import AREAS
 
 
-def read_until(reader: KafkaReader, store: Callable[[Batch], object], stop: threading.Event) -> None:
+def read_until(reader: KafkaReader, store: Callable[[Batch], list[Letter]], stop: threading.Event) -> None:
     for _ in range(60):
         reader.step(store, stop)
 
@@ -42,7 +42,7 @@ def test_what_the_database_did_not_take_comes_again_and_counts_once(
     database = open_database(DatabaseSettings(path=tmp_path / "ioc.sqlite"))
     writer, stop = Writer(database, AREAS), threading.Event()
 
-    def fails(batch: Batch) -> None:
+    def fails(batch: Batch) -> list[Letter]:
         raise OperationalError("INSERT", {}, Exception("the database is away"))
 
     first = KafkaReader(settings)
@@ -53,9 +53,10 @@ def test_what_the_database_did_not_take_comes_again_and_counts_once(
     stopping = threading.Event()
     second = KafkaReader(settings)
 
-    def taken(batch: Batch) -> None:
-        writer.write(batch)
+    def taken(batch: Batch) -> list[Letter]:
+        written = writer.write(batch)
         stopping.set()
+        return written.refused
 
     for _ in range(60):
         second.step(taken, stopping)
@@ -65,7 +66,7 @@ def test_what_the_database_did_not_take_comes_again_and_counts_once(
     third = KafkaReader(settings)
     came = 0
     for _ in range(60):
-        came += third.step(writer.write, stop)
+        came += third.step(lambda batch: writer.write(batch).refused, stop)
         if came >= 21:
             break
     third.close()

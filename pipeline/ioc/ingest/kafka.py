@@ -6,23 +6,24 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import structlog
 from kafka import KafkaConsumer, KafkaProducer
 from kafka import errors as kafka_errors
 
-from pipeline.events.errors import SinkError
-from pipeline.events.kafka_sink import connection_settings
+from pipeline.events.errors import SinkError, TopicError
+from pipeline.events.kafka_sink import cleanup_policy, connection_settings, create_topics, topics
 from pipeline.ioc.config import IocKafkaSettings
 from pipeline.ioc.ingest.parse import BadEventError, from_kafka
 from pipeline.ioc.ingest.writer import Batch, Letter
 
 log = structlog.get_logger(__name__)
 
-BATCH = 500
+BATCH = 1000
 POLL_S = 0.5
+MAX_HEADERS_CHARS = 8192
 
 
 class KafkaReader:
@@ -31,16 +32,11 @@ class KafkaReader:
     def __init__(self, settings: IocKafkaSettings) -> None:
         """Raises SinkError when the broker cannot be reached."""
         self._settings = settings
-        topics = (
-            settings.violations_topic,
-            settings.security_topic,
-            settings.cameras_topic,
-            settings.flow_topic,
-        )
         self._producer: Any = None
+        make_topics(settings)
         with _kafka_errors(settings):
             self._consumer: Any = KafkaConsumer(
-                *dict.fromkeys(topics),
+                *dict.fromkeys(topics(settings).values()),
                 **connection_settings(settings),
                 group_id=settings.group,
                 enable_auto_commit=False,
@@ -50,13 +46,16 @@ class KafkaReader:
                 reconnect_backoff_max_ms=2000,
                 max_poll_records=BATCH,
                 fetch_max_wait_ms=200,
+                # Kafka's own checksum costs more in pure Python than all else here; the workers' batches are
+                # gzip streams, which carry a checksum of their own.
+                check_crcs=False,
                 metrics_enabled=False,
             )
 
-    def step(self, store: Callable[[Batch], object], stop: threading.Event) -> int:
+    def step(self, store: Callable[[Batch], Sequence[Letter]], stop: threading.Event) -> int:
         """Store the next records, then commit their offsets; returns how many came.
 
-        `store` may take its time, and is not asked again for what it has refused by raising.
+        `store` may take its time; it returns those events that became dead letters.
         """
         with _kafka_errors(self._settings):
             polled = self._consumer.poll(timeout_ms=round(POLL_S * 1000))
@@ -67,17 +66,16 @@ class KafkaReader:
                     events.append(from_kafka(dict(record.headers or ()), record.value))
                 except BadEventError as error:
                     origin = f"{record.topic}/{record.partition}/{record.offset}"
-                    body = (record.value or b"").decode(errors="replace")
-                    letters.append(Letter(origin, str(error), body))
+                    letters.append(_letter(origin, str(error), dict(record.headers or ()), record.value))
         if not events and not letters:
             return 0
-        store(Batch(events, letters))
+        letters += store(Batch(events, letters[:]))
         if stop.is_set():
             return 0
         with _kafka_errors(self._settings):
             self._consumer.commit()
         self._tell(letters)
-        return len(events) + len(letters)
+        return sum(map(len, polled.values()))
 
     def close(self) -> None:
         """Leave the group; what was not committed goes to the others."""
@@ -105,6 +103,31 @@ class KafkaReader:
             log.warning("dead_letters_not_sent", reason=str(error)[:200])
 
 
+def make_topics(settings: IocKafkaSettings) -> None:
+    """Create what is missing of the topics that are read and written.
+
+    Where the user may not, the log says what to create, and the others serve. Raises SinkError when the
+    broker cannot be reached.
+    """
+    wanted = {topic: cleanup_policy(kind) for kind, topic in topics(settings).items()}
+    wanted |= {settings.reviews_topic: "delete", settings.dead_letter_topic: "delete"}
+    try:
+        create_topics(settings, wanted)
+    except TopicError as error:
+        log.warning("topics_missing", reason=str(error))
+
+
+def _letter(origin: str, reason: str, headers: dict[str, bytes], value: bytes | None) -> Letter:
+    try:
+        body = (value or b"").decode()
+        beside = json.dumps({name: content.decode() for name, content in headers.items()})
+    except UnicodeDecodeError:
+        return Letter(origin, reason, (value or b"").decode(errors="replace"))
+    if value is None or len(beside) > MAX_HEADERS_CHARS:
+        return Letter(origin, reason, body)
+    return Letter(origin, reason, body, form="kafka", headers=beside)
+
+
 def producer(settings: IocKafkaSettings) -> Any:
     """A producer that loses nothing. Raises SinkError."""
     with _kafka_errors(settings):
@@ -122,7 +145,7 @@ def producer(settings: IocKafkaSettings) -> Any:
 
 
 @contextlib.contextmanager
-def _kafka_errors(settings: IocKafkaSettings) -> Any:
+def _kafka_errors(settings: IocKafkaSettings) -> Iterator[None]:
     try:
         yield
     except (kafka_errors.KafkaError, OSError, ValueError, AssertionError) as error:

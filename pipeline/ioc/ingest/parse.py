@@ -10,7 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
+from pipeline.ioc.store import JsonText
 from pipeline.ioc.store.act import Act, FlowReport, HealthReport
 
 MAX_BYTES = 1_000_000
@@ -25,6 +27,8 @@ _EARLIEST_MS, _LATEST_MS = 946_684_800_000, 4_102_444_800_000
 """2000 to 2100."""
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """PostgreSQL keeps no NUL, UTF-8 no lone surrogates."""
+_MAYBE_INFINITE = re.compile(r"\d[eE]\+?\d{3}|\d{300}")
+"""Numbers that may be too large for a float: read as infinite, they could never be written as JSON again."""
 
 
 class BadEventError(Exception):
@@ -38,8 +42,8 @@ class Parsed:
     id: str
     type: str
     at_ms: int
-    data: dict[str, Any]
-    """As it came."""
+    data: JsonText
+    """As it came, and as it is kept."""
     content: Act | HealthReport | FlowReport
 
 
@@ -60,14 +64,16 @@ def from_kafka(headers: Mapping[str, bytes], value: bytes | None) -> Parsed:
         raise BadEventError("it is not UTF-8") from error
     content = _json(text)
     if "ce_id" in ce:
-        return examine(ce["ce_id"], ce.get("ce_type"), _epoch_ms(ce.get("ce_time")), content)
+        return examine(ce["ce_id"], ce.get("ce_type"), _epoch_ms(ce.get("ce_time")), content, JsonText(text))
     return examine(
         content.get("id"), content.get("type"), _epoch_ms(content.get("time")), content.get("data")
     )
 
 
-def examine(event_id: object, event_type: object, at_ms: object, data: object) -> Parsed:
-    """The event, or BadEventError."""
+def examine(
+    event_id: object, event_type: object, at_ms: object, data: object, text: JsonText | None = None
+) -> Parsed:
+    """The event, or BadEventError. `text` is the data as it came, where it came alone."""
     if not isinstance(event_id, str) or not _ID.fullmatch(event_id):
         raise BadEventError("its id is none")
     model = MODELS.get(event_type) if isinstance(event_type, str) else None
@@ -83,7 +89,9 @@ def examine(event_id: object, event_type: object, at_ms: object, data: object) -
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part)[:60] for part in first["loc"])
         raise BadEventError(f"{event_type}: {place[:200]}: {first['msg'][:200]}") from error
-    return Parsed(event_id, event_type, at_ms, data, content)  # type: ignore[arg-type]
+    if text is None:
+        text = JsonText(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+    return Parsed(event_id, event_type, at_ms, text, content)  # type: ignore[arg-type]
 
 
 def storable(text: str) -> str:
@@ -95,19 +103,16 @@ def _json(text: str) -> dict[str, Any]:
     if len(text) > MAX_BYTES:
         raise BadEventError(f"it has more than {MAX_BYTES} characters")
     try:
-        content = json.loads(text, parse_constant=_refuse)
-        json.dumps(content, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
+        content = from_json(text, allow_inf_nan=False)
+        if _MAYBE_INFINITE.search(text):
+            json.dumps(content, allow_nan=False)
+    except (ValueError, TypeError) as error:  # TypeError: text with lone surrogates
         raise BadEventError("it is no JSON") from error
     if "\\u0000" in text or "\x00" in text:
         raise BadEventError("it holds a NUL character")
     if not isinstance(content, dict):
         raise BadEventError("it is no JSON object")
     return content
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
 
 
 def _epoch_ms(text: object) -> int | None:

@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 
 import structlog
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.events.errors import EventsError
 from pipeline.ioc.config import AreaTree, IocConfig
 from pipeline.ioc.ingest.kafka import KafkaReader
 from pipeline.ioc.ingest.outbox import OutboxReader
-from pipeline.ioc.ingest.writer import Batch, Totals, Writer
+from pipeline.ioc.ingest.writer import Batch, Letter, Totals, Writer
 from pipeline.ioc.store import Database
 
 log = structlog.get_logger(__name__)
@@ -77,6 +77,11 @@ class Ingest:
                     log.warning("source_lost", source=state.name, reason=reason)
                 state.ok, state.reason = False, reason
                 self._stop.wait(wait_s)
+            except Exception as error:
+                # A fault of ours must not end the thread unseen: the next try may be another batch.
+                log.exception("source_fails", source=state.name)
+                state.ok, state.reason = False, _sentence(error)
+                self._stop.wait(MAX_RETRY_S)
 
     def _read_outbox(self, data_dir: Path, state: SourceState) -> None:
         writer = Writer(self._database, self._areas, state.totals)
@@ -97,20 +102,17 @@ class Ingest:
         finally:
             reader.close()
 
-    def _store(self, writer: Writer, batch: Batch, state: SourceState) -> None:
+    def _store(self, writer: Writer, batch: Batch, state: SourceState) -> list[Letter]:
         """Until the database has taken the batch, or the service stops: the group keeps our partitions."""
         while not self._stop.is_set():
             try:
-                writer.write(batch)
-            except (DataError, IntegrityError):
-                raise
+                return writer.write(batch).refused
             except SQLAlchemyError as error:
                 if state.ok:
                     log.warning("database_lost", source=state.name, reason=_sentence(error))
                 state.ok, state.reason = False, _sentence(error)
                 self._stop.wait(1.0)
-            else:
-                return
+        return []
 
 
 def _well(state: SourceState) -> None:

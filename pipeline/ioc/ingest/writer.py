@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, case, or_, select, update
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from pipeline.ioc.config import AreaTree
 from pipeline.ioc.ingest.parse import Parsed, storable
-from pipeline.ioc.store import Database, clock
+from pipeline.ioc.store import Database, clock, counters
 from pipeline.ioc.store.act import Act, FlowReport, HealthReport, bare_plate
 from pipeline.ioc.store.models import (
     CameraState,
@@ -21,11 +24,9 @@ from pipeline.ioc.store.models import (
     DeadLetter,
     Flow,
     Health,
-    HourCount,
     Position,
 )
 
-HOUR_MS = 3_600_000
 MAX_LETTER_CHARS = 65_536
 
 
@@ -36,6 +37,10 @@ class Letter:
     origin: str
     reason: str
     body: str
+    form: str = ""
+    """How to read the body again: outbox or kafka; "" where it is not all that came."""
+    headers: str = ""
+    """Attributes that came beside the body, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,16 @@ class Batch:
     letters: Sequence[Letter] = ()
     position: tuple[str, str, int] | None = None
     """Source, id and number of the event up to which an outbox is read with this batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a batch."""
+
+    new: list[str]
+    """Ids of cases that were not there before."""
+    refused: list[Letter] = field(default_factory=list)
+    """Events that the database does not take, which are dead letters now."""
 
 
 @dataclass(slots=True)
@@ -67,8 +82,26 @@ class Writer:
         self._areas = areas
         self.totals = totals or Totals()
 
-    def write(self, batch: Batch) -> list[str]:
-        """Store the batch; returns the ids of new cases. Raises SQLAlchemyError, having kept nothing."""
+    def write(self, batch: Batch) -> Written:
+        """Store the batch. Raises SQLAlchemyError when the database is away; what was kept is kept once.
+
+        A batch that the database refuses for what it holds is halved until the event at fault is alone.
+        """
+        try:
+            return Written(self._write(batch))
+        except Exception as error:
+            if not is_refusal(error) or not batch.events:
+                raise
+            if len(batch.events) > 1 or batch.letters:
+                half = len(batch.events) // 2
+                first = self.write(Batch(batch.events[:half], batch.letters))
+                second = self.write(Batch(batch.events[half:], position=batch.position))
+                return Written(first.new + second.new, first.refused + second.refused)
+            letter = _refusal(batch.events[0], error)
+            self._write(Batch(letters=[letter], position=batch.position))
+            return Written([], [letter])
+
+    def _write(self, batch: Batch) -> list[str]:
         now_ms = clock.now_ms()
         # The last of a repeat wins; sorted, so that two services never wait for each other in a circle.
         shown = [event for event in batch.events if not getattr(event.content, "shadow", False)]
@@ -78,9 +111,11 @@ class Writer:
         flow = [event for event in events if isinstance(event.content, FlowReport)]
         with self._database.write() as session:
             new_acts = self._acts(session, acts, now_ms)
-            new_health = self._once(session, Health, [_health_row(event) for event in health])
-            self._cameras(session, acts, health, now_ms)
-            new_flow = self._once(session, Flow, [_flow_row(event) for event in flow])
+            new_health = self._database.insert_new(session, Health, [_health_row(event) for event in health])
+            self._cameras(session, acts, health, flow, now_ms)
+            new_flow = self._database.insert_new(session, Flow, [_flow_row(event) for event in flow])
+            reports = [event.content for event in flow if event.id in new_flow]
+            counters.count_flow(self._database, session, reports)  # type: ignore[arg-type]
             letters = self._letters(session, batch.letters, now_ms)
             if batch.position is not None:
                 source, last_id, seq = batch.position
@@ -96,10 +131,10 @@ class Writer:
 
     def _acts(self, session: Session, acts: list[Parsed], now_ms: int) -> set[str]:
         rows = [self._case_row(event, now_ms) for event in acts]
-        new = self._once(session, Case, rows)
+        new = self._database.insert_new(session, Case, rows)
         self._complete(session, [event for event in acts if event.id not in new], now_ms)
         fresh = [event for event in acts if event.id in new]
-        self._once(session, CaseEvent, [{"case_id": e.id, "data": e.data} for e in fresh], key="case_id")
+        self._database.insert_new(session, CaseEvent, [{"case_id": e.id, "data": e.data} for e in fresh])
         self._count(session, fresh, 1)
         return new
 
@@ -109,16 +144,18 @@ class Writer:
         if not whole:
             return
         lacking = session.scalars(
-            select(Case.id).where(Case.id.in_(whole), Case.state == "incomplete").with_for_update()
+            select(Case)
+            .where(Case.id.in_(whole), Case.state == "incomplete")
+            .order_by(Case.id)
+            .with_for_update()
         )
-        for case_id in lacking.all():
-            event = whole[case_id]
-            old = session.get_one(CaseEvent, case_id).data
-            before = Parsed(case_id, "violation.incomplete", event.at_ms, old, event.content)
+        for was in lacking.all():
+            event = whole[was.id]
+            before = (was.at_ms, was.rule, was.camera, was.type)
             row = self._case_row(event, now_ms)
-            session.execute(update(Case).where(Case.id == case_id).values(row))
-            session.execute(update(CaseEvent).where(CaseEvent.case_id == case_id).values(data=event.data))
-            self._count(session, [before], -1)
+            session.execute(update(Case).where(Case.id == event.id).values(row))
+            session.execute(update(CaseEvent).where(CaseEvent.case_id == event.id).values(data=event.data))
+            counters.count_acts(self._database, session, [before], -1)
             self._count(session, [event], 1)
 
     def _case_row(self, event: Parsed, now_ms: int) -> dict[str, Any]:
@@ -143,49 +180,47 @@ class Writer:
         }
 
     def _count(self, session: Session, events: list[Parsed], by: int) -> None:
-        counts: Counter[tuple[int, str, str, str]] = Counter()
-        for event in events:
-            assert isinstance(event.content, Act)
-            act = event.content
-            counts[event.at_ms // HOUR_MS * HOUR_MS, act.rule, act.camera.id, event.type] += by
-        rows = [
-            {"hour_ms": hour, "rule": rule, "camera": camera, "type": kind, "count": count}
-            for (hour, rule, camera, kind), count in sorted(counts.items())
-        ]
-        if rows:
-            statement = self._database.insert(HourCount)
-            session.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["hour_ms", "rule", "camera", "type"],
-                    set_={"count": HourCount.count + statement.excluded.count},
-                ),
-                rows,
-            )
+        acts = [(event.at_ms, event.content, event.type) for event in events]
+        keys = [(at_ms, act.rule, act.camera.id, kind) for at_ms, act, kind in acts if isinstance(act, Act)]
+        counters.count_acts(self._database, session, keys, by)
 
-    def _cameras(self, session: Session, acts: list[Parsed], health: list[Parsed], now_ms: int) -> None:
+    def _cameras(
+        self, session: Session, acts: list[Parsed], health: list[Parsed], flow: list[Parsed], now_ms: int
+    ) -> None:
+        """Take up where cameras stand, what their health is, and when they were last heard of."""
         newest: dict[str, dict[str, Any]] = {}
-        for event in acts:
+        heard: dict[str, list[int]] = {}
+        for event in (*acts, *flow):
             newest.setdefault(event.content.camera.id, self._camera_row(event.content.camera, "", "", 0))
+            heard.setdefault(event.content.camera.id, []).append(min(event.at_ms, now_ms))
         for event in sorted(health, key=lambda event: event.at_ms):
             assert isinstance(event.content, HealthReport)
             report = event.content
             row = self._camera_row(report.camera, report.state[:20], report.reason, event.at_ms)
             newest[report.camera.id] = row
-        known = [newest[camera] for camera in sorted(newest)]
-        told = [row for row in known if row["since_ms"]]
-        seen = [row for row in known if not row["since_ms"]]
-        if seen:
-            session.execute(self._database.insert(CameraState).on_conflict_do_nothing(), seen)
-        if told:
-            statement = self._database.insert(CameraState)
-            session.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["id"],
-                    set_={name: statement.excluded[name] for name in told[0] if name != "id"},
-                    where=CameraState.since_ms <= statement.excluded.since_ms,
-                ),
-                told,
-            )
+            heard.setdefault(report.camera.id, []).append(min(event.at_ms, now_ms))
+        rows = [
+            {**newest[id_], "first_ms": min(heard[id_]), "seen_ms": max(heard[id_])} for id_ in sorted(newest)
+        ]
+        if not rows:
+            return
+        statement = self._database.insert(CameraState)
+        new = statement.excluded
+        # One statement for each camera, in the order of their ids. Written again only where it tells more:
+        # a change of health, or a minute more.
+        later, seen = CameraState.since_ms <= new.since_ms, CameraState.seen_ms
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["id"],
+                set_={
+                    name: case((later, new[name]), else_=getattr(CameraState, name))
+                    for name in ("name", "place", "area", "state", "reason", "since_ms")
+                }
+                | {"seen_ms": case((seen < new.seen_ms, new.seen_ms), else_=seen)},
+                where=or_(and_(new.since_ms > 0, later), seen <= new.seen_ms - counters.MINUTE_MS),
+            ),
+            rows,
+        )
 
     def _camera_row(self, camera: Any, state: str, reason: str, since_ms: int) -> dict[str, Any]:
         return {
@@ -204,7 +239,9 @@ class Writer:
                 "at_ms": now_ms,
                 "origin": storable(letter.origin)[:300],
                 "reason": storable(letter.reason)[:500],
-                "body": storable(letter.body[:MAX_LETTER_CHARS]),
+                "body": (kept := storable(letter.body[:MAX_LETTER_CHARS])),
+                "form": letter.form if kept == letter.body else "",
+                "headers": letter.headers,
             }
             for letter in letters
         ]
@@ -213,18 +250,32 @@ class Writer:
         statement = self._database.insert(DeadLetter).on_conflict_do_nothing().returning(DeadLetter.id)
         return len(session.scalars(statement, rows).all())
 
-    def _once(self, session: Session, table: Any, rows: list[dict[str, Any]], key: str = "id") -> set[str]:
-        """Insert what is not there yet; returns the keys of what was new."""
-        if not rows:
-            return set()
-        column = getattr(table, key)
-        statement = self._database.insert(table).on_conflict_do_nothing().returning(column)
-        return set(session.scalars(statement, rows))
-
     def _upsert(self, session: Session, table: Any, row: dict[str, Any], key: str) -> None:
         rest = {name: value for name, value in row.items() if name != key}
         statement = self._database.insert(table).values(row)
         session.execute(statement.on_conflict_do_update(index_elements=[key], set_=rest))
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether it is what was to be stored that the database does not take: trying again cannot help."""
+    if isinstance(error, OperationalError):
+        # "Program limit exceeded": an index entry or a JSON value too large, nested too deeply.
+        return str(getattr(error.orig, "sqlstate", "") or "").startswith("54")
+    # Drivers raise the latter themselves: a number that fits no column, text that is no UTF-8.
+    return isinstance(error, (DataError, IntegrityError, OverflowError, UnicodeError))
+
+
+def _refusal(event: Parsed, error: Exception) -> Letter:
+    reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+    # Named by its content, not by where it came from: sent again, it is the same letter.
+    digest = hashlib.sha256(event.data.encode(errors="replace")).hexdigest()[:16]
+    head = json.dumps({"id": event.id, "type": event.type, "time_ms": event.at_ms})
+    return Letter(
+        f"event {event.id} {digest}",
+        f"the database does not take it: {reason or type(error).__name__}",
+        f'{head[:-1]}, "data": {event.data}}}',
+        form="outbox",
+    )
 
 
 def move_cameras(database: Database, areas: AreaTree) -> int:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import (
+    JSON,
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    Float,
+    Integer,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+)
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from pipeline.ioc.config import DatabaseSettings
+from pipeline.ioc.store.models import Base
 
 MIGRATION_LOCK = 7_201_168
 """Key of PostgreSQL's advisory lock: of several services that start at once, one migrates."""
@@ -21,6 +35,12 @@ MIGRATION_LOCK = 7_201_168
 
 class StoreError(Exception):
     """The database cannot be used now; the message says which and why, without its password."""
+
+
+class JsonText(str):
+    """JSON as text: goes into a JSON column as it is."""
+
+    __slots__ = ()
 
 
 class Database:
@@ -53,6 +73,30 @@ class Database:
 
         return postgresql_insert(table)
 
+    def insert_new(self, session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> set[str]:
+        """Insert what is not there yet, in one statement; returns the primary keys of what was new.
+
+        `rows` have the same columns each, JSON as JsonText; the table has one column as its key.
+        """
+        if not rows:
+            return set()
+        (key,) = inspect(table).primary_key
+        if self.is_sqlite:
+            statement = self.insert(table).on_conflict_do_nothing().returning(key)
+            return set(session.scalars(statement, list(rows)))
+        # One array for each column instead of one parameter for each value: a statement that stays the same
+        # and is prepared once. Strings go as text: a cast to VARCHAR(n) would cut them without a word.
+        columns = [table.__table__.columns[name] for name in rows[0]]
+        names = ", ".join(f'"{column.name}"' for column in columns)
+        arrays = ", ".join(f"%b::{_array_type(column)[0]}[]" for column in columns)
+        values = ", ".join(f'"{column.name}"{_array_type(column)[1]}' for column in columns)
+        statement = (
+            f'INSERT INTO "{table.__tablename__}" ({names}) SELECT {values} '  # noqa: S608 - names of our own
+            f'FROM unnest({arrays}) AS new({names}) ON CONFLICT DO NOTHING RETURNING "{key.name}"'
+        )
+        parameters = tuple([row[column.name] for row in rows] for column in columns)
+        return set(session.connection().exec_driver_sql(statement, parameters).scalars())
+
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()
@@ -62,7 +106,9 @@ def open_database(settings: DatabaseSettings) -> Database:
     """Connect and migrate. Raises StoreError when that cannot be."""
     try:
         url = _url(settings)
-        engine = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        engine = create_engine(
+            url, pool_pre_ping=True, pool_size=10, max_overflow=20, json_serializer=_as_json
+        )
         if url.get_backend_name() == "sqlite":
             settings.path.parent.mkdir(parents=True, exist_ok=True)
             settings.path.touch(mode=0o640)
@@ -112,6 +158,22 @@ def _tame_sqlite(engine: Engine) -> None:
     def on_begin(connection: Connection) -> None:
         writing = connection.get_execution_options().get("writing", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _as_json(value: object) -> str:
+    return value if isinstance(value, JsonText) else json.dumps(value)
+
+
+def _array_type(column: ColumnElement[Any]) -> tuple[str, str]:
+    """Element type of the array that holds the column's values, and a cast to the column's own."""
+    match column.type:
+        case JSON():
+            return "text", "::jsonb"
+        case Integer():
+            return "bigint", ""
+        case Float():
+            return "float8", ""
+    return "text", ""
 
 
 def _reason(error: Exception) -> str:
