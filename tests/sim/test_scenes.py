@@ -59,6 +59,23 @@ def test_a_scene_says_where_things_are(tmp_path: Path) -> None:
     assert inside(seen(camera, (5.4, 10.0)), straight)
 
 
+def test_a_long_lens_sees_its_lanes_lamp_and_plates(tmp_path: Path) -> None:
+    one = scenario("demo")
+    scenes = dict(zip(one.cameras, write_scenes(one, tmp_path), strict=True))
+    close = {pose.id: pose for pose in one.poses() if pose.reads_plates}
+    assert set(close) == {"south-line", "road-lanes"}
+    (line,) = load_scene(scenes["south-line"]).stop_lines
+    lamps = {lamp.id: lamp for lamp in load_scene(scenes["south-line"]).lamps}
+    straight = line.movements.straight
+    assert straight.lamp is not None
+    assert straight.exit is not None
+    left, _, right, _ = lamps[straight.lamp].box
+    assert (right - left) * 640 > 20, "large in the small stream, too"
+    for camera, at in ((close["south-line"], (8.0, -20.0)), (close["road-lanes"], (-18.0, -326.0))):
+        (low, high), _ = project(camera, [(*at, 0.6), (*at, 0.655)])
+        assert 11 < low[1] - high[1] < 25, "pixels of a motorbike's characters"
+
+
 def test_the_opposite_camera_judges_by_the_lamp_that_shows_the_same() -> None:
     one = scenario("junction-day")
     camera = next(c for c in one.poses() if c.id == "opposite")
@@ -83,7 +100,8 @@ def test_the_homography_agrees_with_the_projection() -> None:
         flat = np.column_stack([ground, np.ones(3)]) @ homography(camera).T
         assert (depth > 0).all()
         np.testing.assert_allclose(flat[:, :2] / flat[:, 2:], pixels, atol=1e-6)
-        np.testing.assert_allclose(pixels[0], [camera.width_px / 2, camera.height_px / 2], atol=1e-6)
+        (middle,), _ = project(camera, [camera.look_at])
+        np.testing.assert_allclose(middle, [camera.width_px / 2, camera.height_px / 2], atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["junction-day", "road-day"])
