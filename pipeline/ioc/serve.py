@@ -40,13 +40,15 @@ def run(services: Services, listening: socket.socket, ready: Callable[[str], Non
     if host in ("127.0.0.1", "::1"):
         host = "localhost"
     ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+    proxies = [str(proxy) for proxy in services.config.server.trusted_proxies]
     settings = uvicorn.Config(
         app,
         log_level="warning",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=5,
-        # Headers of a proxy are for its logs alone: nothing here is decided by them.
-        proxy_headers=False,
+        # Only whom logins come from is told by them.
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
     )
     uvicorn.Server(settings).run(sockets=[listening])

@@ -6,8 +6,14 @@ from dataclasses import dataclass
 
 from pipeline.ioc.config import AreaTree, IocConfig
 from pipeline.ioc.desk import Desk
+from pipeline.ioc.desk.citizens import CitizensDesk
+from pipeline.ioc.desk.display import Display
+from pipeline.ioc.desk.exchange import Exchange
 from pipeline.ioc.desk.feed import Feed
 from pipeline.ioc.desk.files import EvidenceFiles
+from pipeline.ioc.desk.indicators import Indicators
+from pipeline.ioc.desk.log import AuditLog
+from pipeline.ioc.ingest.letters import DeadLetters
 from pipeline.ioc.ingest.publish import ReviewPublisher
 from pipeline.ioc.ingest.run import Ingest
 from pipeline.ioc.ingest.writer import move_cameras
@@ -25,6 +31,12 @@ class Services:
     accounts: Accounts
     desk: Desk
     files: EvidenceFiles
+    log: AuditLog
+    display: Display
+    indicators: Indicators
+    exchange: Exchange
+    citizens: CitizensDesk
+    letters: DeadLetters
     feed: Feed
     ingest: Ingest
     publisher: ReviewPublisher | None
@@ -57,6 +69,12 @@ def build(config: IocConfig) -> Services:
         accounts=Accounts(database, config.sessions, areas),
         desk=Desk(database, areas, config.review),
         files=EvidenceFiles(config.evidence),
+        log=AuditLog(database, areas),
+        display=Display(database, areas, config.map),
+        indicators=Indicators(database, areas),
+        exchange=Exchange(database, areas, config.map.cameras),
+        citizens=CitizensDesk(database, config.citizens),
+        letters=DeadLetters(database, areas),
         feed=Feed(database, config.review.notice_days),
         ingest=Ingest(config, areas, database),
         publisher=ReviewPublisher(config.kafka, database) if config.kafka is not None else None,

@@ -8,11 +8,13 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request
 
 from pipeline.ioc.api.security import COOKIE, CSRF_HEADER, SAFE
-from pipeline.ioc.people import PERMISSIONS, Person, may
+from pipeline.ioc.people import PERMISSIONS, UNDIVIDED, Person, may
 from pipeline.ioc.services import Services
 
 BEFORE_PASSWORD = frozenset({"/api/v1/me", "/api/v1/me/password", "/api/v1/logout"})
 """What somebody may call who has to choose a password first."""
+POLLED = frozenset({"/api/v1/wall", "/api/v1/cameras"})
+"""Asked for again and again by pages that stay open: no sign that anybody sits before them."""
 
 
 def services(request: Request) -> Services:
@@ -26,11 +28,14 @@ def guard(request: Request) -> None:
     path = request.scope["route"].path
     if PERMISSIONS.get((request.method, path), frozenset()) is None:
         return
-    person = services(request).accounts.person(request.cookies.get(COOKIE))
+    acting = path not in POLLED
+    person = services(request).accounts.person(request.cookies.get(COOKIE), acting=acting)
     if person is None:
         raise HTTPException(401, "log in first")
     if not may(person.role, request.method, path):
         raise HTTPException(403, f"a {person.role} may not do this")
+    if (request.method, path) in UNDIVIDED and services(request).areas.root not in person.areas:
+        raise HTTPException(403, "this is for accounts of the whole area")
     if person.must_change and path not in BEFORE_PASSWORD:
         raise HTTPException(403, "choose a password of your own first")
     if request.method not in SAFE and not hmac.compare_digest(

@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.ioc.api.access import Asking, With
 from pipeline.ioc.api.security import COOKIE
-from pipeline.ioc.people import AccountError, LoginFailedError, Role
+from pipeline.ioc.people import AccountError, LoginFailedError, Role, TooManyLoginsError
 
 router = APIRouter(prefix="/api/v1", tags=["accounts"])
 
 Text = Annotated[str, Field(max_length=200)]
+UserId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
 class Body(BaseModel):
@@ -67,13 +68,20 @@ def set_cookie(response: Response, token: str, *, secure: bool) -> None:
     response.set_cookie(COOKIE, token, httponly=True, secure=secure, samesite="strict", path="/")
 
 
+def address_of(request: Request) -> str:
+    """Where it comes from: the other end, or what a trusted proxy says."""
+    return request.client.host if request.client is not None else ""
+
+
 @router.post("/login")
 def log_in(body: Login, request: Request, response: Response, the: With) -> dict[str, bool]:
     """Begin a session. A session that the caller brought along ends: tokens are never taken over."""
     if old := request.cookies.get(COOKIE):
         the.accounts.log_out(old)
     try:
-        token = the.accounts.log_in(body.name, body.password)
+        token = the.accounts.log_in(body.name, body.password, address_of(request))
+    except TooManyLoginsError:
+        raise HTTPException(429, "too many failed logins from this address; wait some minutes") from None
     except LoginFailedError:
         raise HTTPException(401, "name or password is wrong, or the account is locked") from None
     set_cookie(response, token, secure=the.config.server.secure_cookies)
@@ -120,8 +128,9 @@ def change_password(body: PasswordChange, person: Asking, the: With) -> dict[str
 
 
 @router.get("/users")
-def users(the: With) -> list[dict[str, Any]]:
-    """All accounts."""
+def users(person: Asking, the: With) -> list[dict[str, Any]]:
+    """Accounts of the caller's areas."""
+    logins = the.accounts.sessions.open_ones()
     return [
         {
             "id": user.id,
@@ -131,8 +140,10 @@ def users(the: With) -> list[dict[str, Any]]:
             "areas": user.areas,
             "disabled": user.disabled,
             "locked_until_ms": user.locked_until_ms,
+            "local": user.subject is None,
+            "sessions": logins[user.id].count if user.id in logins else 0,
         }
-        for user in the.accounts.everybody()
+        for user in the.accounts.everybody(person.areas)
     ]
 
 
@@ -141,16 +152,20 @@ def create_user(body: NewUser, person: Asking, the: With) -> dict[str, int]:
     """A new account; its owner has to change the password first."""
     with _refusals():
         made = the.accounts.create(
-            body.name, body.shown_name, body.role, body.areas, body.password, by=person.name
+            body.name,
+            body.shown_name,
+            body.role,
+            body.areas,
+            body.password,
+            by=person.name,
+            scope=person.areas,
         )
     return {"id": made}
 
 
 @router.patch("/users/{user_id}")
-def change_user(
-    user_id: Annotated[int, Path(ge=1, le=2**31 - 1)], body: UserChange, person: Asking, the: With
-) -> dict[str, bool]:
-    """Change an account; its sessions end."""
+def change_user(user_id: UserId, body: UserChange, person: Asking, the: With) -> dict[str, bool]:
+    """Change an account; its sessions end. `disabled: false` unlocks it, too."""
     with _refusals():
         the.accounts.change(
             user_id,
@@ -159,8 +174,17 @@ def change_user(
             areas=body.areas,
             disabled=body.disabled,
             password=body.password,
+            scope=person.areas,
         )
     return {"ok": True}
+
+
+@router.delete("/users/{user_id}/sessions")
+def end_sessions(user_id: UserId, person: Asking, the: With) -> dict[str, int]:
+    """Log an account out everywhere."""
+    with _refusals():
+        ended = the.accounts.end_sessions(user_id, by=person.name, scope=person.areas)
+    return {"ended": ended}
 
 
 class _refusals:  # noqa: N801 - reads as a statement

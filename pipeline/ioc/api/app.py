@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline import __version__
-from pipeline.ioc.api import accounts, cases, live, system
+from pipeline.ioc.api import accounts, cases, citizens, display, exports, live, system
 from pipeline.ioc.api.access import guard
 from pipeline.ioc.api.security import Shield
 from pipeline.ioc.desk import NotFoundError
@@ -37,10 +37,16 @@ def create_api(services: Services) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.services = services
-    for router in (system.router, accounts.router, cases.router, live.router):
+    routers = (system.router, accounts.router, cases.router, exports.router, live.router)
+    for router in (*routers, display.router, citizens.router):
         app.include_router(router, dependencies=[Depends(guard)])
     _errors(app)
-    app.add_middleware(Shield)
+    app.add_middleware(
+        Shield,
+        alive=lambda token: services.accounts.person(token, acting=False) is not None,
+        https=services.config.server.secure_cookies,
+        pictures=services.config.map.tiles_origin,
+    )
     return app
 
 

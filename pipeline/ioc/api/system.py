@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import BaseModel
 from sqlalchemy import select
 
 from pipeline.ioc.api.access import Asking, With
 from pipeline.ioc.config.areas import within
-from pipeline.ioc.store.models import AuditEntry, CameraState, DeadLetter
+from pipeline.ioc.desk.log import LogFilter
+from pipeline.ioc.ingest.letters import RetryError
 
 router = APIRouter(prefix="/api/v1", tags=["system"])
 
 Ms = Annotated[int, Query(ge=0, le=4_102_444_800_000)]
+Sought = Annotated[str, Query(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Before = Annotated[int | None, Query(ge=0, le=2**53)]
 
 
@@ -42,26 +44,6 @@ def areas(the: With, person: Asking) -> list[dict[str, str]]:
     return [{"path": p, "name": name} for p, name in the.areas.names.items() if within(p, person.areas)]
 
 
-@router.get("/cameras")
-def cameras(the: With, person: Asking) -> list[dict[str, Any]]:
-    """Cameras of the caller's areas with their last known state."""
-    with the.database.read() as session:
-        found = session.scalars(select(CameraState).order_by(CameraState.id))
-        return [
-            {
-                "id": c.id,
-                "name": c.name,
-                "place": c.place,
-                "area": c.area,
-                "state": c.state,
-                "reason": c.reason,
-                "since_ms": c.since_ms,
-            }
-            for c in found
-            if within(c.area, person.areas)
-        ]
-
-
 @router.get("/counts")
 def counts(the: With, person: Asking, from_ms: Ms, to_ms: Ms) -> list[Count]:
     """Cases per hour and kind in the caller's areas; at most 400 days at once."""
@@ -80,33 +62,58 @@ def sources(the: With) -> list[dict[str, Any]]:
 
 @router.get("/dead-letters")
 def dead_letters(the: With, before: Before = None) -> list[dict[str, Any]]:
-    """What came and is no event, newest first, 100 at a time; `before` is the last id of the page before."""
-    query = select(DeadLetter).order_by(DeadLetter.id.desc()).limit(100)
-    if before is not None:
-        query = query.where(DeadLetter.id < before)
-    with the.database.read() as session:
-        return [
-            {"id": x.id, "at_ms": x.at_ms, "origin": x.origin, "reason": x.reason, "body": x.body[:2000]}
-            for x in session.scalars(query)
-        ]
+    """What came and is no event, newest first, 50 at a time; `before` is the last id of the page before."""
+    return [
+        {
+            "id": x.id,
+            "at_ms": x.at_ms,
+            "origin": x.origin,
+            "reason": x.reason,
+            "body": x.body[:2000],
+            "can_retry": bool(x.form),
+        }
+        for x in the.letters.page(before)
+    ]
+
+
+@router.post("/dead-letters/{letter_id}/retry")
+def retry(letter_id: Annotated[int, Path(ge=1, le=2**53)], the: With, person: Asking) -> dict[str, str]:
+    """Take a dead letter in again; 422 says why it is still no event."""
+    try:
+        return {"event_id": the.letters.retry(person, letter_id)}
+    except KeyError:
+        raise HTTPException(404, "there is no such letter") from None
+    except RetryError as error:
+        raise HTTPException(422, str(error)) from None
 
 
 @router.get("/audit")
-def audit(the: With, before: Before = None) -> list[dict[str, Any]]:
-    """The audit log, newest first, 100 entries at a time."""
-    query = select(AuditEntry).order_by(AuditEntry.seq.desc()).limit(100)
-    if before is not None:
-        query = query.where(AuditEntry.seq < before)
-    with the.database.read() as session:
-        return [
-            {
-                "seq": x.seq,
-                "at_ms": x.at_ms,
-                "actor": x.actor,
-                "action": x.action,
-                "subject": x.subject,
-                "detail": x.detail,
-                "hash": x.hash,
-            }
-            for x in session.scalars(query)
-        ]
+def audit(
+    the: With,
+    person: Asking,
+    before: Before = None,
+    actor: Sought = "",
+    action: Sought = "",
+    subject: Sought = "",
+) -> list[dict[str, Any]]:
+    """The audit log, newest first, 100 at a time; who has a part of the area sees what concerns that."""
+    wanted = LogFilter(actor, action, subject)
+    return [
+        {
+            "seq": x.seq,
+            "at_ms": x.at_ms,
+            "actor": x.actor,
+            "action": x.action,
+            "subject": x.subject,
+            "detail": x.detail,
+            "hash": x.hash,
+        }
+        for x in the.log.entries(person, wanted, before)
+    ]
+
+
+@router.get("/audit/chain")
+def chain(the: With) -> dict[str, Any]:
+    """Walk the whole chain of the audit log; takes as long as it is long."""
+    found = the.log.verify()
+    return {"ok": not found.problem, **asdict(found)}

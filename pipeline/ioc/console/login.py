@@ -9,10 +9,10 @@ from fastapi import APIRouter, Form, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from pipeline.ioc.api.accounts import set_cookie
+from pipeline.ioc.api.accounts import address_of, set_cookie
 from pipeline.ioc.api.security import COOKIE
 from pipeline.ioc.console.texts import Texts
-from pipeline.ioc.people import AccountError, LoginFailedError
+from pipeline.ioc.people import AccountError, LoginFailedError, TooManyLoginsError
 from pipeline.ioc.services import Services
 
 Text = Annotated[str, Form(max_length=200)]
@@ -57,7 +57,10 @@ def login_router(services: Services) -> APIRouter:
         if old := request.cookies.get(COOKIE):
             await run_in_threadpool(services.accounts.log_out, old)
         try:
-            token = await run_in_threadpool(services.accounts.log_in, name, password)
+            address = address_of(request)
+            token = await run_in_threadpool(services.accounts.log_in, name, password, address)
+        except TooManyLoginsError:
+            return _login_page("login_too_often", 429)
         except LoginFailedError:
             return _login_page("login_failed", 401)
         answer = RedirectResponse("/", 303)

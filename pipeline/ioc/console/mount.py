@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from nicegui import app as pages
 from nicegui import ui
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.responses import PlainTextResponse, Response
 
 from pipeline.ioc.console.case_page import case_page
 from pipeline.ioc.console.login import login_router
@@ -16,4 +19,12 @@ def mount_console(app: FastAPI, services: Services) -> None:
     app.include_router(login_router(services))
     queue_page(services)
     case_page(services)
+
+    @pages.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> Response:
+        """The framework's own page shows the error's text: statements and values, of a database."""
+        away = isinstance(error, SQLAlchemyError)
+        text = "the database does not answer; try again" if away else "something went wrong"
+        return PlainTextResponse(text, 503 if away else 500)
+
     ui.run_with(app, title="Ngã Tư IOC", language="vi", show_welcome_message=False)

@@ -41,7 +41,7 @@ class OutboxReader:
             try:
                 events.append(from_outbox(body))
             except BadEventError as error:
-                letters.append(Letter(f"{self.source}#{seq}.{event_id}", str(error), body))
+                letters.append(Letter(f"{self.source}#{seq}.{event_id}", str(error), body, form="outbox"))
         last_seq, last_id, _ = rows[-1]
         writer.write(Batch(events, letters, (self.source, last_id, last_seq)))
         return len(rows)

@@ -7,11 +7,12 @@ from pipeline.ioc.people.accounts import (
     LoginFailedError,
     TooManyLoginsError,
 )
-from pipeline.ioc.people.permissions import PERMISSIONS, Role, may
+from pipeline.ioc.people.permissions import PERMISSIONS, UNDIVIDED, Role, may
 from pipeline.ioc.people.sessions import Person
 
 __all__ = [
     "PERMISSIONS",
+    "UNDIVIDED",
     "AccountError",
     "Accounts",
     "Identity",

@@ -27,17 +27,39 @@ PERMISSIONS: dict[tuple[str, str], frozenset[Role] | None] = {
     ("POST", "/api/v1/cases/{case_id}/claim"): _DECIDE,
     ("DELETE", "/api/v1/cases/{case_id}/claim"): _DECIDE,
     ("POST", "/api/v1/cases/{case_id}/decisions"): _DECIDE,
+    ("PUT", "/api/v1/cases/{case_id}/hold"): frozenset({"supervisor", "admin"}),
+    ("GET", "/api/v1/cases/{case_id}/notice"): _DECIDE,
+    ("GET", "/api/v1/cases/{case_id}/evidence"): _DECIDE,
+    ("GET", "/api/v1/exports/cases"): _DECIDE,
     ("GET", "/api/v1/live"): _WATCH,
     ("GET", "/api/v1/counts"): _ALL,
     ("GET", "/api/v1/areas"): _ALL,
     ("GET", "/api/v1/cameras"): _ALL,
+    ("GET", "/api/v1/cameras/{camera_id}"): _ALL,
+    ("GET", "/api/v1/wall"): _ALL,
+    ("GET", "/api/v1/indicators"): _ALL,
+    ("GET", "/api/v1/ngsi-ld/entities"): _WATCH,
+    # For portals; answers 404 unless it is switched on.
+    ("GET", "/api/v1/citizens/cases"): None,
     ("GET", "/api/v1/sources"): frozenset({"operator", "admin"}),
     ("GET", "/api/v1/dead-letters"): frozenset({"operator", "admin"}),
+    ("POST", "/api/v1/dead-letters/{letter_id}/retry"): frozenset({"operator", "admin"}),
     ("GET", "/api/v1/audit"): frozenset({"supervisor", "admin"}),
+    ("GET", "/api/v1/audit/chain"): frozenset({"supervisor", "admin"}),
     ("GET", "/api/v1/users"): frozenset({"admin"}),
     ("POST", "/api/v1/users"): frozenset({"admin"}),
     ("PATCH", "/api/v1/users/{user_id}"): frozenset({"admin"}),
+    ("DELETE", "/api/v1/users/{user_id}/sessions"): frozenset({"admin"}),
 }
+
+UNDIVIDED = frozenset(
+    {
+        ("GET", "/api/v1/dead-letters"),
+        ("POST", "/api/v1/dead-letters/{letter_id}/retry"),
+        ("GET", "/api/v1/audit/chain"),
+    }
+)
+"""What cannot be told apart by area: for accounts of the whole area alone."""
 
 
 def may(role: Role, method: str, path: str) -> bool:

@@ -293,6 +293,10 @@ class AuditEntry(Base):
     """Who did what, each entry chained to the one before by its hash."""
 
     __tablename__ = "audit"
+    __table_args__ = (
+        Index("audit_by_actor", "actor", "seq"),
+        Index("audit_by_subject", "subject", "seq"),
+    )
 
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at_ms: Mapped[int] = mapped_column(BigInteger)
