@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
-from pipeline.ioc.api import accounts, cases, live, system
+from pipeline.ioc.api import accounts, cases, exports, live, system
 from pipeline.ioc.people.permissions import PERMISSIONS, ROLES
 from tests.events import examples
 from tests.ioc.office import HOATHANH, PASSWORD, Office, office
 
 ROUTES = [
     (method, route.path)
-    for module in (accounts, cases, live, system)
+    for module in (accounts, cases, exports, live, system)
     for route in module.router.routes
     if isinstance(route, APIRoute)
     for method in route.methods

@@ -35,6 +35,15 @@ class DecisionBody(BaseModel):
     """The plate as the officer reads it."""
 
 
+class HoldBody(BaseModel):
+    """A legal hold, set or lifted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    held: bool
+    reason: Annotated[str, Field(max_length=500)]
+
+
 def wanted(
     rule: Word = "",
     type: Word = "",
@@ -75,6 +84,8 @@ def case(case_id: CaseId, the: With, person: Asking) -> dict[str, Any]:
         "claimed_by_name": view.claimed_by,
         "data": view.act.model_dump(mode="json"),
         "history": [asdict(entry) for entry in view.history],
+        "hold": asdict(view.hold) if view.hold is not None else None,
+        "evidence_gone_ms": view.evidence_gone_ms,
     }
 
 
@@ -132,3 +143,10 @@ def decide(case_id: CaseId, body: DecisionBody, the: With, person: Asking) -> di
         person, case_id, body.decision, reason=body.reason, note=body.note, plate=body.plate
     )
     return {"state": state}
+
+
+@router.put("/cases/{case_id}/hold")
+def hold(case_id: CaseId, body: HoldBody, the: With, person: Asking) -> dict[str, bool]:
+    """Set a legal hold, or lift it, with a reason: the evidence of a held case does not expire."""
+    the.desk.hold(person, case_id, held=body.held, reason=body.reason)
+    return {"held": body.held}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import func, or_, select, update
@@ -10,7 +11,17 @@ from sqlalchemy.orm import Session
 
 from pipeline.ioc.config import AreaTree, ReviewSettings
 from pipeline.ioc.config.areas import within
-from pipeline.ioc.desk.queue import PAGE, CaseRow, Filter, Page, cursor_of, page_query, row_of, waiting_in
+from pipeline.ioc.desk.queue import (
+    PAGE,
+    CaseRow,
+    Filter,
+    Page,
+    count_query,
+    cursor_of,
+    page_query,
+    row_of,
+    waiting_in,
+)
 from pipeline.ioc.people import Person
 from pipeline.ioc.review import (
     OPEN_STATES,
@@ -21,9 +32,9 @@ from pipeline.ioc.review import (
     decide,
 )
 from pipeline.ioc.review.decide import Verdict
-from pipeline.ioc.store import Database, audit, clock
+from pipeline.ioc.store import Database, audit, clock, counters
 from pipeline.ioc.store.act import Act, bare_plate
-from pipeline.ioc.store.models import Case, CaseEvent, Decision, HourCount, ReviewEvent, User
+from pipeline.ioc.store.models import Case, CaseEvent, Decision, Hold, HourCount, ReviewEvent, User
 
 
 class NotFoundError(Exception):
@@ -44,6 +55,15 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldEntry:
+    """Who wants the evidence of a case kept, and why."""
+
+    at_ms: int
+    user: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CaseView:
     """One case with all that is known of it."""
 
@@ -53,6 +73,10 @@ class CaseView:
     claimed_by: str | None
     """Shown name of whoever has it now."""
     history: list[HistoryEntry]
+    hold: HoldEntry | None = None
+    """A legal hold: the evidence does not expire."""
+    evidence_gone_ms: int = 0
+    """When the evidence expired; 0 while it is kept."""
 
 
 class Desk:
@@ -93,8 +117,21 @@ class Desk:
                 HistoryEntry(d.at_ms, name, d.decision, d.reason, d.note, d.plate, d.state)
                 for d, name in decisions
             ]
+            held = session.execute(
+                select(Hold, User.shown_name)
+                .join(User, User.id == Hold.user_id)
+                .where(Hold.case_id == case_id)
+            ).first()
             act = Act.model_validate(session.get_one(CaseEvent, case_id).data)
-        return CaseView(row, act, case.worker, holder.shown_name if holder else None, history)
+        return CaseView(
+            row,
+            act,
+            case.worker,
+            holder.shown_name if holder else None,
+            history,
+            HoldEntry(held[0].at_ms, held[1], held[0].reason) if held else None,
+            case.evidence_gone_ms,
+        )
 
     def claim(self, person: Person, case_id: str) -> None:
         """Take a case up, or keep it for longer. Raises NotFoundError, or ClaimedError naming who has it."""
@@ -175,6 +212,8 @@ class Desk:
                     state=outcome.state,
                 )
             )
+            if outcome.final:
+                counters.count_review(self._database, session, case, now_ms)
             detail = {"decision": verdict, "reason": reason, "plate": case.plate, "state": outcome.state}
             session.add(
                 ReviewEvent(
@@ -197,6 +236,42 @@ class Desk:
             )
             audit.append(session, person.name, "case.decide", case_id, {**detail, "note": note})
         return outcome.state
+
+    def hold(self, person: Person, case_id: str, *, held: bool, reason: str) -> None:
+        """Set or lift the legal hold of a case. Raises NotFoundError, ReviewError."""
+        if not 3 <= len(reason.strip()) <= 500 or "\x00" in reason:
+            raise ReviewError("a legal hold is set and lifted with a reason of 3 to 500 characters")
+        with self._database.write() as session:
+            # Locked: what removes evidence that has expired locks the case, too, and looks for a hold then.
+            case = self._case(session, person, case_id, lock=True)
+            if held and case.evidence_gone_ms:
+                raise ReviewError("the evidence of this case has expired already")
+            known = session.get(Hold, case_id)
+            if held == (known is not None):
+                raise ReviewError("the case is held already" if held else "the case is not held")
+            if known is None:
+                hold = Hold(case_id=case_id, at_ms=clock.now_ms(), user_id=person.id, reason=reason.strip())
+                session.add(hold)
+            else:
+                session.delete(known)
+            action = "case.hold" if held else "case.release_hold"
+            audit.append(session, person.name, action, case_id, {"reason": reason.strip()})
+
+    def count(self, person: Person, wanted: Filter, most: int) -> int:
+        """How many cases a filter leaves of those that the person may see, counted up to `most`."""
+        areas = self._areas_of(person, wanted.area)
+        if areas is not None and not areas:
+            return 0
+        query = count_query(wanted, areas, clock.now_ms(), self.settings.notice_days, most)
+        with self._database.read() as session:
+            return session.scalar(query) or 0
+
+    def exported(
+        self, person: Person, action: str, subject: str = "", detail: Mapping[str, object] | None = None
+    ) -> None:
+        """Write down that something leaves the house."""
+        with self._database.write() as session:
+            audit.append(session, person.name, action, subject, detail)
 
     def counts(self, person: Person, from_ms: int, to_ms: int) -> list[tuple[int, str, str, int]]:
         """(hour, rule, type, cases) of what the person may see, from the counters that ingest keeps."""

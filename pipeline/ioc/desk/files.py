@@ -7,17 +7,17 @@ import io
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
 
-import fsspec
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.ioc.config import EvidenceStores
+from pipeline.ioc.desk.bundles import Bundles, StoreAwayError
 from pipeline.ioc.desk.desk import CaseView
-from pipeline.ioc.store.act import Item
+from pipeline.ioc.store.act import Evidence, Item
 
 CACHE_BYTES = 192_000_000
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
+SIGNATURE_BYTES = 1024
 THUMBNAIL_PX = (208, 117)
 Image.MAX_IMAGE_PIXELS = 50_000_000
 
@@ -47,14 +47,15 @@ class EvidenceFiles:
     """Reads bundles of all workers; keeps for a while what was found right. Threads may share it."""
 
     def __init__(self, stores: EvidenceStores) -> None:
-        self._stores = stores
+        self._bundles = Bundles(stores)
+        self._limit = round(stores.max_megabytes * 1e6)
         self._cache: OrderedDict[str, bytes] = OrderedDict()
         self._cached_bytes = 0
         self._lock = threading.Lock()
 
     def read(self, case: CaseView, file: str) -> tuple[bytes, Item]:
         """The file's bytes, as the manifest has them, and what the event says of it. Raises FileError."""
-        evidence = case.act.evidence
+        evidence = _kept(case)
         item = next((item for item in evidence.items if item.file == file), None)
         if item is None or evidence.bundle is None:
             raise FileGoneError(f"the case has no file {file[:80]!r}")
@@ -62,6 +63,7 @@ class EvidenceFiles:
 
     def thumbnail(self, case: CaseView) -> bytes:
         """A small JPEG of the road user at the decisive moment. Raises FileError."""
+        _kept(case)
         key = f"thumbnail {case.row.id}"
         if (known := self._cached(key)) is not None:
             return known
@@ -84,7 +86,7 @@ class EvidenceFiles:
     def verify(self, case: CaseView) -> list[Checked]:
         """Every file of the bundle, and the manifest itself, against the hashes in the event."""
         evidence = case.act.evidence
-        if evidence.bundle is None or evidence.manifest_sha256 is None:
+        if case.evidence_gone_ms or evidence.bundle is None or evidence.manifest_sha256 is None:
             return []
         wanted: list[tuple[str, str, int | None]] = [(MANIFEST, evidence.manifest_sha256, None)]
         wanted += [(item.file, item.sha256, item.size_bytes) for item in evidence.items]
@@ -98,31 +100,35 @@ class EvidenceFiles:
                 found.append(Checked(file, ok=True, problem=""))
         return found
 
+    def seal(self, case: CaseView) -> tuple[bytes, bytes]:
+        """The manifest, as the event has it, and its signature. Raises FileError."""
+        evidence = _kept(case)
+        if evidence.bundle is None or evidence.manifest_sha256 is None:
+            raise FileGoneError("the case has no bundle of evidence")
+        manifest = self._checked(case, MANIFEST, evidence.manifest_sha256, None, fresh=True)
+        return manifest, self._fetch(case, SIGNATURE, SIGNATURE_BYTES)
+
     def _checked(
         self, case: CaseView, file: str, sha256: str, size: int | None, *, fresh: bool = False
     ) -> bytes:
         key = f"{case.worker} {case.act.evidence.bundle} {file} {sha256}"
         if not fresh and (known := self._cached(key)) is not None:
             return known
-        limit = round(self._stores.max_megabytes * 1e6)
-        if size is not None and size > limit:
-            raise FileGoneError(f"{file} is larger than {limit} bytes")
-        content = self._fetch(case.worker, f"{case.act.evidence.bundle}/{file}", limit)
+        if size is not None and size > self._limit:
+            raise FileGoneError(f"{file} is larger than {self._limit} bytes")
+        content = self._fetch(case, file, self._limit)
         if hashlib.sha256(content).hexdigest() != sha256:
             raise FileChangedError(f"{file} was changed: its SHA-256 is not the one in the event")
         return content if fresh else self._keep(key, content)
 
-    def _fetch(self, worker: str, path: str, limit: int) -> bytes:
-        # The path's parts were examined when the event came in (store.act): plain names, no "..".
-        url = self._stores.workers.get(worker, self._stores.url).rstrip("/")
+    def _fetch(self, case: CaseView, file: str, limit: int) -> bytes:
         try:
-            with fsspec.open(f"{url}/{path}", "rb") as file:
-                content: Any = file.read(limit + 1)
-        except (OSError, ValueError, ImportError) as error:
-            raise FileGoneError(f"{path.rpartition('/')[2]} is not there") from error
+            content = self._bundles.read(case.worker, f"{case.act.evidence.bundle}/{file}", limit + 1)
+        except (FileNotFoundError, StoreAwayError) as error:
+            raise FileGoneError(f"{file} is not there") from error
         if len(content) > limit:
-            raise FileGoneError(f"{path.rpartition('/')[2]} is larger than {limit} bytes")
-        return bytes(content)
+            raise FileGoneError(f"{file} is larger than {limit} bytes")
+        return content
 
     def _cached(self, key: str) -> bytes | None:
         with self._lock:
@@ -138,6 +144,12 @@ class EvidenceFiles:
                 while self._cached_bytes > CACHE_BYTES:
                     self._cached_bytes -= len(self._cache.popitem(last=False)[1])
         return content
+
+
+def _kept(case: CaseView) -> Evidence:
+    if case.evidence_gone_ms:
+        raise FileGoneError("the evidence has expired")
+    return case.act.evidence
 
 
 def item_of(case: CaseView, role: str) -> Item | None:

@@ -95,6 +95,14 @@ def page_query(
     return select(Case).join(first, Case.id == first.c.id).order_by(*_order(wanted)).limit(PAGE + 1)
 
 
+def count_query(
+    wanted: Filter, areas: Collection[str] | None, now_ms: int, notice_days: int, most: int
+) -> Select[Any]:
+    """How many cases there are over all pages, counted up to `most`."""
+    found = _matching(select(Case.id), wanted, areas, now_ms, notice_days).limit(most)
+    return select(func.count()).select_from(found.subquery())
+
+
 def _order(wanted: Filter) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     if wanted.oldest_first:
         return Case.at_ms.asc(), Case.id.asc()
@@ -108,6 +116,17 @@ def _narrowed(
     cursor: str | None,
     now_ms: int,
     notice_days: int,
+) -> Select[Any]:
+    query = _matching(query, wanted, areas, now_ms, notice_days)
+    if cursor is not None:
+        at_ms, case_id = _read_cursor(cursor)
+        here = tuple_(Case.at_ms, Case.id)
+        query = query.where(here > (at_ms, case_id) if wanted.oldest_first else here < (at_ms, case_id))
+    return query.order_by(*_order(wanted)).limit(PAGE + 1)
+
+
+def _matching(
+    query: Select[Any], wanted: Filter, areas: Collection[str] | None, now_ms: int, notice_days: int
 ) -> Select[Any]:
     if wanted.state == "queue":
         query = query.where(*waiting_in(areas))
@@ -130,11 +149,7 @@ def _narrowed(
         query = query.where(Case.at_ms < wanted.to_ms)
     if wanted.days_left is not None:
         query = query.where(Case.at_ms < acts_due_within(wanted.days_left, now_ms, notice_days))
-    if cursor is not None:
-        at_ms, case_id = _read_cursor(cursor)
-        here = tuple_(Case.at_ms, Case.id)
-        query = query.where(here > (at_ms, case_id) if wanted.oldest_first else here < (at_ms, case_id))
-    return query.order_by(*_order(wanted)).limit(PAGE + 1)
+    return query
 
 
 def row_of(case: Case, now_ms: int, notice_days: int) -> CaseRow:

@@ -104,6 +104,14 @@ class Evidence(Part):
     missing: Annotated[tuple[Missing, ...], Field(max_length=64)] = ()
 
 
+class PlateSight(Part):
+    """The plate in one picture."""
+
+    captured_at: AwareDatetime
+    box: Box
+    char_px: Annotated[float, Field(ge=0)] = 0.0
+
+
 class Plate(Part):
     """The number plate as it was read."""
 
@@ -115,6 +123,7 @@ class Plate(Part):
     form: Shown | None = None
     color: Shown | None = None
     province: Shown | None = None
+    sights: Annotated[tuple[PlateSight, ...], Field(max_length=200)] = ()
     reason: Told = ""
 
 

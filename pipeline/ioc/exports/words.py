@@ -1,0 +1,92 @@
+"""Words and clocks of what leaves the house: Vietnamese, as forms of the authorities are."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from pipeline.evidence.words import FACTS, KINDS, LAMPS, PLATE_COLORS, rule_words
+from pipeline.ioc.store.act import Act
+from pipeline.types import LampColor, RoadUserKind
+
+VIETNAM = timezone(timedelta(hours=7))
+
+STATES = {
+    "open": "Chưa xét duyệt",
+    "confirmed_once": "Mới xác nhận 1/2",
+    "second_look": "Cần xem lại",
+    "confirmed": "Đã xác nhận",
+    "rejected": "Đã từ chối",
+    "incomplete": "Thiếu bằng chứng",
+}
+SOURCES = {
+    "rtcp": "đồng hồ camera (RTCP)",
+    "arrival": "đồng hồ máy thu, lúc nhận hình",
+    "file": "dòng thời gian của tệp",
+}
+ROLES = {
+    "before": "Ảnh trước",
+    "at": "Ảnh thời điểm vi phạm",
+    "after": "Ảnh sau",
+    "clip": "Video",
+    "crop": "Ảnh cắt phương tiện",
+    "annotated": "Ảnh có chú giải",
+    "composite": "Ảnh tổng hợp",
+}
+
+
+def rule(name: str) -> str:
+    """The act."""
+    return rule_words(name)[0]
+
+
+def road_user(name: str) -> str:
+    """The vehicle."""
+    return KINDS[RoadUserKind(name)][0] if name in set(RoadUserKind) else name
+
+
+def lamp(color: str) -> str:
+    """What a lamp showed."""
+    return LAMPS[LampColor(color)][0] if color in set(LampColor) else color
+
+
+def plate_color(color: str | None) -> str:
+    """The plate's ground."""
+    return next((vi for name, (vi, _) in PLATE_COLORS.items() if name == color), "")
+
+
+def measured(act: Act) -> list[str]:
+    """What the rule measured, those facts that an officer asks for."""
+    told = []
+    for key, (vi, _, unit) in FACTS.items():
+        value = act.facts.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float | str) or value in ("", 0.0):
+            continue
+        text = value if isinstance(value, str) else number(value, 0 if isinstance(value, int) else 1)
+        spread = act.facts.get("uncertainty_kmh") if key == "speed_kmh" else None
+        if isinstance(spread, int | float):
+            text += f" ± {number(spread, 1)}"
+        told.append(f"{vi}: {text[:60]}{unit if unit == '°' else ' ' + unit}".strip())
+    if act.facts.get("advisory") is True:
+        told.append("tốc độ đo bằng hình ảnh, thiết bị chưa kiểm định: chỉ để tham khảo")
+    return told
+
+
+def number(value: float, places: int) -> str:
+    """With a comma, as in Vietnamese."""
+    return f"{value:.{places}f}".replace(".", ",")
+
+
+def money(amount: int) -> str:
+    """4.000.000."""
+    return f"{amount:,}".replace(",", ".")
+
+
+def moment(at_ms: int) -> str:
+    """To the millisecond, by Vietnamese clocks."""
+    local = datetime.fromtimestamp(at_ms / 1000, VIETNAM)
+    return f"{local:%H:%M:%S},{local.microsecond // 1000:03d} ngày {local:%d/%m/%Y}"
+
+
+def day(at_ms: int) -> str:
+    """To the minute."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, VIETNAM):%H:%M ngày %d/%m/%Y}"
