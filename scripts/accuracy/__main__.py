@@ -39,6 +39,7 @@ from scripts.accuracy.look import draw
 from scripts.accuracy.match import match
 from scripts.accuracy.perception import Perception, measure
 from scripts.accuracy.places import Places
+from scripts.accuracy.plates import plate_reads
 from scripts.accuracy.report import Judged, report, show
 from scripts.accuracy.run import RunError, run
 from scripts.accuracy.truth import CameraTruth, camera_truth
@@ -146,13 +147,14 @@ def _measure(
             )
             for camera in shot.cameras
         }
+        outcomes = [
+            match(truth, [one for one in done.reported if one.camera_id == name])
+            for name, truth in truths.items()
+        ]
         judged.append(
             Judged(
                 take,
-                [
-                    match(truth, [one for one in done.reported if one.camera_id == name])
-                    for name, truth in truths.items()
-                ],
+                outcomes,
                 Counter(act.kind.value for truth in truths.values() for act in truth.look_alikes),
                 frozenset(rule for on in rules.values() for rule in on),
                 [
@@ -161,6 +163,7 @@ def _measure(
                     for count in lane_counts(truth, Scene(scenes[name]), poses[name], done.flow)
                 ],
                 done.cameras,
+                [read for outcome in outcomes for read in plate_reads(truths[outcome.camera_id], outcome)],
             )
         )
         (folder / take.name / "film").symlink_to(shot.folder)

@@ -31,6 +31,10 @@ class Reported:
     confidence: float
     moments: tuple[tuple[float, Box], tuple[float, Box], tuple[float, Box]]
     """Before, at and after: seconds since the film's first picture, and the box 0..1."""
+    plate: tuple[str, bool] | None = None
+    """Text, and whether the event calls it legible; None where none was looked for."""
+    whole: bool = True
+    """Nothing is missing from the record."""
 
     @property
     def time_s(self) -> float:

@@ -15,6 +15,7 @@ from scripts.accuracy import truth
 from scripts.accuracy.counts import LaneCount
 from scripts.accuracy.match import Outcome, percentile
 from scripts.accuracy.plan import BARS, Take
+from scripts.accuracy.plates import PlateRead, plate_figures
 from scripts.accuracy.run import CameraRun
 
 DEFINITION = (
@@ -40,6 +41,7 @@ class Judged:
     """On for at least one of its cameras."""
     lanes: list[LaneCount]
     cameras: tuple[CameraRun, ...]
+    plates: list[PlateRead] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -246,6 +248,11 @@ def report(
         "look_alikes": look_alikes(judged),
         "without_a_rule": unruled(judged),
         "lanes": lanes(judged),
+        "plates": {
+            light: plate_figures(reads)
+            for light in LIGHTS
+            if (reads := [read for one in judged if one.take.light == light for read in one.plates])
+        },
         "perception": perception,
         "details": details(judged),
         "bars_missed": failures(table) if bars else None,
@@ -258,6 +265,7 @@ def show(result: dict[str, Any], console: Console) -> None:
     _acts(result, console)
     _details(result, console)
     _lanes(result, console)
+    _plates(result, console)
     _perception(result, console)
     _machine(result, console)
     if result["bars_missed"] is None:
@@ -315,6 +323,20 @@ def _lanes(result: dict[str, Any], console: Console) -> None:
         off = found["counted"] / found["true"] - 1
         text = f"all ({off:+.1%}; {found['off_by_lane']:.1%} lane by lane)"
         table.add_row(light, text, str(found["true"]), str(found["counted"]), style="bold", end_section=True)
+    console.print(table)
+
+
+def _plates(result: dict[str, Any], console: Console) -> None:
+    names = ("acts", "exact", "legible", "legible_and_wrong", "candidates")
+    table = Table("light", "characters", title="Plates of those reported")
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for light, bands in result["plates"].items():
+        for band, one in bands.items():
+            last = band == "all"
+            table.add_row(
+                light, band, *(str(one[name]) for name in names), style="bold" * last, end_section=last
+            )
     console.print(table)
 
 

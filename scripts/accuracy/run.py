@@ -283,4 +283,6 @@ def _reported(event: Event, film_start_s: float) -> Reported:
         data["road_user"],
         data["confidence"],
         (before, at, after),
+        None if (plate := data.get("plate")) is None else (plate["text"], plate["legible"]),
+        event.type is not EventType.INCOMPLETE,
     )
