@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.config.document import read
 from pipeline.config.load import absolute, refuse_variables
 from pipeline.config.validation import validate
+from pipeline.ioc.config.display import map_lines
 from pipeline.ioc.config.settings import IocConfig
 
 
@@ -21,7 +22,9 @@ def load_ioc(path: Path) -> IocConfig:
     evidence = config.evidence
     stores = {worker: _located(url, folder) for worker, url in evidence.workers.items()}
     here = evidence.model_copy(update={"url": _located(evidence.url, folder), "workers": stores})
-    return absolute(config, folder).model_copy(update={"evidence": here})
+    config = absolute(config, folder).model_copy(update={"evidence": here})
+    map_lines(config.map)
+    return config
 
 
 def ioc_schema() -> dict[str, Any]:
