@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from PIL import Image
 
 from pipeline.config import EvidenceSettings
 from pipeline.evidence.durable import make_directories, sync, write_file
@@ -27,7 +29,7 @@ from pipeline.evidence.errors import EvidenceError
 from pipeline.evidence.manifest import MANIFEST_NAME, SIGNATURE_NAME, Manifest, utc
 from pipeline.evidence.signing import SigningKey
 from pipeline.evidence.verify import STAGING_NAME, read_bundle
-from pipeline.types import EvidenceBundle, EvidenceItem, Hit
+from pipeline.types import EvidenceBundle, EvidenceItem, Hit, Still
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +47,23 @@ class StoredBundle:
     bundle: EvidenceBundle
     manifest: Manifest
     """Camera, worker, model and software as they were when the bundle was made."""
+
+    def still(self, role: str) -> Still:
+        """The still of a moment: before, at or after.
+
+        Raises EvidenceError where there is none, or it is not what the manifest says.
+        """
+        item = next((item for item in self.bundle.items if item.role == role), None)
+        if item is None or item.captured_at_s is None:
+            raise EvidenceError(f"bundle {self.bundle.path} has no still {role!r}")
+        try:
+            jpeg = (self.bundle.path / item.file).read_bytes()
+        except OSError as error:
+            raise EvidenceError(f"{self.bundle.path / item.file} cannot be read: {error.strerror}") from error
+        if hashlib.sha256(jpeg).hexdigest() != item.sha256:
+            raise EvidenceError(f"{self.bundle.path / item.file} is not what its manifest says")
+        with Image.open(io.BytesIO(jpeg)) as picture:
+            return Still(jpeg, item.captured_at_s, picture.width, picture.height)
 
 
 class EvidenceStore:

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import cv2
 import numpy as np
 import structlog
 
+from pipeline.evidence import EvidenceError
+from pipeline.evidence.store import StoredBundle
 from pipeline.plates import PlateReader, Sighting
 from pipeline.types import (
     Hit,
     PlateReading,
-    Recording,
     RecordingError,
     RoadUserKind,
+    Still,
     TrackPoint,
 )
 
@@ -35,6 +38,33 @@ MOST_OVERDUE = 8
 
 _FIRST = 2
 """Pictures asked of the ring at first: mostly they are enough."""
+
+
+class Stills(Protocol):
+    """Where pictures of moments come from: a camera's ring, or a bundle."""
+
+    def stills(self, times_s: Sequence[float]) -> list[Still | RecordingError]:
+        """See pipeline.types.Recording."""
+        ...
+
+
+class KeptStills:
+    """The stills of a bundle, for an act whose camera's ring is gone."""
+
+    def __init__(self, stored: StoredBundle) -> None:
+        self._stored = stored
+        hit = stored.hit
+        self._roles = {hit.before.time_s: "before", hit.after.time_s: "after", hit.at.time_s: "at"}
+
+    def stills(self, times_s: Sequence[float]) -> list[Still | RecordingError]:
+        """Only of the three moments that are kept."""
+        return [self._still(self._roles.get(time_s, "")) for time_s in times_s]
+
+    def _still(self, role: str) -> Still | RecordingError:
+        try:
+            return self._stored.still(role)
+        except EvidenceError as error:
+            return RecordingError(str(error))
 
 
 class PlateDesk:
@@ -63,7 +93,7 @@ class PlateDesk:
         """Whether so many acts wait that what can be done without is left out."""
         return self._overdue() > MOST_OVERDUE
 
-    def read(self, hit: Hit, recording: Recording) -> PlateReading:
+    def read(self, hit: Hit, recording: Stills) -> PlateReading:
         """The plate of the vehicle that did it, or why it was not read. Never raises."""
         if self.pressed():
             return PlateReading.unread(f"{self._overdue()} acts wait for their proof: no time to read plates")
@@ -81,7 +111,7 @@ class PlateDesk:
             self._turn.release()
 
 
-def _sightings(hit: Hit, recording: Recording) -> Iterator[Sighting]:
+def _sightings(hit: Hit, recording: Stills) -> Iterator[Sighting]:
     """Pictures around the decisive moment, largest vehicle first; further ones only on demand."""
     points = (hit.at, _between(hit.before, hit.at), _between(hit.at, hit.after), hit.before, hit.after)
     asked = sorted({point.time_s: point for point in points}.values(), key=_nearness)

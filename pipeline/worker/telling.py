@@ -20,7 +20,7 @@ from pipeline.types import Frame, Hit, MissingItem, PlateReading
 from pipeline.worker.law import law_note, law_of
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.minutes import FlowMinute
-from pipeline.worker.plates import PlateDesk
+from pipeline.worker.plates import KeptStills, PlateDesk
 from pipeline.worker.proof import ProofQueue
 from pipeline.worker.watch import CameraWatch
 
@@ -30,6 +30,8 @@ PROOFS_WAITING = 200
 """Hits that may wait for their clip; more are published at once, without evidence."""
 PROOF_THREADS = 2
 STOPPED = "the worker stopped before the record was finished"
+RECOVERY_S = 10.0
+"""Time at the start for the plates of acts whose bundle was whole when the last run was killed."""
 UNSTORED = 1000
 """Violations that the disk would not take, kept in memory and tried again."""
 
@@ -201,13 +203,19 @@ class Teller:
     def recover(self) -> None:
         """Tell what an earlier run saw and could not tell any more."""
         self._evidence.store.sweep()
+        until_s = time.monotonic() + RECOVERY_S
         for stored in self._evidence.store.unsent_bundles(self._outbox.knows):
             camera = stored.manifest.camera
             if camera.id not in self._watches:
                 log.warning("bundle_of_unknown_camera", camera=camera.id, event_id=stored.event_id)
                 continue
-            event = self._bare_act(stored.hit, STOPPED)
-            self.put(with_evidence(event, stored.bundle, self._evidence.store.root))
+            event = with_evidence(
+                self._bare_act(stored.hit, STOPPED), stored.bundle, self._evidence.store.root
+            )
+            # Whoever waits for the worker to start does not wait for plates for long.
+            if self._plates.reads(stored.hit) and time.monotonic() < until_s:
+                event = self._with_plate(event, self._plates.read(stored.hit, KeptStills(stored)))
+            self.put(event)
             log.info("bundle_recovered", event_id=stored.event_id)
         for event in self._outbox.leftover_hits():
             try:
