@@ -31,19 +31,25 @@ class Login(Settings):
 
         Raises ValueError naming the variable or file, never its content, when it cannot be had.
         """
-        if self.password_env is not None:
-            secret = os.environ.get(self.password_env)
-            if secret is None:
-                raise ValueError(f"environment variable {self.password_env} (password_env) is not set")
-            return secret
-        if self.password_file is not None:
-            try:
-                lines = self.password_file.read_text(encoding="utf-8").splitlines()
-            except (OSError, UnicodeDecodeError) as error:
-                raise ValueError(
-                    f"password_file {self.password_file} cannot be read: {type(error).__name__}"
-                ) from None
-            if not lines or not lines[0]:
-                raise ValueError(f"password_file {self.password_file} is empty")
-            return lines[0]
-        return None
+        return read_secret("password", self.password_env, self.password_file)
+
+
+def read_secret(name: str, variable: str | None, file: Path | None) -> str | None:
+    """What the environment variable or the file's first line holds; None where neither is given.
+
+    Raises ValueError naming the variable (key NAME_env) or file (key NAME_file), never its content.
+    """
+    if variable is not None:
+        secret = os.environ.get(variable)
+        if secret is None:
+            raise ValueError(f"environment variable {variable} ({name}_env) is not set")
+        return secret
+    if file is not None:
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{name}_file {file} cannot be read: {type(error).__name__}") from None
+        if not lines or not lines[0]:
+            raise ValueError(f"{name}_file {file} is empty")
+        return lines[0]
+    return None

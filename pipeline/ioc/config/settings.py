@@ -11,8 +11,10 @@ from pydantic import Field, IPvAnyNetwork, field_validator, model_validator
 from pipeline.config import KafkaSettings
 from pipeline.config.base import Settings
 from pipeline.config.secrets import Login
-from pipeline.ioc.config.areas import AreaSettings, problems
+from pipeline.ioc.config.areas import AreaSettings, AreaTree, problems
+from pipeline.ioc.config.display import CitizensSettings, ExchangeSettings, MapSettings
 from pipeline.ioc.config.keeping import ExportSettings, NoticeSettings, RetentionSettings, S3Settings
+from pipeline.ioc.config.oidc import OidcSettings
 
 
 class ServerSettings(Settings):
@@ -108,9 +110,14 @@ class IocConfig(Settings):
     areas: AreaSettings
     review: ReviewSettings = ReviewSettings()
     sessions: SessionSettings = SessionSettings()
+    oidc: OidcSettings | None = None
+    """People may log in through this provider, too."""
     retention: RetentionSettings = RetentionSettings()
     notice: NoticeSettings = NoticeSettings()
     exports: ExportSettings = ExportSettings()
+    map: MapSettings = MapSettings()
+    citizens: CitizensSettings = CitizensSettings()
+    exchange: ExchangeSettings = ExchangeSettings()
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -118,6 +125,10 @@ class IocConfig(Settings):
             raise ValueError("events must come from somewhere: give kafka, or outboxes")
         if found := list(problems(self.areas)):
             raise ValueError("; ".join(found))
+        known = AreaTree(self.areas).names
+        for grant in self.oidc.grants if self.oidc is not None else ():
+            if unknown := [area for area in grant.areas if area not in known]:
+                raise ValueError(f"oidc.grants: {grant.value!r} gives area {unknown[0]!r}, which is none")
         if self.retention.shortest.get("undecided", 36_500) <= self.review.notice_days:
             raise ValueError("retention.undecided_days must be longer than review.notice_days")
         return self

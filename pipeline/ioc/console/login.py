@@ -32,10 +32,12 @@ input{{box-sizing:border-box;width:100%;font:inherit;padding:10px 12px;border:1p
 border-radius:6px;background:transparent;color:inherit}}
 input:focus,button:focus{{outline:2px solid var(--do);outline-offset:1px}}
 button{{margin-top:24px;width:100%;padding:11px;font:inherit;font-weight:600;border:0;border-radius:6px;
-background:var(--do);color:#fff}}.bad{{color:#c62828;margin:14px 0 0}}
+background:var(--do);color:#fff;cursor:pointer}}.sso{{display:block;margin-top:12px;padding:10px;text-align:center;border-radius:6px;
+border:1px solid var(--do);color:var(--do);font-weight:600;text-decoration:none}}.sso:focus{{outline:2px solid
+var(--do);outline-offset:1px}}.bad{{color:#c62828;margin:14px 0 0}}
 @media(prefers-color-scheme:dark){{.bad{{color:#ff8a80}}}}
 </style></head><body><main><form method="post" action="{action}">
-<h1>{app}</h1><p>{title}</p>{fields}{problem}<button type="submit">{button}</button></form></main>
+<h1>{app}</h1><p>{title}</p>{fields}{problem}<button type="submit">{button}</button>{sso}</form></main>
 </body></html>"""
 FIELD = (
     '<label for="{name}">{label}</label>'
@@ -47,10 +49,11 @@ def login_router(services: Services) -> APIRouter:
     """/login, /logout and /password."""
     router = APIRouter(include_in_schema=False)
     secure = services.config.server.secure_cookies
+    sso = services.config.oidc.label if services.config.oidc is not None else ""
 
     @router.get("/login")
     def ask(request: Request) -> Response:
-        return _login_page("")
+        return login_page("", sso=sso)
 
     @router.post("/login")
     async def log_in(request: Request, name: Text, password: Text) -> Response:
@@ -60,9 +63,9 @@ def login_router(services: Services) -> APIRouter:
             address = address_of(request)
             token = await run_in_threadpool(services.accounts.log_in, name, password, address)
         except TooManyLoginsError:
-            return _login_page("login_too_often", 429)
+            return login_page("login_too_often", 429, sso)
         except LoginFailedError:
-            return _login_page("login_failed", 401)
+            return login_page("login_failed", 401, sso)
         answer = RedirectResponse("/", 303)
         set_cookie(answer, token, secure=secure)
         return answer
@@ -95,7 +98,8 @@ def login_router(services: Services) -> APIRouter:
     return router
 
 
-def _login_page(problem: str, status: int = 200) -> Response:
+def login_page(problem: str, status: int = 200, sso: str = "") -> Response:
+    """Name and password; `sso`: what the OIDC provider is called, where there is one."""
     texts, english = Texts("vi"), Texts("en")
     fields = FIELD.format(
         name="name", label=texts("name"), kind="text", hint="username", focus=" autofocus"
@@ -104,7 +108,7 @@ def _login_page(problem: str, status: int = 200) -> Response:
     )
     told = f"{texts(problem)} {english(problem)}" if problem else ""
     title = f"{texts('log_in')} · {english('log_in')}"
-    return _page(texts, "/login", title, fields, told, texts("log_in"), status)
+    return _page(texts, "/login", title, fields, told, texts("log_in"), status, sso)
 
 
 def _password_page(language: str, problem: str, status: int = 200) -> Response:
@@ -117,8 +121,16 @@ def _password_page(language: str, problem: str, status: int = 200) -> Response:
 
 
 def _page(
-    texts: Texts, action: str, title: str, fields: str, problem: str, button: str, status: int
+    texts: Texts,
+    action: str,
+    title: str,
+    fields: str,
+    problem: str,
+    button: str,
+    status: int,
+    sso: str = "",
 ) -> Response:
+    told = escape(texts("log_in_with").format(sso))
     return HTMLResponse(
         PAGE.format(
             language=texts.language,
@@ -128,6 +140,7 @@ def _page(
             fields=fields,
             problem=f'<p class="bad" role="alert">{escape(problem)}</p>' if problem else "",
             button=escape(button),
+            sso=f'<a class="sso" href="/login/oidc">{told}</a>' if sso else "",
         ),
         status,
     )

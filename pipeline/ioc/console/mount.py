@@ -10,13 +10,17 @@ from starlette.responses import PlainTextResponse, Response
 
 from pipeline.ioc.console.case_page import case_page
 from pipeline.ioc.console.login import login_router
+from pipeline.ioc.console.oidc import oidc_router
 from pipeline.ioc.console.queue_page import queue_page
+from pipeline.ioc.people.oidc import Provider
 from pipeline.ioc.services import Services
 
 
 def mount_console(app: FastAPI, services: Services) -> None:
     """Once in a process: the framework keeps its pages globally."""
     app.include_router(login_router(services))
+    if services.config.oidc is not None:
+        app.include_router(oidc_router(services, Provider(services.config.oidc)))
     queue_page(services)
     case_page(services)
 
