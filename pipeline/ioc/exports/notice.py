@@ -7,6 +7,7 @@ list of evidence with its hashes. Bystanders are hidden on all of it.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 from PIL import Image
@@ -14,7 +15,7 @@ from PIL import Image
 from pipeline import __version__
 from pipeline.ioc.config.keeping import NoticeSettings
 from pipeline.ioc.desk import CaseView
-from pipeline.ioc.desk.files import EvidenceFiles, FileError, item_of
+from pipeline.ioc.desk.files import Checked, EvidenceFiles, FileError, item_of
 from pipeline.ioc.exports import words
 from pipeline.ioc.exports.form import INK, LABEL_MM, LEFT_MM, MUTED, RED, RIGHT_MM, TOP_MM, Align, Form, clean
 from pipeline.ioc.exports.hidden import STILLS, cut, hidden_still
@@ -33,8 +34,6 @@ class _Pictures:
     stills: dict[str, Image.Image]
     vehicle: Image.Image | None
     plate: Image.Image | None
-    broken: list[str]
-    """Files that are not there, or not what the manifest says."""
 
 
 def notice(
@@ -65,7 +64,7 @@ def notice(
         _request(form, settings)
     _signatures(form, view, confirmed=confirmed)
     _picture_page(form, view, pictures)
-    _evidence_page(form, view, pictures)
+    _evidence_page(form, view, files.verify(view))
     return bytes(form.output())
 
 
@@ -309,7 +308,7 @@ def _picture_page(form: Form, view: CaseView, pictures: _Pictures) -> None:
             _captioned(form, pictures.stills.get(role), place, caption)
 
 
-def _evidence_page(form: Form, view: CaseView, pictures: _Pictures) -> None:
+def _evidence_page(form: Form, view: CaseView, checked: list[Checked]) -> None:
     form.add_page(orientation="portrait")
     form.set_margins(LEFT_MM, TOP_MM, RIGHT_MM)
     form.set_xy(LEFT_MM, TOP_MM)
@@ -335,8 +334,8 @@ def _evidence_page(form: Form, view: CaseView, pictures: _Pictures) -> None:
     form.ln(1)
     form.pen(7.4)
     with form.table(
-        col_widths=(27, 23, 17, 103), line_height=4.6, padding=(0.8, 1), text_align=("L", "L", "R", "L"),
-        width=form.epw, borders_layout="HORIZONTAL_LINES",
+        col_widths=(31, 23, 16, 100), line_height=4.6, padding=(0.8, 1), text_align=("L", "L", "R", "L"),
+        width=form.epw, align="LEFT", borders_layout="HORIZONTAL_LINES",
     ) as table:  # fmt: skip
         head = table.row()
         for text in ("Nội dung", "Tệp", "Byte", "SHA-256"):
@@ -351,8 +350,20 @@ def _evidence_page(form: Form, view: CaseView, pictures: _Pictures) -> None:
             row.cell(sha256)
             form.pen(7.4)
     form.ln(2)
-    if pictures.broken:
-        form.row("Không khớp", "; ".join(pictures.broken))
+    if checked:
+        right = sum(one.ok for one in checked)
+        form.row(
+            "Đối chiếu mã băm", f"{right}/{len(checked)} tệp khớp khi kết xuất", bold=right < len(checked)
+        )
+        for one in checked:
+            if not one.ok:
+                form.row(one.file, one.problem, sub=True)
+    if view.history:
+        form.heading("Quá trình xét duyệt")
+        for entry in view.history[-12:]:
+            note = f" ({entry.note})" if entry.note else ""
+            state = words.STATES.get(entry.state, entry.state)
+            form.row(words.day(entry.at_ms).replace(" ngày", ""), f"{state}, {entry.user}{note}")
     if missing := (*view.act.missing, *evidence.missing):
         form.row("Thiếu", "; ".join(part.reason or part.code or part.role for part in missing[:12]))
     form.pen(8, color=MUTED)
@@ -369,22 +380,20 @@ def _evidence_page(form: Form, view: CaseView, pictures: _Pictures) -> None:
 
 def _pictures(files: EvidenceFiles, view: CaseView) -> _Pictures:
     stills: dict[str, Image.Image] = {}
-    broken: list[str] = []
     composite: bytes | None = None
     for role in (*STILLS, "composite"):
         item = item_of(view, role)
         if item is None:
             continue
-        try:
+        # What is not there, or was changed, is left out here and named in the list of evidence.
+        with suppress(FileError):
             if role == "composite":
                 composite = files.read(view, item.file)[0]
             else:
                 stills[role] = hidden_still(files, view, item)
-        except FileError as error:
-            broken.append(str(error))
     at = stills.get("at")
     vehicle = cut(at, view.act.moments.at.box, 0.12) if at is not None else None
-    return _Pictures(composite, stills, vehicle, _plate_picture(view, stills), broken)
+    return _Pictures(composite, stills, vehicle, _plate_picture(view, stills))
 
 
 def _plate_picture(view: CaseView, stills: dict[str, Image.Image]) -> Image.Image | None:

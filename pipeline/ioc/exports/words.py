@@ -25,7 +25,7 @@ SOURCES = {
 }
 ROLES = {
     "before": "Ảnh trước",
-    "at": "Ảnh thời điểm vi phạm",
+    "at": "Ảnh lúc vi phạm",
     "after": "Ảnh sau",
     "clip": "Video",
     "crop": "Ảnh cắt phương tiện",
