@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
 from pipeline.cli.common import AsJson, err, fail, out, print_json
 
@@ -55,6 +56,40 @@ def verify(config_file: IocFile, as_json: AsJson = False) -> None:
         out.print(f"ok: {found.entries} entries, head {found.head}")
     if found.problem:
         fail(f"the audit log is broken: {found.problem}")
+
+
+@ioc_app.command()
+def retention(
+    config_file: IocFile,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove evidence whose days are over, as the service does by itself; held cases are left alone."""
+    config = _load(config_file)
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from pipeline.ioc.retention import Retention
+    from pipeline.ioc.store import StoreError, open_database
+
+    try:
+        swept = Retention(config, open_database(config.database)).sweep(dry_run=dry_run)
+    except (StoreError, SQLAlchemyError) as error:
+        fail(f"the database does not answer: {getattr(error, 'orig', error)}")
+    if as_json:
+        print_json({"dry_run": dry_run, **asdict(swept)})
+    else:
+        table = Table("rule", "decision", "days", "cases", "files", "MB", box=None)
+        for each in swept.gone:
+            row = (each.rule, each.standing, each.days, each.cases, each.files, f"{each.bytes / 1e6:.1f}")
+            table.add_row(*map(str, row))
+        if swept.gone:
+            out.print(table)
+        word = "would go" if dry_run else "gone"
+        cases = sum(each.cases for each in swept.gone)
+        out.print(f"{word}: evidence of {cases} cases, {sum(each.bytes for each in swept.gone)} bytes")
+        out.print(f"held: {swept.held} cases")
+    if swept.problems:
+        fail(f"evidence of {swept.refused} cases could not be removed:", *swept.problems)
 
 
 def _load(path: Path) -> Any:

@@ -18,6 +18,7 @@ from pipeline.ioc.ingest.publish import ReviewPublisher
 from pipeline.ioc.ingest.run import Ingest
 from pipeline.ioc.ingest.writer import move_cameras
 from pipeline.ioc.people import Accounts
+from pipeline.ioc.retention import Retention
 from pipeline.ioc.store import Database, open_database
 
 
@@ -40,6 +41,7 @@ class Services:
     feed: Feed
     ingest: Ingest
     publisher: ReviewPublisher | None
+    retention: Retention
 
     def start(self) -> None:
         """Take events in, publish decisions, tell what happens."""
@@ -47,9 +49,11 @@ class Services:
         self.feed.start()
         if self.publisher is not None:
             self.publisher.start()
+        self.retention.start()
 
     def stop(self) -> None:
         """Stop all of it within seconds."""
+        self.retention.stop()
         self.feed.stop()
         self.ingest.stop()
         if self.publisher is not None:
@@ -78,4 +82,5 @@ def build(config: IocConfig) -> Services:
         feed=Feed(database, config.review.notice_days),
         ingest=Ingest(config, areas, database),
         publisher=ReviewPublisher(config.kafka, database) if config.kafka is not None else None,
+        retention=Retention(config, database),
     )
