@@ -119,7 +119,8 @@ class Provider:
         found: Any = claims
         for part in self.settings.claim.split("."):
             found = found.get(part) if isinstance(found, Mapping) else None
-        values = {found} if isinstance(found, str) else {v for v in found or () if isinstance(v, str)}
+        told = found if isinstance(found, list) else [found]
+        values = {value for value in told if isinstance(value, str)}
         fitting = [grant for grant in self.settings.grants if grant.value in values]
         subject = claims.get("sub")
         if not isinstance(subject, str) or not subject:
