@@ -130,7 +130,7 @@ def test_what_the_database_refuses_is_a_dead_letter_and_holds_nothing_up(
         assert len(letters) == len(at) + 1
         for letter in written.refused:
             assert letters[letter.origin].reason.startswith("the database does not take it: ")
-            assert letters[letter.origin].body.endswith(events[0].data[-100:])
+            assert events[0].data[-100:] in letters[letter.origin].body
         assert session.get_one(Position, "outbox").seq == 20
     assert count(database, CaseEvent) == 20 - len(at)
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from pipeline.ioc.store import JsonText
 from pipeline.ioc.store.act import Act, FlowReport, HealthReport
@@ -27,8 +27,6 @@ _EARLIEST_MS, _LATEST_MS = 946_684_800_000, 4_102_444_800_000
 """2000 to 2100."""
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """PostgreSQL keeps no NUL, UTF-8 no lone surrogates."""
-_MAYBE_INFINITE = re.compile(r"\d[eE]\+?\d{3}|\d{300}")
-"""Numbers that may be too large for a float: read as infinite, they could never be written as JSON again."""
 
 
 class BadEventError(Exception):
@@ -43,7 +41,7 @@ class Parsed:
     type: str
     at_ms: int
     data: JsonText
-    """As it came, and as it is kept."""
+    """What came, as it is kept."""
     content: Act | HealthReport | FlowReport
 
 
@@ -64,16 +62,14 @@ def from_kafka(headers: Mapping[str, bytes], value: bytes | None) -> Parsed:
         raise BadEventError("it is not UTF-8") from error
     content = _json(text)
     if "ce_id" in ce:
-        return examine(ce["ce_id"], ce.get("ce_type"), _epoch_ms(ce.get("ce_time")), content, JsonText(text))
+        return examine(ce["ce_id"], ce.get("ce_type"), _epoch_ms(ce.get("ce_time")), content)
     return examine(
         content.get("id"), content.get("type"), _epoch_ms(content.get("time")), content.get("data")
     )
 
 
-def examine(
-    event_id: object, event_type: object, at_ms: object, data: object, text: JsonText | None = None
-) -> Parsed:
-    """The event, or BadEventError. `text` is the data as it came, where it came alone."""
+def examine(event_id: object, event_type: object, at_ms: object, data: object) -> Parsed:
+    """The event, or BadEventError."""
     if not isinstance(event_id, str) or not _ID.fullmatch(event_id):
         raise BadEventError("its id is none")
     model = MODELS.get(event_type) if isinstance(event_type, str) else None
@@ -89,9 +85,7 @@ def examine(
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part)[:60] for part in first["loc"])
         raise BadEventError(f"{event_type}: {place[:200]}: {first['msg'][:200]}") from error
-    if text is None:
-        text = JsonText(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
-    return Parsed(event_id, event_type, at_ms, text, content)  # type: ignore[arg-type]
+    return Parsed(event_id, event_type, at_ms, _text(data), content)  # type: ignore[arg-type]
 
 
 def storable(text: str) -> str:
@@ -104,15 +98,24 @@ def _json(text: str) -> dict[str, Any]:
         raise BadEventError(f"it has more than {MAX_BYTES} characters")
     try:
         content = from_json(text, allow_inf_nan=False)
-        if _MAYBE_INFINITE.search(text):
-            json.dumps(content, allow_nan=False)
     except (ValueError, TypeError) as error:  # TypeError: text with lone surrogates
         raise BadEventError("it is no JSON") from error
-    if "\\u0000" in text or "\x00" in text:
-        raise BadEventError("it holds a NUL character")
     if not isinstance(content, dict):
         raise BadEventError("it is no JSON object")
     return content
+
+
+def _text(data: dict[str, Any]) -> JsonText:
+    text = to_json(data, inf_nan_mode="constants").decode()
+    if "\\u0000" in text:
+        raise BadEventError("it holds a NUL character")
+    if "Infinity" in text:
+        # A number too large for a float, such as 1e400, was read as infinite: it is no JSON any more.
+        try:
+            json.dumps(data, allow_nan=False)
+        except ValueError as error:
+            raise BadEventError("it holds a number without end") from error
+    return JsonText(text)
 
 
 def _epoch_ms(text: object) -> int | None:
