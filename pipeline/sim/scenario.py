@@ -127,11 +127,14 @@ _YARD_ACTS: dict[ActKind, float] = {
 _DEMO_ACTS: dict[ActKind, float] = {
     **_JUNCTION_ACTS,
     **_ROAD_ACTS,
-    K.RED_LIGHT: 3.0,
+    K.RED_LIGHT: 4.0,
     K.STOP_LINE: 1.0,
     K.WRONG_WAY: 2.5,
-    K.SPEEDING: 1.0,
-    K.NO_HELMET: 1.5,
+    K.WRONG_LANE: 2.0,
+    K.SPEEDING: 2.0,
+    K.RESTRICTED_HOURS: 1.0,
+    K.NO_HELMET: 2.0,
+    K.TOO_MANY_RIDERS: 1.0,
 }
 _DAY = Conditions()
 _NIGHT = Conditions(light="night", noise=0.2)
