@@ -1,4 +1,4 @@
-"""A town with a day behind it: cameras, acts of many kinds, traffic, health, decisions. For wall and indicators."""
+"""A town with a day behind it: cameras, acts of many kinds, traffic, health. For wall and indicators."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from pipeline.ioc.console.case_page import case_page
 from pipeline.ioc.console.login import login_router
 from pipeline.ioc.console.oidc import oidc_router
 from pipeline.ioc.console.queue_page import queue_page
+from pipeline.ioc.console.watch_pages import watch_pages
 from pipeline.ioc.people.oidc import Provider
 from pipeline.ioc.services import Services
 
@@ -23,6 +24,7 @@ def mount_console(app: FastAPI, services: Services) -> None:
         app.include_router(oidc_router(services, Provider(services.config.oidc)))
     queue_page(services)
     case_page(services)
+    watch_pages(services)
 
     @pages.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:

@@ -1,5 +1,8 @@
-"""The wall and the cameras: pages that stay open for days. They are drawn in the browser out of the API, so that the
-service keeps nothing for them; what they may show is decided by the API alone."""
+"""The wall and the cameras: pages that stay open for days.
+
+They are drawn in the browser out of the API: the service keeps nothing for them, and what they may show is
+decided by the API alone.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ def _draw(here: Visit | Response, name: str, script: str) -> Response | None:
 
 
 def _given(here: Visit) -> dict[str, Any]:
-    """What the page's script needs beside the API: texts, names of the person's areas, the map's background."""
+    """What the script needs beside the API: texts, names of the person's areas, the map's background."""
     words = [key for key in catalogue() if key.startswith(FAMILIES) or key in WORDS]
     settings = here.the.config.map
     return {
