@@ -24,12 +24,13 @@ from pipeline.ioc.console.frame import (
     state_tag,
     visit,
 )
+from pipeline.ioc.console.keeping import HoldPanel, draw_exports
 from pipeline.ioc.desk import CaseView, Filter, NotFoundError
 from pipeline.ioc.desk.files import item_of
 from pipeline.ioc.review import OPEN_STATES
 from pipeline.ioc.review.decide import Verdict
 from pipeline.ioc.services import Services
-from pipeline.ioc.store.act import bare_plate
+from pipeline.ioc.store.act import Item, bare_plate
 
 
 class CasePage:
@@ -57,6 +58,7 @@ class CasePage:
                     self._draw_facts(view)
             ui.label(self._texts("keys_case")).classes("foot")
         self._reject = RejectDialog(self._texts, self._rejected)
+        self._hold = HoldPanel(here, self._look_again)
         self._redraw(view)
         ui.keyboard(self._key, ignore=["input", "select", "textarea"])
 
@@ -69,6 +71,9 @@ class CasePage:
         """Take the case up, and hold the evidence against its hashes."""
         if self.can_decide:
             await self._here.ask(self._here.the.desk.claim, self._id)
+        await self._look_again()
+
+    async def _look_again(self) -> None:
         view = await self._here.ask(self._here.the.desk.case, self._id)
         if view is None:
             return
@@ -112,7 +117,7 @@ class CasePage:
                 sighting = getattr(view.act.moments, role)
                 at = local_time(round(sighting.captured_at.timestamp() * 1000), "%H:%M:%S.%f")[:-3]
                 with ui.element("figure").classes("shot mid" if role == "at" else "shot").style("margin:0"):
-                    if (item := item_of(view, role)) is not None:
+                    if (item := _kept(view, role)) is not None:
                         ui.element("img").props(f'src="{self._url(item.file)}" alt="{self._texts(role)}"')
                         draw_box(sighting.box)
                     else:
@@ -122,7 +127,7 @@ class CasePage:
                         ui.label(at).classes("num")
 
     def _draw_clip(self, view: CaseView) -> None:
-        item = item_of(view, "clip")
+        item = _kept(view, "clip")
         if item is None:
             with ui.element("section").classes("panel"):
                 ui.label(self._texts("no_clip"))
@@ -135,7 +140,7 @@ class CasePage:
     def _draw_plate(self, view: CaseView) -> None:
         texts, plate = self._texts, view.act.plate
         with self._panel(texts("plate")), ui.element("div").classes("beside"):
-            crop = item_of(view, "plate") or item_of(view, "crop")
+            crop = _kept(view, "plate") or _kept(view, "crop")
             if crop is not None:
                 ui.element("img").props(f'src="{self._url(crop.file)}" alt="{texts("plate")}"').style(
                     "max-width:180px;max-height:120px;border-radius:4px"
@@ -200,9 +205,9 @@ class CasePage:
         self._evidence.clear()
         with self._evidence:
             ui.label(texts("evidence")).classes("t")
-            if not found:
+            if not found and not view.evidence_gone_ms:
                 ui.label(texts("evidence_none")).classes("tag warn")
-            elif all(one.ok for one in found):
+            elif found and all(one.ok for one in found):
                 ui.label(f"✓ {texts('evidence_ok')} · SHA-256 · {len(found)}").classes("tag good")
             for one in found:
                 if not one.ok:
@@ -212,6 +217,8 @@ class CasePage:
             if missing := (*view.act.missing, *view.act.evidence.missing):
                 lacking = ", ".join(part.code or part.role for part in missing)
                 ui.label(f"{texts('missing')}: {lacking}").classes("tag warn wrap")
+            self._hold.draw(view)
+            draw_exports(self._here, view)
 
     def _panel(self, title: str) -> ui.element:
         panel = ui.element("section").classes("panel")
@@ -262,6 +269,8 @@ class CasePage:
             self._reject.open()
         elif key == "n":
             await self._go_on()
+        elif key == "h":
+            self._hold.open()
         elif key == "escape":
             if self.can_decide:
                 await self._here.ask(self._here.the.desk.release, self._id)
@@ -286,6 +295,11 @@ def case_page(the: Services) -> None:
         await ui.context.client.connected()
         await page.begin()
         return None
+
+
+def _kept(view: CaseView, role: str) -> Item | None:
+    """The file of a role, while it is kept."""
+    return None if view.evidence_gone_ms else item_of(view, role)
 
 
 def _shown(value: object) -> str:

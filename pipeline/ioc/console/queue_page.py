@@ -25,6 +25,7 @@ from pipeline.ioc.console.frame import (
     state_tag,
     visit,
 )
+from pipeline.ioc.console.keeping import draw_list_exports
 from pipeline.ioc.console.texts import catalogue
 from pipeline.ioc.desk import CaseRow, CaseView, Filter
 from pipeline.ioc.desk.files import item_of
@@ -144,6 +145,7 @@ class QueuePage:
             ).props("dense outlined debounce=300").style("width:150px")
             oldest = ui.checkbox(texts("oldest_first"), value=wanted.oldest_first).props("dense")
             oldest.on_value_change(lambda e: changed(oldest_first=e.value))
+            draw_list_exports(self._here, lambda: self._wanted)
 
     async def _reload(self) -> None:
         with self._list:
