@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from pipeline.ioc.api import accounts, cases, exports, live, system
+from pipeline.ioc import api
 from pipeline.ioc.people.permissions import PERMISSIONS, ROLES
 from tests.events import examples
 from tests.ioc.office import HOATHANH, PASSWORD, Office, office
 
 ROUTES = [
     (method, route.path)
-    for module in (accounts, cases, exports, live, system)
-    for route in module.router.routes
+    for info in pkgutil.iter_modules(api.__path__, "pipeline.ioc.api.")
+    for route in getattr(import_module(info.name), "router", APIRouter()).routes
     if isinstance(route, APIRoute)
     for method in route.methods
 ]
