@@ -28,7 +28,8 @@ PATIENCE_MS = 45_000
 class Station:
     """A running service over an outbox that the test fills."""
 
-    def __init__(self, tmp_path: Path) -> None:
+    def __init__(self, tmp_path: Path, **more: object) -> None:
+        """`more`: further parts of the service's configuration."""
         self.office: Office = office(tmp_path)
         self.outbox = Outbox(tmp_path / "worker" / "outbox.db")
         self._root = tmp_path / "evidence"
@@ -39,6 +40,7 @@ class Station:
             "outboxes": ["worker"],
             "evidence": {"url": "evidence"},
             "areas": areas,
+            **more,
         }
         (tmp_path / "ioc.yaml").write_text(yaml.safe_dump(config))
         log = (tmp_path / "log").open("w")
