@@ -16,14 +16,16 @@ from starlette.responses import RedirectResponse, Response
 from pipeline.ioc.api.security import COOKIE
 from pipeline.ioc.console.texts import Texts
 from pipeline.ioc.desk import NotFoundError
-from pipeline.ioc.people import Person, may
-from pipeline.ioc.review import REASONS, ReviewError
+from pipeline.ioc.ingest.letters import RetryError
+from pipeline.ioc.people import AccountError, Person, permitted
+from pipeline.ioc.review import REASONS, AlreadyDecidedError, ClaimedError, ReviewError, SameOfficerError
 from pipeline.ioc.review.decide import Verdict
 from pipeline.ioc.services import Services
 
 HERE = Path(__file__).parent
 VIETNAM = timezone(timedelta(hours=7))
 STATE_COLORS = {"confirmed": "good", "rejected": "bad", "second_look": "warn", "confirmed_once": "warn"}
+KINDS = {ClaimedError: "claimed", AlreadyDecidedError: "decided", SameOfficerError: "same"}
 CSS, SCRIPT = (HERE / "style.css").read_text("utf-8"), (HERE / "console.js").read_text("utf-8")
 
 
@@ -57,15 +59,39 @@ class Visit:
         try:
             return await run.io_bound(call, self.person, *values, **named)
         except ReviewError as error:
-            ui.notify(str(error), type="warning", position="top", timeout=6000)
+            kind = "refused." + KINDS.get(type(error), "other")
+            told = self.texts(kind) + (f": {error.who}" if error.who else "")
+            ui.notify(told, type="warning", position="top", timeout=6000)
         except NotFoundError:
             ui.notify(self.texts("not_yours"), type="negative", position="top")
         return None
+
+    async def act(self, call: Callable[..., Any], *values: Any, **named: Any) -> bool:
+        """Call what changes accounts and the like, off the event loop; False after telling why not."""
+        if not self.still_here():
+            return False
+        try:
+            await run.io_bound(call, *values, **named)
+        except AccountError as error:
+            ui.notify(self.texts(f"account_error.{error.code}"), type="warning", position="top", timeout=6000)
+        except RetryError as error:
+            ui.notify(f"{self.texts('still_dead')}: {error}", type="warning", position="top", timeout=6000)
+        except KeyError:
+            ui.notify(self.texts("not_yours"), type="negative", position="top")
+        else:
+            return True
+        return False
+
+    def may(self, needs: tuple[str, str]) -> bool:
+        """Whether the person may call this route of the API."""
+        return permitted(self.person.role, self.person.areas, self.the.areas.root, *needs)
 
 
 PAGES: tuple[tuple[str, str, tuple[str, str]], ...] = (
     ("queue", "/", ("GET", "/api/v1/cases")),
     ("all_cases", "/?state=all", ("GET", "/api/v1/cases")),
+    ("wall", "/wall", ("GET", "/api/v1/wall")),
+    ("cameras", "/cameras", ("GET", "/api/v1/cameras")),
     ("accounts", "/accounts", ("GET", "/api/v1/users")),
     ("dead_letters", "/dead-letters", ("GET", "/api/v1/dead-letters")),
     ("audit_log", "/audit", ("GET", "/api/v1/audit")),
@@ -73,9 +99,9 @@ PAGES: tuple[tuple[str, str, tuple[str, str]], ...] = (
 """Of the bar: text, address, and the route whose permission the page needs."""
 
 
-def home(person: Person) -> str:
+def home(here: Visit) -> str:
     """The first page that the person may see."""
-    return next((at for _, at, needs in PAGES if may(person.role, *needs)), "/me")
+    return next((at for _, at, needs in PAGES if here.may(needs)), "/me")
 
 
 def visit(the: Services, needs: tuple[str, str]) -> Visit | Response:
@@ -87,9 +113,8 @@ def visit(the: Services, needs: tuple[str, str]) -> Visit | Response:
         return RedirectResponse("/login", 303)
     if person.must_change:
         return RedirectResponse("/password", 303)
-    if not may(person.role, *needs):
-        return RedirectResponse(home(person), 303)
-    return Visit(the, token, person, Texts(person.language))
+    here = Visit(the, token, person, Texts(person.language))
+    return here if here.may(needs) else RedirectResponse(home(here), 303)
 
 
 def frame(here: Visit, on: str) -> ui.label:
@@ -115,7 +140,7 @@ def frame(here: Visit, on: str) -> ui.label:
         ui.label(texts("app")).classes("name")
         with ui.element("nav"):
             for page, address, needs in PAGES:
-                if may(here.person.role, *needs):
+                if here.may(needs):
                     ui.link(texts(page), address).classes("on" if on == page else "")
         waiting = ui.label("").classes("pill").mark("waiting")
         ui.element("div").classes("grow")

@@ -92,7 +92,7 @@ def login_router(services: Services) -> APIRouter:
         try:
             services.accounts.change_password(person, old, new)
         except AccountError as error:
-            return _password_page(person.language, str(error), 422)
+            return _password_page(person.language, error.code, 422)
         return RedirectResponse("/login", 303)
 
     return router
@@ -116,7 +116,7 @@ def _password_page(language: str, problem: str, status: int = 200) -> Response:
     fields = FIELD.format(
         name="old", label=texts("old_password"), kind="password", hint="current-password", focus=" autofocus"
     ) + FIELD.format(name="new", label=texts("new_password"), kind="password", hint="new-password", focus="")
-    told = f"{texts('password_refused')}: {problem}" if problem else ""
+    told = texts(f"account_error.{problem}") if problem else ""
     return _page(texts, "/password", texts("choose_password"), fields, told, texts("save"), status)
 
 

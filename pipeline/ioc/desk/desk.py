@@ -319,9 +319,10 @@ class Desk:
                 .order_by(Decision.at_ms.desc(), Decision.id.desc())
             ).scalar()
             who = f" by {last}" if last else ""
-            raise AlreadyDecidedError(f"the case is {case.state}{who}")
+            raise AlreadyDecidedError(f"the case is {case.state}{who}", last or "")
         holder = session.get(User, case.claimed_by) if case.claimed_by is not None else None
-        raise ClaimedError(f"{holder.shown_name if holder else 'another officer'} has taken the case up")
+        name = holder.shown_name if holder is not None else ""
+        raise ClaimedError(f"{name or 'another officer'} has taken the case up", name)
 
 
 def _is_id(text: str) -> bool:

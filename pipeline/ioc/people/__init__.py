@@ -7,7 +7,7 @@ from pipeline.ioc.people.accounts import (
     LoginFailedError,
     TooManyLoginsError,
 )
-from pipeline.ioc.people.permissions import PERMISSIONS, UNDIVIDED, Role, may
+from pipeline.ioc.people.permissions import PERMISSIONS, UNDIVIDED, Role, may, permitted
 from pipeline.ioc.people.sessions import Person
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "Role",
     "TooManyLoginsError",
     "may",
+    "permitted",
 ]

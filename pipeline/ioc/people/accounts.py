@@ -26,7 +26,11 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 class AccountError(Exception):
-    """An account cannot be made or changed so; the message says why."""
+    """An account cannot be made or changed so; the message says why, the code names it for translation."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class LoginFailedError(Exception):
@@ -97,9 +101,9 @@ class Accounts:
         `scope`: areas of whoever makes it, beyond which nobody gives rights; None: all.
         """
         if not _NAME.fullmatch(name):
-            raise AccountError("a name has letters a-z, digits and . _ -")
+            raise AccountError("a name has letters a-z, digits and . _ -", "name")
         if not 1 <= len(shown_name.strip()) <= 100 or not shown_name.isprintable():
-            raise AccountError("a shown name has 1 to 100 characters")
+            raise AccountError("a shown name has 1 to 100 characters", "shown_name")
         self._check(role, areas, scope)
         _good(password, name)
         user = User(
@@ -121,7 +125,7 @@ class Accounts:
                 session.flush()
                 audit.append(session, by, "user.create", name, {"role": role, "areas": user.areas})
         except IntegrityError:
-            raise AccountError(f"there is a user {name} already") from None
+            raise AccountError(f"there is a user {name} already", "taken") from None
         return user.id
 
     def change(
@@ -146,7 +150,9 @@ class Accounts:
             ).all()
             user = self._account(session, user_id, scope)
             if user.subject is not None and (role or areas is not None or password is not None):
-                raise AccountError("role, areas and password of this account come from the login provider")
+                raise AccountError(
+                    "role, areas and password of this account come from the login provider", "oidc"
+                )
             self._check(role or user.role, user.areas if areas is None else areas, scope)
             if password is not None:
                 _good(password, user.name)
@@ -160,7 +166,7 @@ class Accounts:
                 if not disabled:
                     user.failures = user.locked_until_ms = 0
             if governed and not self._is_governed(admins):
-                raise AccountError("somebody must remain who is admin of everything")
+                raise AccountError("somebody must remain who is admin of everything", "last_admin")
             session.execute(delete(Session).where(Session.user_id == user_id))
             detail = {"role": user.role, "areas": list(user.areas), "disabled": user.disabled}
             audit.append(session, by, "user.change", user.name, {**detail, "password": password is not None})
@@ -244,13 +250,13 @@ class Accounts:
         A wrong present password counts as a failed login: who found an open console guesses no longer.
         """
         if not person.local:
-            raise AccountError("the password of this account is kept by the login provider")
+            raise AccountError("the password of this account is kept by the login provider", "oidc")
         _good(new, person.name)
         with self._database.read() as session:
             known = session.get_one(User, person.id).password_hash
         right = self._passwords.fits(known, old)
         if right and old == new:
-            raise AccountError("the new password is the old one")
+            raise AccountError("the new password is the old one", "password_same")
         hashed = self._passwords.hash(new) if right else ""
         with self._database.write() as session:
             user = session.get_one(User, person.id, with_for_update=True)
@@ -262,12 +268,12 @@ class Accounts:
             elif self._fail(session, user, clock.now_ms()):
                 session.execute(delete(Session).where(Session.user_id == person.id))
         if not right:
-            raise AccountError("the present password is another")
+            raise AccountError("the present password is another", "password_wrong")
 
     def prefer(self, person: Person, *, language: str | None = None, dark: bool | None = None) -> None:
         """Keep how somebody likes the console."""
         if language not in (None, "vi", "en"):
-            raise AccountError("languages are vi and en")
+            raise AccountError("languages are vi and en", "language")
         with self._database.write() as session:
             user = session.get_one(User, person.id)
             user.language = language or user.language
@@ -327,15 +333,15 @@ class Accounts:
 
     def _check(self, role: str, areas: Collection[str], scope: Collection[str] | None) -> None:
         if role not in ROLES:
-            raise AccountError(f"roles are {', '.join(ROLES)}")
+            raise AccountError(f"roles are {', '.join(ROLES)}", "role")
         if not areas:
-            raise AccountError("an account needs an area")
+            raise AccountError("an account needs an area", "area")
         if unknown := [area for area in areas if area not in self._areas.names]:
             raise AccountError(
-                f"there is no area {unknown[0][:100]!r}; there are {', '.join(self._areas.names)}"
+                f"there is no area {unknown[0][:100]!r}; there are {', '.join(self._areas.names)}", "area"
             )
         if scope is not None and not _covers(scope, areas):
-            raise AccountError("nobody gives rights to areas that are not theirs")
+            raise AccountError("nobody gives rights to areas that are not theirs", "scope")
 
 
 def _covers(scope: Collection[str], areas: Collection[str]) -> bool:
@@ -346,4 +352,4 @@ def _good(password: str, name: str) -> None:
     try:
         check_password(password, name)
     except PasswordError as error:
-        raise AccountError(str(error)) from None
+        raise AccountError(str(error), error.code) from None

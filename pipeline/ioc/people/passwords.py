@@ -20,7 +20,11 @@ _FEWEST_LEFT = 6
 
 
 class PasswordError(Exception):
-    """The password is not good enough; the message says why."""
+    """The password is not good enough; the message says why, the code names it for translation."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Passwords:
@@ -60,9 +64,9 @@ def check_password(password: str, name: str) -> None:
     everybody takes must still be something.
     """
     if not SHORTEST <= len(password) <= LONGEST:
-        raise PasswordError(f"a password has {SHORTEST} to {LONGEST} characters")
+        raise PasswordError(f"a password has {SHORTEST} to {LONGEST} characters", "password_length")
     if "\x00" in password or not password.isprintable():
-        raise PasswordError("a password has characters that can be seen")
+        raise PasswordError("a password has characters that can be seen", "password_length")
     rest = _COMMON.sub("", password.lower().replace(name, ""))
     if len(set(password)) < 5 or len(rest) < _FEWEST_LEFT:
-        raise PasswordError("this password is too easy to guess")
+        raise PasswordError("this password is too easy to guess", "password_easy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal, get_args
 
 Role = Literal["viewer", "reviewer", "supervisor", "operator", "admin"]
@@ -60,6 +61,11 @@ UNDIVIDED = frozenset(
     }
 )
 """What cannot be told apart by area: for accounts of the whole area alone."""
+
+
+def permitted(role: Role, areas: Collection[str], root: str, method: str, path: str) -> bool:
+    """Whether somebody of this role and these areas may call this route; `root`: path of the whole area."""
+    return may(role, method, path) and ((method, path) not in UNDIVIDED or root in areas)
 
 
 def may(role: Role, method: str, path: str) -> bool:

@@ -28,6 +28,11 @@ REASONS = (
 class ReviewError(Exception):
     """The family: this officer cannot decide this now; the message says why."""
 
+    def __init__(self, message: str, who: str = "") -> None:
+        super().__init__(message)
+        self.who = who
+        """Shown name of whoever was first."""
+
 
 class AlreadyDecidedError(ReviewError):
     """Another decision came first, or there is nothing to decide."""
