@@ -93,6 +93,7 @@ def test_make_smoke_finds_what_it_must(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["missing"] == []
+    assert report["console"]["kinds"] == report["kinds"], "the console shows every act"
     assert all(one["stored_after_s"] <= 62 for one in report["acts"])
     evidence = Path(report["evidence"])
     verified = subprocess.run([*NGATU, "verify", str(evidence)], capture_output=True, text=True, check=False)
