@@ -144,7 +144,7 @@ def test_pages_fit_the_screen(
         page.screenshot(path=tmp_path / f"{name}-{width}-{language}-{'dark' if dark else 'light'}.png")
         assert page.evaluate(OVERFLOWING) == []
         assert page.evaluate("document.body.classList.contains('body--dark')") == dark
-        assert ("Live" if language == "en" else "Trực tiếp") in page.inner_text("body")
+        assert ("Live wall" if language == "en" else "Màn hình giám sát") in page.inner_text(".bar")
     page.context.close()
 
 
