@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 CONFIG = Path("configs/demo/worker.yaml")
 SEED, DURATION_S, WIDTH_PX, RATE_HZ = 2, 60.0, 1280, 12.5
-"""Of the film: the first demo makes it in some three minutes on two idle cores. In this one of the development
-cities much happens where the cameras look."""
+"""Of the film: the first demo makes it in some three minutes on two idle cores. In this development city
+much happens where the cameras look."""
 FIRST_FRAME_S = 60.0
 """Patience with cameras that do not come."""
 MARK = ".ngatu-demo"
