@@ -19,10 +19,11 @@ def load_ioc(path: Path) -> IocConfig:
     config = validate(document, IocConfig, document.data)
     document.refuse()
     folder = path.resolve().parent
+    config = absolute(config, folder)
     evidence = config.evidence
     stores = {worker: _located(url, folder) for worker, url in evidence.workers.items()}
     here = evidence.model_copy(update={"url": _located(evidence.url, folder), "workers": stores})
-    config = absolute(config, folder).model_copy(update={"evidence": here})
+    config = config.model_copy(update={"evidence": here})
     map_lines(config.map)
     return config
 
