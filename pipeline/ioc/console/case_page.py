@@ -259,7 +259,7 @@ class CasePage:
 
     async def _key(self, event: KeyEventArguments) -> None:
         key = await pressed(event, self._reject)
-        if event.action.repeat:
+        if event.action.repeat or self._hold.is_open:
             return
         if key == "c":
             await self._decide("confirm")

@@ -64,6 +64,11 @@ class HoldPanel:
             with ui.element("div").classes("acts small"):
                 button(texts("hold_lift" if hold else "hold_set"), "H", self.open)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it asks now: keys are then not meant for the page."""
+        return bool(self._dialog.value)
+
     def open(self) -> None:
         """Ask for the reason."""
         view = self._view
