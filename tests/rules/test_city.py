@@ -56,5 +56,5 @@ def test_nobody_is_accused_who_did_nothing(scores: dict[str, Score]) -> None:
 def test_nearly_all_acts_in_view_are_found(scores: dict[str, Score]) -> None:
     assert len(scores) >= 8, "too few kinds of acts came about to say anything"
     true, found = (sum(getattr(one, key) for one in scores.values()) for key in ("true", "found"))
-    assert true >= 15
+    assert true >= 12
     assert found >= 0.9 * true, scores

@@ -82,7 +82,7 @@ def junction() -> Site:
 
 @pytest.fixture(scope="module")
 def signals(junction: Site) -> Signals:
-    return Signals(PHASES, junction.layout.heads, junction.groups, 3)
+    return Signals(PHASES, junction.layout.heads, junction.groups, 4)
 
 
 def when(signals: Signals, group: str, color: LampColor) -> float:
