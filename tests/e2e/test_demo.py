@@ -38,6 +38,9 @@ def config(tmp_path: Path) -> Path:
 @contextmanager
 def demo(config: Path, *arguments: str, cache: Path | None = None) -> Iterator[subprocess.Popen[str]]:
     """Runs in a session of its own, so that a signal to its group is a Ctrl-C in its terminal."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # So a shell starts what runs in its background, and children would be as deaf.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [*NGATU, "demo", str(config), "--no-status", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
