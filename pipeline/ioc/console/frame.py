@@ -92,16 +92,13 @@ PAGES: tuple[tuple[str, str, tuple[str, str]], ...] = (
     ("all_cases", "/?state=all", ("GET", "/api/v1/cases")),
     ("wall", "/wall", ("GET", "/api/v1/wall")),
     ("cameras", "/cameras", ("GET", "/api/v1/cameras")),
-    ("accounts", "/accounts", ("GET", "/api/v1/users")),
-    ("dead_letters", "/dead-letters", ("GET", "/api/v1/dead-letters")),
-    ("audit_log", "/audit", ("GET", "/api/v1/audit")),
 )
 """Of the bar: text, address, and the route whose permission the page needs."""
 
 
 def home(here: Visit) -> str:
     """The first page that the person may see."""
-    return next((at for _, at, needs in PAGES if here.may(needs)), "/me")
+    return next((at for _, at, needs in PAGES if here.may(needs)), "/password")
 
 
 def visit(the: Services, needs: tuple[str, str]) -> Visit | Response:
@@ -147,7 +144,10 @@ def frame(here: Visit, on: str) -> ui.label:
         _plain_button(texts("language"), speak)
         _plain_button(texts("theme"), turn)
         role = f"{here.person.shown_name} · {texts.named('role', here.person.role)}"
-        ui.link(role, "/me").classes("on" if on == "me" else "")
+        if here.person.local:
+            ui.link(role, "/password").props(f'title="{texts("choose_password")}"')
+        else:
+            ui.label(role)
         form = ui.element("form").props("method=post action=/logout").style("margin:0")
         with form, ui.element("button").props("type=submit"):
             ui.label(texts("log_out"))
