@@ -243,4 +243,5 @@ def test_nothing_stays_behind_after_many_failed_connections(outbox: Outbox) -> N
     for _ in range(10):
         with pytest.raises(SinkError):
             sink.open()
-    assert threading.active_count() == before
+    # Fewer: what another test left may end meanwhile.
+    assert threading.active_count() <= before
