@@ -69,5 +69,5 @@ def test_quick_yields_a_report(tmp_path: Path) -> None:
 
     folder = kept / take.name
     assert (folder / "film" / "south-main.mp4").is_file()
-    assert (folder / "events.jsonl").read_text()
+    assert (folder / "from-0" / "events.jsonl").read_text()
     assert len(list((folder / "look").glob("*.jpg"))) == len(listed)
