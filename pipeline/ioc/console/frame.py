@@ -16,8 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from pipeline.ioc.api.security import COOKIE
 from pipeline.ioc.console.texts import Texts
 from pipeline.ioc.desk import NotFoundError
-from pipeline.ioc.ingest.letters import RetryError
-from pipeline.ioc.people import AccountError, Person, permitted
+from pipeline.ioc.people import Person, permitted
 from pipeline.ioc.review import REASONS, AlreadyDecidedError, ClaimedError, ReviewError, SameOfficerError
 from pipeline.ioc.review.decide import Verdict
 from pipeline.ioc.services import Services
@@ -65,22 +64,6 @@ class Visit:
         except NotFoundError:
             ui.notify(self.texts("not_yours"), type="negative", position="top")
         return None
-
-    async def act(self, call: Callable[..., Any], *values: Any, **named: Any) -> bool:
-        """Call what changes accounts and the like, off the event loop; False after telling why not."""
-        if not self.still_here():
-            return False
-        try:
-            await run.io_bound(call, *values, **named)
-        except AccountError as error:
-            ui.notify(self.texts(f"account_error.{error.code}"), type="warning", position="top", timeout=6000)
-        except RetryError as error:
-            ui.notify(f"{self.texts('still_dead')}: {error}", type="warning", position="top", timeout=6000)
-        except KeyError:
-            ui.notify(self.texts("not_yours"), type="negative", position="top")
-        else:
-            return True
-        return False
 
     def may(self, needs: tuple[str, str]) -> bool:
         """Whether the person may call this route of the API."""

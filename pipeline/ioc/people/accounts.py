@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from argon2 import PasswordHasher
 from sqlalchemy import delete, select
@@ -106,18 +107,13 @@ class Accounts:
             raise AccountError("a shown name has 1 to 100 characters", "shown_name")
         self._check(role, areas, scope)
         _good(password, name)
-        user = User(
+        user = _fresh(
             name=name,
             shown_name=shown_name.strip(),
             role=role,
             areas=sorted(set(areas)),
             password_hash=self._passwords.hash(password),
             must_change=must_change,
-            language="vi",
-            dark=False,
-            disabled=False,
-            failures=0,
-            locked_until_ms=0,
         )
         try:
             with self._database.write() as session:
@@ -300,18 +296,13 @@ class Accounts:
         clean = re.sub(r"[^a-z0-9._-]+", "-", who.name.lower()).strip("-.")[:40] or "user"
         names = (f"{clean}@oidc", f"{clean}-{who.subject[:10]}@oidc")
         taken = set(session.scalars(select(User.name).where(User.name.in_(names))))
-        user = User(
+        user = _fresh(
             name=names[0] if names[0] not in taken else names[1],
             shown_name=who.shown_name,
             role=who.role,
             areas=areas,
             password_hash=NONE,
             must_change=False,
-            language="vi",
-            dark=False,
-            disabled=False,
-            failures=0,
-            locked_until_ms=0,
             subject=who.subject,
         )
         session.add(user)
@@ -342,6 +333,11 @@ class Accounts:
             )
         if scope is not None and not _covers(scope, areas):
             raise AccountError("nobody gives rights to areas that are not theirs", "scope")
+
+
+def _fresh(**given: Any) -> User:
+    """An account as each begins."""
+    return User(language="vi", dark=False, disabled=False, failures=0, locked_until_ms=0, **given)
 
 
 def _covers(scope: Collection[str], areas: Collection[str]) -> bool:
