@@ -44,7 +44,7 @@ def test_quick_training_makes_a_model_that_the_pipeline_loads(tmp_path: Path) ->
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -186,4 +187,10 @@ def test_stopped_while_it_runs_it_ends_clean_and_leaves_no_process(config: Path)
 
 
 def cameras_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    return [child for child in descendants(process) if "pipeline.cameras.child" in " ".join(child.cmdline())]
+    """Those that live: a child that has just ended, and waits for its parent, has no command line."""
+    found = []
+    for child in descendants(process):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "pipeline.cameras.child" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
