@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Request, Response
@@ -125,6 +126,18 @@ def change_password(body: PasswordChange, person: Asking, the: With) -> dict[str
     with _refusals():
         the.accounts.change_password(person, body.old, body.new)
     return {"ok": True}
+
+
+@router.get("/me/sessions")
+def my_sessions(request: Request, person: Asking, the: With) -> list[dict[str, Any]]:
+    """The caller's open sessions, the newest first."""
+    return [asdict(one) for one in the.accounts.sessions.of(person.id, request.cookies.get(COOKIE, ""))]
+
+
+@router.delete("/me/sessions")
+def end_my_others(request: Request, person: Asking, the: With) -> dict[str, int]:
+    """End all of the caller's sessions but this one."""
+    return {"ended": the.accounts.end_others(person, request.cookies.get(COOKIE, ""))}
 
 
 @router.get("/users")

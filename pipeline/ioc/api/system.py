@@ -12,11 +12,12 @@ from sqlalchemy import select
 from pipeline.ioc.api.access import Asking, With
 from pipeline.ioc.config.areas import within
 from pipeline.ioc.desk.log import LogFilter
-from pipeline.ioc.ingest.letters import RetryError
+from pipeline.ioc.ingest.letters import Retried, RetryError
 
 router = APIRouter(prefix="/api/v1", tags=["system"])
 
-Ms = Annotated[int, Query(ge=0, le=4_102_444_800_000)]
+LATEST_MS = 4_102_444_800_000
+Ms = Annotated[int, Query(ge=0, le=LATEST_MS)]
 Sought = Annotated[str, Query(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Before = Annotated[int | None, Query(ge=0, le=2**53)]
 
@@ -76,6 +77,12 @@ def dead_letters(the: With, before: Before = None) -> list[dict[str, Any]]:
     ]
 
 
+@router.post("/dead-letters/retry")
+def retry_some(the: With, person: Asking, before: Before = None) -> Retried:
+    """Take in what can be of the next 50 dead letters, newest first; go on with `next` until it is null."""
+    return the.letters.retry_some(person, before)
+
+
 @router.post("/dead-letters/{letter_id}/retry")
 def retry(letter_id: Annotated[int, Path(ge=1, le=2**53)], the: With, person: Asking) -> dict[str, str]:
     """Take a dead letter in again; 422 says why it is still no event."""
@@ -95,9 +102,11 @@ def audit(
     actor: Sought = "",
     action: Sought = "",
     subject: Sought = "",
+    from_ms: Ms = 0,
+    to_ms: Ms = LATEST_MS,
 ) -> list[dict[str, Any]]:
     """The audit log, newest first, 100 at a time; who has a part of the area sees what concerns that."""
-    wanted = LogFilter(actor, action, subject)
+    wanted = LogFilter(actor, action, subject, from_ms, to_ms)
     return [
         {
             "seq": x.seq,

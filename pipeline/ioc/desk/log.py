@@ -25,6 +25,9 @@ class LogFilter:
     """The action, or the word before its full stop: case, user, login."""
     subject: str = ""
     """Id of the case, or name of the account."""
+    from_ms: int = 0
+    to_ms: int | None = None
+    """Before this moment."""
 
 
 class AuditLog:
@@ -52,6 +55,10 @@ class AuditLog:
             query = query.where(or_(AuditEntry.action == wanted.action, inner))
         if wanted.subject:
             query = query.where(AuditEntry.subject == wanted.subject)
+        if wanted.from_ms:
+            query = query.where(AuditEntry.at_ms >= wanted.from_ms)
+        if wanted.to_ms is not None:
+            query = query.where(AuditEntry.at_ms < wanted.to_ms)
         if self._areas.root not in person.areas:
             seen = [path for path in self._areas.names if within(path, person.areas)]
             here = select(Case.id).where(Case.id == AuditEntry.subject, Case.area.in_(seen)).exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 from sqlalchemy import delete, func, select, update
 
@@ -18,6 +19,16 @@ PAGE = 50
 
 class RetryError(Exception):
     """It is still no event; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """What became of some letters."""
+
+    taken: int
+    refused: int
+    next: int | None
+    """Where to go on, as `before`; None when these were the last."""
 
 
 class DeadLetters:
@@ -40,6 +51,21 @@ class DeadLetters:
         with self._database.read() as session:
             some = select(DeadLetter.id).limit(1000).subquery()
             return session.scalar(select(func.count()).select_from(some)) or 0
+
+    def retry_some(self, person: Person, before: int | None = None, most: int = PAGE) -> Retried:
+        """Take in what can be of the next `most`, newest first; for all of them go on until `next` is None."""
+        letters = self.page(before, most)
+        taken = refused = 0
+        for letter in letters:
+            try:
+                self.retry(person, letter.id)
+            except RetryError:
+                refused += 1
+            except KeyError:
+                pass  # somebody else was quicker
+            else:
+                taken += 1
+        return Retried(taken, refused, letters[-1].id if len(letters) == most else None)
 
     def retry(self, person: Person, letter_id: int) -> str:
         """Take it in; returns the event's id, and the letter is gone. Raises KeyError, RetryError.

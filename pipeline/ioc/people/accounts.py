@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,13 @@ from sqlalchemy.orm import Session as Db
 from pipeline.ioc.config import AreaTree
 from pipeline.ioc.config.areas import within
 from pipeline.ioc.config.settings import SessionSettings
-from pipeline.ioc.people.passwords import NONE, PasswordError, Passwords, check_password
+from pipeline.ioc.people.passwords import (
+    NONE,
+    PasswordError,
+    Passwords,
+    check_password,
+    one_time_password,
+)
 from pipeline.ioc.people.permissions import ROLES, Role
 from pipeline.ioc.people.sessions import Person, Sessions
 from pipeline.ioc.people.throttle import Throttle
@@ -78,7 +83,7 @@ class Accounts:
         with self._database.read() as session:
             if session.scalar(select(User.id).limit(1)) is not None:
                 return None
-        password = secrets.token_urlsafe(15)
+        password = one_time_password()
         try:
             self.create("admin", "Administrator", "admin", [self._areas.root], password, by="ngatu")
         except AccountError:
@@ -171,11 +176,16 @@ class Accounts:
         """End an account's logins; returns how many. KeyError where there is none in the scope."""
         with self._database.write() as session:
             user = self._account(session, user_id, scope)
-            ended = session.execute(
-                delete(Session).where(Session.user_id == user_id).returning(Session.token_sha256)
-            ).all()
-            audit.append(session, by, "user.sessions_end", user.name, {"sessions": len(ended)})
-        return len(ended)
+            ended = self.sessions.end_all(session, user_id)
+            audit.append(session, by, "user.sessions_end", user.name, {"sessions": ended})
+        return ended
+
+    def end_others(self, person: Person, token: str) -> int:
+        """End all logins of one's own but this one; returns how many."""
+        with self._database.write() as session:
+            ended = self.sessions.end_all(session, person.id, keep=token)
+            audit.append(session, person.name, "user.sessions_end", person.name, {"sessions": ended})
+        return ended
 
     def log_in(self, name: str, password: str, address: str = "") -> str:
         """A new session's token. Raises LoginFailedError, after the same time whatever is wrong."""

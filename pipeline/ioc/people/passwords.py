@@ -17,6 +17,8 @@ _COMMON = re.compile(
     r"|tayninh|canhsat|giaothong|congan|csgt|0?123456789?0?|12345678|1234|abcdef|abc123|(.)\1\1+"
 )
 _FEWEST_LEFT = 6
+_CLEAR = "abcdefghjkmnpqrstuvwxyz23456789"
+"""What is not taken for something else when it is read out or written down."""
 
 
 class PasswordError(Exception):
@@ -55,6 +57,18 @@ class Passwords:
     def is_old(self, known: str) -> bool:
         """Whether it was hashed with parameters of the past."""
         return self._hasher.check_needs_rehash(known)
+
+
+def one_time_password() -> str:
+    """One that is told to somebody, who must choose another: 20 letters (99 bits) in groups."""
+    while True:
+        groups = ("".join(secrets.choice(_CLEAR) for _ in range(5)) for _ in range(4))
+        password = "-".join(groups)
+        try:
+            check_password(password, "")
+        except PasswordError:
+            continue  # by chance it holds what everybody takes
+        return password
 
 
 def check_password(password: str, name: str) -> None:

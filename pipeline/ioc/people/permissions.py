@@ -20,6 +20,8 @@ PERMISSIONS: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/api/v1/me"): _ALL,
     ("PATCH", "/api/v1/me"): _ALL,
     ("POST", "/api/v1/me/password"): _ALL,
+    ("GET", "/api/v1/me/sessions"): _ALL,
+    ("DELETE", "/api/v1/me/sessions"): _ALL,
     ("GET", "/api/v1/cases"): _WATCH,
     ("GET", "/api/v1/cases/{case_id}"): _WATCH,
     ("GET", "/api/v1/cases/{case_id}/files/{file}"): _WATCH,
@@ -44,6 +46,7 @@ PERMISSIONS: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/api/v1/citizens/cases"): None,
     ("GET", "/api/v1/sources"): frozenset({"operator", "admin"}),
     ("GET", "/api/v1/dead-letters"): frozenset({"operator", "admin"}),
+    ("POST", "/api/v1/dead-letters/retry"): frozenset({"operator", "admin"}),
     ("POST", "/api/v1/dead-letters/{letter_id}/retry"): frozenset({"operator", "admin"}),
     ("GET", "/api/v1/audit"): frozenset({"supervisor", "admin"}),
     ("GET", "/api/v1/audit/chain"): frozenset({"supervisor", "admin"}),
@@ -56,6 +59,7 @@ PERMISSIONS: dict[tuple[str, str], frozenset[Role] | None] = {
 UNDIVIDED = frozenset(
     {
         ("GET", "/api/v1/dead-letters"),
+        ("POST", "/api/v1/dead-letters/retry"),
         ("POST", "/api/v1/dead-letters/{letter_id}/retry"),
         ("GET", "/api/v1/audit/chain"),
     }

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from typing import cast
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session as Db
 
 from pipeline.ioc.config.settings import SessionSettings
@@ -46,6 +46,16 @@ class Logins:
     count: int
     seen_ms: int
     """When one of them was last used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One open session, to show to whom it belongs."""
+
+    created_ms: int
+    seen_ms: int
+    here: bool
+    """Is the one that asks."""
 
 
 class Sessions:
@@ -108,19 +118,30 @@ class Sessions:
         with self._database.write() as session:
             session.execute(delete(Session).where(Session.token_sha256 == _hash(token)))
 
+    def end_all(self, session: Db, user_id: int, keep: str = "") -> int:
+        """End an account's sessions, here and now, but the one of the token `keep`; returns how many."""
+        mine = delete(Session).where(Session.user_id == user_id, Session.token_sha256 != _hash(keep))
+        return len(session.execute(mine.returning(Session.token_sha256)).all())
+
+    def of(self, user_id: int, token: str) -> list[Login]:
+        """An account's open sessions, the newest first; `token` is of the one that asks."""
+        query = select(Session).where(Session.user_id == user_id, *self._alive(clock.now_ms()))
+        with self._database.read() as session:
+            found = session.scalars(query.order_by(Session.created_ms.desc())).all()
+        return [Login(x.created_ms, x.seen_ms, x.token_sha256 == _hash(token)) for x in found]
+
     def open_ones(self) -> dict[int, Logins]:
         """Open sessions by account; those that ended by time do not count."""
-        now_ms = clock.now_ms()
         query = (
             select(Session.user_id, func.count(), func.max(Session.seen_ms))
-            .where(
-                Session.seen_ms >= now_ms - self._idle_ms,
-                Session.created_ms >= now_ms - self._max_ms,
-            )
+            .where(*self._alive(clock.now_ms()))
             .group_by(Session.user_id)
         )
         with self._database.read() as session:
             return {user: Logins(count, seen_ms) for user, count, seen_ms in session.execute(query)}
+
+    def _alive(self, now_ms: int) -> tuple[ColumnElement[bool], ...]:
+        return Session.seen_ms >= now_ms - self._idle_ms, Session.created_ms >= now_ms - self._max_ms
 
 
 def _hash(token: str) -> str:

@@ -296,6 +296,7 @@ class AuditEntry(Base):
     __table_args__ = (
         Index("audit_by_actor", "actor", "seq"),
         Index("audit_by_subject", "subject", "seq"),
+        Index("audit_by_time", "at_ms"),
     )
 
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
