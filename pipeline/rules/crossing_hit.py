@@ -79,6 +79,7 @@ def crossing_hit(
             "lamp_color": lamp.color.value,
             "lamp_color_before": moment.lamps.color(lamp.lamp_id, passage.before.time_s).value,
             "lamp_color_after": moment.lamps.color(lamp.lamp_id, after.time_s).value,
+            "lamp_shown": _shown(moment, passage),
             "red_since_s": round(lamp.since_s, 3),
             "red_age_s": round(red_age_s, 3),
             "crossed_s": round(passage.crossed_s, 3),
@@ -94,3 +95,12 @@ def crossing_hit(
             if head.id in passage.lamps
         },
     )
+
+
+def _shown(moment: Moment, passage: Passage) -> dict[str, list[list[Any]]]:
+    """What each lamp of the stop line showed over the last seconds, as [from, until, colour] in epoch s."""
+    lamps = {m.lamp for m in passage.line.movements.values() if m.lamp is not None}
+    return {
+        lamp: [[round(a, 3), round(b, 3), color.value] for a, b, color in moment.lamps.runs(lamp)]
+        for lamp in sorted(lamps)
+    }

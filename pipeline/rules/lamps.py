@@ -38,6 +38,22 @@ class LampHistory:
             return None
         return last
 
+    def runs(self, lamp_id: str) -> list[tuple[float, float, LampColor]]:
+        """What the lamp showed over all that is remembered: (from, until, colour), oldest first.
+
+        Times are capture times in epoch seconds; a run lasts until the next one was first seen.
+        """
+        runs: list[tuple[float, float, LampColor]] = []
+        for seen_s, signals in self._seen:
+            state = signals.get(lamp_id)
+            color = state.color if state is not None else LampColor.UNKNOWN
+            if runs:
+                start_s, _, shown = runs[-1]
+                runs[-1] = (start_s, seen_s, shown)
+            if not runs or runs[-1][2] is not color:
+                runs.append((seen_s, seen_s, color))
+        return runs
+
     def color(self, lamp_id: str, time_s: float) -> LampColor:
         """What the lamp showed at the last observation up to a moment."""
         for seen_s, signals in reversed(self._seen):

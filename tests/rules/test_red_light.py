@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -31,6 +32,18 @@ def test_a_vehicle_that_runs_the_red_light_is_one_hit(rate_hz: float) -> None:
     assert hit.lamps["ball"][1] is LampColor.RED
     assert 0.5 < hit.confidence <= 1
     json.dumps(dict(hit.facts))
+
+
+def test_a_hit_tells_what_the_lamps_showed_until_it_was_made() -> None:
+    program = shows((-9.0, LampColor.GREEN), (0.4, LampColor.YELLOW), (1.9, LampColor.RED))
+    (hit,) = judge(junction(), observe([Driver(RUN)], program, rate_hz=25.0))
+    (runs,) = hit.facts["lamp_shown"].values()
+    assert [color for _, _, color in runs] == ["green", "yellow", "red"]
+    # Without gaps, each change at the first picture that showed it.
+    assert all(before[1] == after[0] for before, after in pairwise(runs))
+    assert runs[1][0] - START_S == pytest.approx(0.4, abs=0.05)
+    assert runs[2][0] - START_S == pytest.approx(1.9, abs=0.05)
+    assert runs[0][0] < hit.before.time_s < hit.at.time_s < hit.after.time_s <= runs[2][1]
 
 
 def test_a_hit_does_not_wait_for_the_track_to_end() -> None:

@@ -53,7 +53,7 @@ class DeadLetters:
             return session.scalar(select(func.count()).select_from(some)) or 0
 
     def retry_some(self, person: Person, before: int | None = None, most: int = PAGE) -> Retried:
-        """Take in what can be of the next `most`, newest first; for all of them go on until `next` is None."""
+        """Take in what can be of the next `most`, newest first; for all, go on until `next` is None."""
         letters = self.page(before, most)
         taken = refused = 0
         for letter in letters:
