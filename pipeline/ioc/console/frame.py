@@ -16,7 +16,8 @@ from starlette.responses import RedirectResponse, Response
 from pipeline.ioc.api.security import COOKIE
 from pipeline.ioc.console.texts import Texts
 from pipeline.ioc.desk import NotFoundError
-from pipeline.ioc.people import Person, permitted
+from pipeline.ioc.ingest.letters import RetryError
+from pipeline.ioc.people import AccountError, Person, permitted
 from pipeline.ioc.review import REASONS, AlreadyDecidedError, ClaimedError, ReviewError, SameOfficerError
 from pipeline.ioc.review.decide import Verdict
 from pipeline.ioc.services import Services
@@ -65,6 +66,25 @@ class Visit:
             ui.notify(self.texts("not_yours"), type="negative", position="top")
         return None
 
+    async def act(self, call: Callable[..., Any], *values: Any, **named: Any) -> Any:
+        """Call what changes accounts and the like, off the event loop; None after telling why not.
+
+        What it returns, or True where it returns nothing.
+        """
+        if not self.still_here():
+            return None
+        try:
+            value = await run.io_bound(call, *values, **named)
+        except AccountError as error:
+            ui.notify(self.texts(f"account_error.{error.code}"), type="warning", position="top", timeout=6000)
+        except RetryError as error:
+            ui.notify(f"{self.texts('still_dead')}: {error}", type="warning", position="top", timeout=6000)
+        except KeyError:
+            ui.notify(self.texts("not_yours"), type="negative", position="top")
+        else:
+            return True if value is None else value
+        return None
+
     def may(self, needs: tuple[str, str]) -> bool:
         """Whether the person may call this route of the API."""
         return permitted(self.person.role, self.person.areas, self.the.areas.root, *needs)
@@ -75,6 +95,9 @@ PAGES: tuple[tuple[str, str, tuple[str, str]], ...] = (
     ("all_cases", "/?state=all", ("GET", "/api/v1/cases")),
     ("wall", "/wall", ("GET", "/api/v1/wall")),
     ("cameras", "/cameras", ("GET", "/api/v1/cameras")),
+    ("accounts", "/accounts", ("GET", "/api/v1/users")),
+    ("audit_log", "/audit", ("GET", "/api/v1/audit")),
+    ("dead_letters", "/dead-letters", ("GET", "/api/v1/dead-letters")),
 )
 """Of the bar: text, address, and the route whose permission the page needs."""
 
@@ -127,10 +150,8 @@ def frame(here: Visit, on: str) -> ui.label:
         _plain_button(texts("language"), speak)
         _plain_button(texts("theme"), turn)
         role = f"{here.person.shown_name} · {texts.named('role', here.person.role)}"
-        if here.person.local:
-            ui.link(role, "/password").props(f'title="{texts("choose_password")}"')
-        else:
-            ui.label(role)
+        me = ui.link(role, "/account").classes("on" if on == "my_account" else "")
+        me.props(f'title="{texts("my_account")}"')
         form = ui.element("form").props("method=post action=/logout").style("margin:0")
         with form, ui.element("button").props("type=submit"):
             ui.label(texts("log_out"))
@@ -142,15 +163,19 @@ def _plain_button(text: str, act: Callable[[], None]) -> None:
         ui.label(text)
 
 
-def button(text: str, key: str, act: Callable[[], Any], kind: str = "", *, enabled: bool = True) -> None:
-    """A button that shows its key."""
+def button(
+    text: str, key: str, act: Callable[[], Any], kind: str = "", *, enabled: bool = True
+) -> ui.element:
+    """A button that shows its key, where it has one."""
     made = ui.element("button").classes(f"act {kind}").props("type=button").on("click", lambda: act())
     with made, ui.element("span"):
         ui.label(text).style("display:inline")
-        with ui.element("kbd"):
-            ui.label(key).style("display:inline")
+        if key:
+            with ui.element("kbd"):
+                ui.label(key).style("display:inline")
     if not enabled:
         made.props("disabled")
+    return made
 
 
 class RejectDialog:

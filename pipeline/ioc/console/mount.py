@@ -8,8 +8,12 @@ from nicegui import ui
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import PlainTextResponse, Response
 
+from pipeline.ioc.console.accounts_page import accounts_page
+from pipeline.ioc.console.audit_page import audit_page
 from pipeline.ioc.console.case_page import case_page
+from pipeline.ioc.console.letters_page import letters_page
 from pipeline.ioc.console.login import login_router
+from pipeline.ioc.console.me_page import me_page
 from pipeline.ioc.console.oidc import oidc_router
 from pipeline.ioc.console.queue_page import queue_page
 from pipeline.ioc.console.watch_pages import watch_pages
@@ -25,6 +29,10 @@ def mount_console(app: FastAPI, services: Services) -> None:
     queue_page(services)
     case_page(services)
     watch_pages(services)
+    accounts_page(services)
+    audit_page(services)
+    letters_page(services)
+    me_page(services)
 
     @pages.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:

@@ -9,7 +9,7 @@ from sqlalchemy import or_, select
 from pipeline.ioc.config import AreaTree
 from pipeline.ioc.config.areas import within
 from pipeline.ioc.people import Person
-from pipeline.ioc.store import Database, audit
+from pipeline.ioc.store import Database, audit, clock
 from pipeline.ioc.store.models import AuditEntry, Case
 
 PAGE = 100
@@ -36,6 +36,8 @@ class AuditLog:
     def __init__(self, database: Database, areas: AreaTree) -> None:
         self._database = database
         self._areas = areas
+        self.checked: tuple[audit.AuditResult, int] | None = None
+        """What `check` found last, and when (epoch ms)."""
 
     def entries(
         self, person: Person, wanted: LogFilter, before: int | None = None, most: int = PAGE
@@ -70,3 +72,8 @@ class AuditLog:
         """Walk the whole chain."""
         with self._database.read() as session:
             return audit.verify(session)
+
+    def check(self) -> tuple[audit.AuditResult, int]:
+        """Walk the whole chain, and keep what was found for pages to show."""
+        self.checked = (self.verify(), clock.now_ms())
+        return self.checked

@@ -7,11 +7,13 @@ from pipeline.ioc.people.accounts import (
     LoginFailedError,
     TooManyLoginsError,
 )
-from pipeline.ioc.people.permissions import PERMISSIONS, UNDIVIDED, Role, may, permitted
+from pipeline.ioc.people.passwords import one_time_password
+from pipeline.ioc.people.permissions import PERMISSIONS, ROLES, UNDIVIDED, Role, may, permitted
 from pipeline.ioc.people.sessions import Person
 
 __all__ = [
     "PERMISSIONS",
+    "ROLES",
     "UNDIVIDED",
     "AccountError",
     "Accounts",
@@ -21,5 +23,6 @@ __all__ = [
     "Role",
     "TooManyLoginsError",
     "may",
+    "one_time_password",
     "permitted",
 ]
