@@ -77,7 +77,12 @@ def pictures(files: CameraFilm) -> Iterator[tuple[Picture, Picture]]:
 
 def observe(detector: Detector, files: CameraFilm, look: str) -> Iterator[Observation]:
     """What perception makes of a camera's film."""
-    perception = CameraPerception(files.camera_id, rate_hz=RATE_HZ, confidence=detector.settings.confidence)
+    perception = CameraPerception(
+        files.camera_id,
+        rate_hz=RATE_HZ,
+        confidence=detector.settings.confidence,
+        riders_in_box=detector.riders_in_box,
+    )
     for number, (sub, main) in enumerate(pictures(files)):
         time_ = FrameTime(START_S + number / RATE_HZ, "rtcp")
         found = detector.detect([sub])[0]

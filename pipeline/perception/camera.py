@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import supervision as sv
 
+from pipeline.perception.classes import PERSON
 from pipeline.perception.closer import look_closer
 from pipeline.perception.detector import Detector
 from pipeline.perception.riders import told, with_heads
@@ -36,12 +37,18 @@ class CameraPerception:
         confidence: float = 0.3,
         algorithm: Algorithm | None = None,
         closer: Detector | None = None,
+        riders_in_box: bool = False,
     ) -> None:
         """`ignore`: polygons in 0..1; who stands in one is not followed. `confidence`: the detector's own.
-        `closer` looks at motorbikes again, see `closer`; None: their heads are those of the detections."""
+        `closer` looks at motorbikes again, see `closer`; None: their heads are those of the detections.
+        `riders_in_box`: the detector's own, see there; then persons and vehicles are followed apart, so that
+        a passer-by never becomes the motorbike that is parked there."""
         self.camera_id = camera_id
         self._ignore = [np.array(polygon, np.float32) for polygon in ignore]
-        self._tracker = Tracker(algorithm or bot_sort(rate_hz, confidence))
+        # Where a rider is a person in one picture and a motorbike in the next, one tracker must follow both.
+        families = 2 if riders_in_box else 1
+        self._riders_in_box = riders_in_box
+        self._trackers = [Tracker(algorithm or bot_sort(rate_hz, confidence)) for _ in range(families)]
         self._signals = SignalReader(lamps)
         self._tracks: dict[int, Track] = {}
         self._connection: int | None = None
@@ -54,13 +61,14 @@ class CameraPerception:
         """
         if frame.connection != self._connection:
             self._connection = frame.connection
-            self._tracker.reset()
+            for tracker in self._trackers:
+                tracker.reset()
             self._tracks.clear()
             self._signals.reset()
         size = (frame.picture.shape[1], frame.picture.shape[0])
         time_s = frame.time.captured_at_s
         users = self._outside_ignored(with_heads(fuse(detections), detections), size)
-        users = self._tracker.update(users, time_s)
+        users = self._identified(users, time_s)
         if self._closer is not None:
             users = look_closer(self._closer, frame.picture, users)
         road_users = self._follow(users, time_s, size)
@@ -73,13 +81,30 @@ class CameraPerception:
             connection=frame.connection,
         )
 
+    def _identified(self, users: sv.Detections, time_s: float) -> sv.Detections:
+        """Those that have an identity by now."""
+        if not self._riders_in_box:
+            return self._trackers[0].update(users, time_s)
+        is_person = np.asarray(users.class_id) == PERSON
+        known = [
+            tracker.update(users.select(of_family), time_s)
+            for tracker, of_family in zip(self._trackers, (is_person, ~is_person), strict=True)
+        ]
+        for number, family in enumerate(known):
+            family.tracker_id = np.asarray(family.tracker_id, np.intp) * len(known) + number
+        return (
+            sv.Detections.merge([family for family in known if len(family)])
+            if any(map(len, known))
+            else known[0]
+        )
+
     def _follow(self, users: sv.Detections, time_s: float, size: tuple[int, int]) -> tuple[RoadUser, ...]:
         """Add this moment to the tracks that are seen, drop those that are gone."""
         seen: list[RoadUser] = []
         for row in range(len(users)):
             data: dict[str, Any] = users.data
             track_id = int(np.asarray(users.tracker_id)[row])
-            track = self._tracks.setdefault(track_id, Track(track_id))
+            track = self._tracks.setdefault(track_id, Track(track_id, self._riders_in_box))
             riders = data["riders"][row]
             track.add(
                 time_s,

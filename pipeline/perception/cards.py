@@ -61,6 +61,9 @@ class ModelCard(Settings):
     layout: Annotated[str, Field(max_length=32)] | None = None
     names: ClassNames | None = None
     """Class names in the model's order; the word `coco` stands for its 80."""
+    riders: Literal["persons", "in-box"] = "persons"
+    """Whether it sees who rides a two-wheeler as a person of its own, as models of COCO do, or as part of the
+    two-wheeler: then a person never is a rider, and never becomes one."""
     input: InputCard = InputCard()
     download: UrlSource | None = None
     export: UltralyticsSource | None = None

@@ -17,8 +17,16 @@ PARTS: tuple[str, ...] = ("license_plate", "helmet", "head")
 
 KIND_ID: dict[RoadUserKind, int] = {kind: index for index, kind in enumerate(KINDS)}
 
-PERSON, BICYCLE, MOTORBIKE = (
-    KIND_ID[kind] for kind in (RoadUserKind.PERSON, RoadUserKind.BICYCLE, RoadUserKind.MOTORBIKE)
+PERSON, BICYCLE, MOTORBIKE, CAR, BUS, TRUCK = (
+    KIND_ID[kind]
+    for kind in (
+        RoadUserKind.PERSON,
+        RoadUserKind.BICYCLE,
+        RoadUserKind.MOTORBIKE,
+        RoadUserKind.CAR,
+        RoadUserKind.BUS,
+        RoadUserKind.TRUCK,
+    )
 )
 
 _ALIASES: dict[str, tuple[str, ...]] = {

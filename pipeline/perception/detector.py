@@ -59,6 +59,11 @@ class Detector:
         return frozenset(known[index] for index in self._project_ids if index >= 0)
 
     @property
+    def riders_in_box(self) -> bool:
+        """Whether a rider is part of the two-wheeler's box, and never a person."""
+        return self.model.riders_in_box
+
+    @property
     def input_size(self) -> tuple[int, int]:
         """Width and height of the model's input in pixels."""
         return self.model.size

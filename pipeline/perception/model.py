@@ -42,6 +42,8 @@ class Model:
     layout: Layout
     names: tuple[str, ...]
     """The model's own class names, in its order."""
+    riders_in_box: bool
+    """Whether it sees a rider as part of the two-wheeler, never as a person: see ModelCard.riders."""
     size: Size
     """Width and height of its input."""
     form: InputFormat
@@ -78,6 +80,7 @@ def load_model(settings: ModelSettings, threads_per_run: int = 1) -> Model:
         provider=provider,
         layout=layout,
         names=names,
+        riders_in_box=card.riders == "in-box",
         size=size,
         form=_form(layout, card.input),
         batch=batch,

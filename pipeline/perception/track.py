@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.perception.classes import BICYCLE, KINDS, MOTORBIKE, PERSON
+from pipeline.perception.classes import BICYCLE, BUS, CAR, KINDS, MOTORBIKE, PERSON, TRUCK
 from pipeline.types import Box, Head, RoadUser, RoadUserKind, TrackPoint, on_grid
 
 _KEEP_S = 20.0
@@ -34,8 +34,10 @@ _NEWEST_WEIGHT = 0.3
 class Track:
     """One road user; `add` once for each moment it is seen."""
 
-    def __init__(self, track_id: int) -> None:
+    def __init__(self, track_id: int, riders_in_box: bool = False) -> None:
+        """`riders_in_box`: its detector sees a rider as part of the machine, so a person stays one."""
         self.track_id = track_id
+        self._riders_in_box = riders_in_box
         self.points: deque[TrackPoint] = deque()
         self._votes = np.zeros(len(KINDS))
         self._recent: deque[tuple[float, float, float, float, float]] = deque()
@@ -65,7 +67,7 @@ class Track:
             time_s = self.seen_s
             self.points.pop()
         whole = self._whole(box.astype(np.float64), riders, seat, votes)
-        self._votes += votes
+        self._votes += _one_vehicle(votes)
         self._note_speed(time_s, whole)
         width, height = size
         scale = np.array((width, height, width, height))
@@ -87,11 +89,12 @@ class Track:
         body = two_wheelers + votes[PERSON]
         best = int(votes.argmax())
         if best in (PERSON, BICYCLE, MOTORBIKE) or body > votes.max():
-            if two_wheelers >= _TWO_WHEELER_SHARE * body:
+            share = 0.5 if self._riders_in_box else _TWO_WHEELER_SHARE
+            if two_wheelers >= share * body:
                 machine = BICYCLE if votes[BICYCLE] > votes[MOTORBIKE] else MOTORBIKE
                 # Whoever sits on it spoke for `person`; that is no vote against the machine.
                 return KINDS[machine], float((votes[machine] + votes[PERSON]) / total)
-            if self._was_fast:
+            if self._was_fast and not self._riders_in_box:
                 return RoadUserKind.MOTORBIKE, _PROBABLE
             return RoadUserKind.PERSON, float(votes[PERSON] / total)
         return KINDS[best], float(votes[best] / total)
@@ -148,3 +151,14 @@ class Track:
         height = median(each[4] for each in self._recent)
         if moved > _VEHICLE_SPEED * span_s * max(height, 1.0):
             self._was_fast = True
+
+
+def _one_vehicle(votes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The votes of one sighting, of car, bus and truck the surest alone: a detector that gives one truck a
+    car's box as well has not seen a car."""
+    fleet = [CAR, BUS, TRUCK]
+    single = votes.copy()
+    single[fleet] = 0
+    best = fleet[int(votes[fleet].argmax())]
+    single[best] = votes[best]
+    return single

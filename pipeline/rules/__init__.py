@@ -30,6 +30,7 @@ from pipeline.rules.solid_line import SolidLineRule
 from pipeline.rules.speeding import Speeding
 from pipeline.rules.stalled import Stalled
 from pipeline.rules.stop_line import StopLineRule
+from pipeline.rules.told import Told
 from pipeline.rules.too_many_riders import TooManyRiders
 from pipeline.rules.traffic import Traffic
 from pipeline.rules.u_turn import UTurn
@@ -71,17 +72,21 @@ class RuleError(Exception):
 
 
 class Marked:
-    """A rule whose hits say what they concern, and whether it is on trial."""
+    """A rule whose hits say what they concern, and whether it is on trial; each act once."""
 
     def __init__(self, rule: Rule, security: bool, shadow: bool) -> None:
         self.name = rule.name
         self._rule = rule
         self._concern: Concern = "security" if security else "traffic"
         self._shadow = shadow
+        self._told = Told()
 
     def observe(self, moment: Moment) -> Iterator[Hit]:
         """See base.Rule."""
+        self._told.observe(moment.observation)
         for hit in self._rule.observe(moment):
+            if self._told.is_again(hit, moment.observation):
+                continue
             yield replace(hit, concern=self._concern, shadow=self._shadow)
 
 

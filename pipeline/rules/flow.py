@@ -2,7 +2,9 @@
 
 In a lane, a road user is counted when its smoothed trajectory passes the middle of the lane's direction
 line, whichever way it goes. A gate is passed once, so a track that is lost and begins anew elsewhere in the
-lane is not counted twice, as it would be by counting tracks; one lost just at the gate is missed.
+lane is not counted twice, as it would be by counting tracks. One whose track begins a little beyond the gate,
+going on along the lane, has passed it unseen, behind somebody or while its track was lost: it is counted as
+well, unless it is where one that was counted has just been lost.
 Without lanes there is no gate, and a track is counted once it has moved: there an id switch counts twice.
 """
 
@@ -31,11 +33,25 @@ SETTLE_S = HALF_WINDOW_S + MAX_GAP_S
 """Steps come this late at most: a minute is closed only then."""
 
 
+BESIDE_HEIGHTS = 0.35
+"""So far (in box heights, half a metre) outside of every lane, it is in the nearest one: who keeps to the
+kerb has the middle of its box on either side of the edge."""
+
+UNSEEN_S = 2.0
+"""A track begins no later than this after the gate was passed unseen, by its speed."""
+
+REACH_HEIGHTS = 1.5
+"""A track that begins this near (in box heights) to where another one led may be the same."""
+
+
 @dataclass(slots=True)
 class _Way:
     first: Step
+    last: Step
     progress: dict[str, float]
     """Last known, per lane id."""
+    start: dict[str, float]
+    """Of its first step, in the lane that it was in."""
     passed: dict[str | None, float]
     """When it passed a lane's middle, not yet counted."""
     counted: set[str | None]
@@ -47,16 +63,26 @@ class Flow:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._ways: dict[tuple[int, int], _Way] = {}
+        self._ended: list[_Way] = []
+        """Those that a way which begins could still go on from."""
         self._counts: dict[float, Counter[tuple[str | None, RoadUserKind]]] = {}
         self._camera_id = ""
+        self._connection: int | None = None
+        self._begun_s = 0.0
+        """Since when this connection has been watched."""
 
     def observe(self, moment: Moment) -> Iterator[FlowCount]:
         """Take up the next moment; the counts of minutes (of capture time) that are over. None are zero."""
         self._camera_id = moment.observation.camera_id
+        if moment.observation.connection != self._connection:
+            self._connection = moment.observation.connection
+            self._begun_s = moment.observation.time.captured_at_s
         lanes = self._scene.lanes(moment.aspect)
         for track, step in moment.advances:
             self._follow(track, step, lanes)
-        yield from self._close(moment.observation.time.captured_at_s - SETTLE_S)
+        now_s = moment.observation.time.captured_at_s
+        self._ended = [way for way in self._ended if now_s - way.last.time_s <= 2 * SETTLE_S]
+        yield from self._close(now_s - SETTLE_S)
 
     def finish(self) -> Iterator[FlowCount]:
         """The last moment has been: the counts of the minutes not yet handed out."""
@@ -65,14 +91,18 @@ class Flow:
     def _follow(self, track: Track, step: Step | None, lanes: Sequence[Lane]) -> None:
         if step is None:
             for old in [key for key in self._ways if key[0] == track.id]:
-                del self._ways[old]
+                self._ended.append(self._ways.pop(old))
             return
-        way = self._ways.setdefault((track.id, track.segment), _Way(step, {}, {}, set()))
+        way = self._ways.setdefault((track.id, track.segment), _Way(step, step, {}, {}, {}, set()))
+        way.last = step
+        inside = _lanes_at(step, lanes)
         for lane in lanes:
-            if not lane.holds(step.centre):
+            if lane not in inside:
                 way.progress.pop(lane.id, None)
                 continue
             progress, middle = lane.progress(step.centre), lane.length / 2
+            if step is way.first:
+                way.start[lane.id] = progress
             before = way.progress.get(lane.id, progress)
             if (before < middle) != (progress < middle):
                 way.passed.setdefault(lane.id, step.time_s)
@@ -83,11 +113,29 @@ class Flow:
         far_enough = math.dist(step.centre, way.first.centre) >= MIN_WAY_HEIGHTS * step.height
         if not (old_enough and far_enough):
             return
+        for lane in lanes:
+            if lane.id in way.start and lane.id not in way.passed:
+                self._passed_unseen(way, lane, step)
+        way.start.clear()
         for lane_id, passed_s in way.passed.items():
             if lane_id not in way.counted:
                 way.counted.add(lane_id)
                 minute = math.floor(passed_s / MINUTE_S) * MINUTE_S
                 self._counts.setdefault(minute, Counter())[lane_id, track.kind] += 1
+
+    def _passed_unseen(self, way: _Way, lane: Lane, step: Step) -> None:
+        """Note the gate's passage before the first step of a way, where there was one."""
+        if way.first.cut or lane.id not in way.progress:
+            return
+        beyond, made = way.start[lane.id] - lane.length / 2, way.progress[lane.id] - way.start[lane.id]
+        if beyond <= 0 or made <= 0:
+            return
+        passed_s = way.first.time_s - beyond * (step.time_s - way.first.time_s) / made
+        if way.first.time_s - passed_s > UNSEEN_S or passed_s < self._begun_s:
+            return
+        before = (other for other in (*self._ways.values(), *self._ended) if lane.id in other.counted)
+        if not any(_goes_on(other, way) for other in before):
+            way.passed[lane.id] = passed_s
 
     def _close(self, until_s: float) -> Iterator[FlowCount]:
         for minute in sorted(start for start in self._counts if start + MINUTE_S <= until_s):
@@ -95,3 +143,22 @@ class Flow:
                 self._counts.pop(minute).items(), key=lambda item: (item[0][0] or "", item[0][1])
             ):
                 yield FlowCount(self._camera_id, minute, minute + MINUTE_S, lane, kind, count)
+
+
+def _lanes_at(step: Step, lanes: Sequence[Lane]) -> list[Lane]:
+    """The lanes that it is in; the nearest one where it is just beside them all."""
+    holding = [lane for lane in lanes if lane.holds(step.centre)]
+    if holding or not lanes:
+        return holding
+    depth, nearest = max(((lane.depth(step.centre), lane) for lane in lanes), key=lambda found: found[0])
+    return [nearest] if depth >= -BESIDE_HEIGHTS * step.height else []
+
+
+def _goes_on(lost: _Way, begun: _Way) -> bool:
+    """Whether a way begins where another one led when it was lost."""
+    gap_s = begun.first.time_s - lost.last.time_s
+    if lost is begun or not -HALF_WINDOW_S <= gap_s <= MAX_GAP_S:
+        return False
+    last = lost.last
+    led = (last.centre[0] + last.velocity[0] * gap_s, last.centre[1] + last.velocity[1] * gap_s)
+    return math.dist(led, begun.first.centre) <= REACH_HEIGHTS * begun.first.height

@@ -5,13 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pipeline.types import FrameTime, Point, RoadUserKind, TrackPoint
+from pipeline.types import Box, FrameTime, Point, RoadUserKind, TrackPoint
 
 EDGE = 0.004
 """Of the picture: boxes that reach as near to its edge are cut by it."""
 
 HEIGHT_M = 1.5
 """What a limit in box heights is in metres, where those are known."""
+
+
+def at_edge(box: Box) -> bool:
+    """Whether the left, right or lower edge of the picture cuts a box."""
+    left, _, right, bottom = box
+    return left < EDGE or right > 1 - EDGE or bottom > 1 - EDGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +56,7 @@ class Step:
     @property
     def cut(self) -> bool:
         """Whether it is hidden, or the picture's edge cuts its box: where it stands is not known then."""
-        left, _, right, bottom = self.raw.box
-        return self.hidden or left < EDGE or right > 1 - EDGE or bottom > 1 - EDGE
+        return self.hidden or at_edge(self.raw.box)
 
     @property
     def time_s(self) -> float:

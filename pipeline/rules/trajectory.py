@@ -19,11 +19,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.rules.step import Advance, Step, Track
+from pipeline.rules.step import Advance, Step, Track, at_edge
 from pipeline.scene import Calibration
 from pipeline.scene.geometry import dot
 from pipeline.scene.scene import aspect_of
-from pipeline.types import FrameTime, Observation, Point, RoadUser, RoadUserKind, TrackPoint
+from pipeline.types import Box, FrameTime, Observation, Point, RoadUser, RoadUserKind, TrackPoint
 
 HALF_WINDOW_S = 0.35
 """At 5 to 6 pictures a second this takes in two neighbours on either side."""
@@ -47,6 +47,9 @@ FOOTPRINT_M: dict[RoadUserKind, tuple[float, float]] = {
 HIDDEN_SHARE = 0.7
 """Lower than this share of what it was: half hidden. Turning on the spot changes a car's box by less."""
 
+COVERED_SHARE = 0.88
+"""The same where a box that reaches lower down the picture, of somebody nearer, lies over its foot."""
+
 TALL_S = 1.0
 """In this time a new height takes over, ..."""
 
@@ -59,6 +62,11 @@ HEADED_MPS = 0.8
 LEAP_HEIGHTS = 1.0
 """A point further than this from where the trajectory led (in box heights, and as much again per second of
 gap) belongs to another road user: a new trajectory."""
+
+
+TOP_LEAP_HEIGHTS = 0.4
+"""The same for the top of a box that the picture's edge cuts: there a track goes over from who leaves to who
+comes, and the ground point, held by the edge, does not leap."""
 
 
 class _Spot(NamedTuple):
@@ -88,6 +96,8 @@ class _Seen(NamedTuple):
     there: _Spot
     tall_m: float
     """What the height of its box would be on something upright there; 0 without calibration."""
+    covered: bool = False
+    """The foot of its box lies in that of somebody nearer."""
     hidden: bool = False
 
 
@@ -145,8 +155,9 @@ class Tracks:
             for trail in [self._trail(user)]
         ]
         spots = self._on_ground([point.ground for _, points in fresh for point in points])
+        boxes = [user.now.box for user in observation.road_users]
         for trail, points in fresh:
-            seen = [self._see(point, next(spots), observation.time) for point in points]
+            seen = [self._see(point, next(spots), observation.time, boxes) for point in points]
             yield from _follow(trail, seen)
         for trail in [t for t in self._trails.values() if now - t.last_seen_s > MAX_GAP_S]:
             yield from self._end(trail)
@@ -172,12 +183,13 @@ class Tracks:
         trail.track = replace(trail.track, kind=user.kind, kind_confidence=user.kind_confidence)
         return trail
 
-    def _see(self, point: TrackPoint, there: _Spot, time: FrameTime) -> _Seen:
+    def _see(self, point: TrackPoint, there: _Spot, time: FrameTime, boxes: Sequence[Box]) -> _Seen:
         x, y = point.ground
         height = point.box[3] - point.box[1]
         when = replace(time, captured_at_s=point.time_s)
         tall_m = height / self.aspect * there.width_m
-        return _Seen(point.time_s, x * self.aspect, y, height, point, when, there, tall_m)
+        covered = point.time_s == time.captured_at_s and any(_covers(box, point) for box in boxes)
+        return _Seen(point.time_s, x * self.aspect, y, height, point, when, there, tall_m, covered)
 
     def _on_ground(self, points: Sequence[Point]) -> Iterator[_Spot]:
         if self._calibration is None or not points:
@@ -196,7 +208,7 @@ def _follow(trail: _Trail, fresh: Iterable[_Seen]) -> Iterator[tuple[Track, Step
     for seen in fresh:
         if seen.height <= 0:
             continue
-        if trail.points and _breaks(trail.points, seen):
+        if trail.points and (_breaks(trail.points, seen)):
             yield from _steps(trail, until_s=math.inf)
             trail.points.clear()
             trail.done, trail.tall_m = 0, 0.0
@@ -213,7 +225,7 @@ def _with_hidden(trail: _Trail, seen: _Seen) -> _Seen:
         trail.tall_m = seen.tall_m
         return seen
     trail.tall_m *= 1 - min(TALL_FADES_PER_S * gap_s, 1.0)
-    if seen.tall_m < HIDDEN_SHARE * trail.tall_m:
+    if seen.tall_m < (COVERED_SHARE if seen.covered else HIDDEN_SHARE) * trail.tall_m:
         return seen._replace(hidden=True)
     trail.tall_m += (seen.tall_m - trail.tall_m) * min(gap_s / TALL_S, 1.0)
     return seen
@@ -260,10 +272,23 @@ def _breaks(points: Sequence[_Seen], seen: _Seen) -> bool:
         return True
     recent = [point for point in points if point.time_s >= last.time_s - HALF_WINDOW_S]
     times = [point.time_s - last.time_s for point in recent]
-    (x, vx), (y, vy) = _fit(times, [1.0] * len(recent), [p.x for p in recent], [p.y for p in recent])
+    xs, ys, tops = ([p.x for p in recent], [p.y for p in recent], [p.y - p.height for p in recent])
+    (x, vx), (y, vy), (top, v_top) = _fit(times, [1.0] * len(recent), xs, ys, tops)
     led_on = math.dist((seen.x, seen.y), (x + vx * gap_s, y + vy * gap_s))
     stopped = math.dist((seen.x, seen.y), (last.x, last.y))
-    return min(led_on, stopped) > LEAP_HEIGHTS * (1 + gap_s) * max(seen.height, last.height)
+    length = (1 + gap_s) * max(seen.height, last.height)
+    if min(led_on, stopped) > LEAP_HEIGHTS * length:
+        return True
+    now = seen.y - seen.height
+    leap = min(abs(now - top - v_top * gap_s), abs(now - last.y + last.height))
+    return at_edge(last.raw.box) and leap > TOP_LEAP_HEIGHTS * length
+
+
+def _covers(box: Box, point: TrackPoint) -> bool:
+    """Whether a box lies over the foot of another one, and reaches lower down the picture."""
+    x, y = point.ground
+    left, top, right, bottom = box
+    return left < x < right and top < y < bottom
 
 
 def _newer(trajectory: Sequence[TrackPoint], than_s: float) -> list[TrackPoint]:

@@ -99,6 +99,7 @@ class Worker:
                 else None,
                 on_frame=self.scheduler.frame_ready,
                 on_health=self._health,
+                riders_in_box=self.detector.riders_in_box,
                 closer=self.detector if camera.analysis.closer_look else None,
             )
             for camera in config.cameras

@@ -50,8 +50,9 @@ class CameraWatch:
         on_frame: Callable[[str], None],
         on_health: Callable[[CameraHealth], None],
         closer: Detector | None = None,
+        riders_in_box: bool = False,
     ) -> None:
-        """`confidence` is the detector's; `tracks` keeps what the rules see, None where nothing is kept;
+        """`confidence` and `riders_in_box` are the detector's; `tracks` keeps what the rules see, None where nothing is kept;
         `view` compares the picture with the scene, None where the operator does without; `closer` looks at
         motorbikes again.
 
@@ -72,6 +73,7 @@ class CameraWatch:
             settings.analysis.rate_hz,
             confidence,
             closer=closer,
+            riders_in_box=riders_in_box,
         )
         self._moments = Moments(scene)
         self._rules = build_rules(scene)

@@ -124,7 +124,14 @@ def measure(
     `frames` is the camera's truth, `size` the main stream's in pixels, of which its boxes are.
     """
     rate_hz = AnalysisSettings().rate_hz
-    perception = CameraPerception(film.stem, scene.lamps_to_read(), scene.ignore, rate_hz, confidence)
+    perception = CameraPerception(
+        film.stem,
+        scene.lamps_to_read(),
+        scene.ignore,
+        rate_hz,
+        confidence,
+        riders_in_box=detector.riders_in_box,
+    )
     ids: list[npt.NDArray[np.intp]] = []
     tracked: list[npt.NDArray[np.intp]] = []
     shares: list[npt.NDArray[np.float32]] = []

@@ -45,7 +45,7 @@ def write(
 ) -> None:
     """Score the model and its 8-bit copy: NAME.yaml of each for the pipeline, NAME.md for people."""
     for one, title in ((model, TITLE), (small, f"{TITLE}, in 8 bits")):
-        told = {"title": title, "license": LICENSE, "names": list(NAMES)}
+        told = {"title": title, "license": LICENSE, "riders": "in-box", "names": list(NAMES)}
         one.with_suffix(".yaml").write_text(
             yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=110), encoding="utf-8"
         )

@@ -173,3 +173,37 @@ def test_lamps_are_read_in_every_frame() -> None:
     last = watch(((n / 6, []) for n in range(12)), perception)[-1]
     assert last.signals["north"].color is LampColor.OFF
     assert last.signals["north"].lamp_id == "north"
+
+
+def test_a_car_box_on_a_lorry_is_no_vote_for_a_car() -> None:
+    lorry = [(CAR, (102, 202, 200, 298), 0.6), (TRUCK, (100, 200, 200, 300), 0.7)]
+    [user] = watch((n / 6, lorry) for n in range(8))[-1].road_users
+    assert (user.kind, user.kind_confidence) == (RoadUserKind.TRUCK, 1.0)
+
+
+def test_a_passer_by_does_not_become_the_motorbike_that_stands_there() -> None:
+    [before], [after] = (seen.road_users for seen in walked(riders_in_box=True))
+    assert after.kind == RoadUserKind.MOTORBIKE
+    assert after.track_id != before.track_id
+    # Where a rider may be seen as a person, the two are one.
+    [before], [after] = (seen.road_users for seen in walked(riders_in_box=False))
+    assert after.track_id == before.track_id
+
+
+def walked(riders_in_box: bool) -> tuple[Observation, Observation]:
+    """A person walks up to where a motorbike stands and is not seen any more, but that is."""
+    perception = CameraPerception("test", riders_in_box=riders_in_box)
+    parked = (MOTORBIKE, (82, 204, 118, 284), 0.8)
+    seen = watch(
+        ((n / 6, [(PERSON, walker(n / 6, 30), 0.7)] if n < 12 else [parked]) for n in range(20)), perception
+    )
+    return seen[11], seen[-1]
+
+
+def test_a_pedestrian_seen_as_a_machine_now_and_then_is_a_person_to_a_model_that_boxes_riders() -> None:
+    kinds = [MOTORBIKE if n % 3 == 0 else PERSON for n in range(18)]
+    moments = [(n / 6, [(kind, walker(n / 6, 30), 0.7)]) for n, kind in enumerate(kinds)]
+    told = watch(moments, CameraPerception("test", riders_in_box=True))
+    assert {user.kind for seen in told for user in seen.road_users if len(user.trajectory) > 3} == {
+        RoadUserKind.PERSON
+    }

@@ -55,6 +55,27 @@ def test_a_change_of_id_away_from_the_middle_does_not_count_twice() -> None:
     assert [c.count for c in count(LANES, [first, second, third])] == [1]
 
 
+def test_one_that_comes_out_from_behind_another_beyond_the_middle_is_counted() -> None:
+    ahead = Driver(through(0.3), RoadUserKind.BUS, track_id=1)
+    hidden = Driver([(3.0, 0.32, 0.5), (5.0, 0.32, 0.15)], track_id=2)
+    assert {c.kind: c.count for c in count(LANES, [ahead, hidden])} == {
+        RoadUserKind.BUS: 1,
+        RoadUserKind.MOTORBIKE: 1,
+    }
+
+
+def test_one_that_was_there_when_the_camera_came_or_sets_off_beyond_the_middle_is_not() -> None:
+    there = Driver([(0.0, 0.3, 0.5), (2.0, 0.3, 0.15)], track_id=1)
+    parked = Driver([(3.0, 0.5, 0.4), (6.0, 0.5, 0.4), (7.0, 0.5, 0.2)], track_id=2)
+    backing = Driver([(3.0, 0.3, 0.3), (5.0, 0.3, 0.45)], track_id=3)
+    assert count(LANES, [there, parked, backing]) == []
+
+
+def test_one_that_keeps_to_the_kerb_is_in_the_lane_beside_it() -> None:
+    assert [(c.lane, c.count) for c in count(LANES, [Driver(through(0.19))])] == [("a", 1)]
+    assert count(LANES, [Driver(through(0.13))]) == []
+
+
 def test_standing_at_the_middle_is_not_counted() -> None:
     assert count(LANES, [Driver([(0.0, 0.3, 0.525), (12.0, 0.3, 0.525)], jitter=0.1)]) == []
 

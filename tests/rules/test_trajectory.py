@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -134,15 +135,63 @@ def test_a_new_connection_ends_all_tracks_of_the_old_one_in_a_moment_of_its_own(
     assert sum(step is not None for moment in shared for _, step in moment.advances) == 36
 
 
-def test_a_box_cut_from_below_is_known_for_hidden_where_the_scene_is_calibrated() -> None:
+def calibration() -> Calibration:
     corners = [((0.1, 0.9), (0, 0)), ((0.9, 0.9), (10, 0)), ((0.7, 0.5), (10, 30)), ((0.3, 0.5), (0, 30))]
-    calibration = Calibration([picture for picture, _ in corners], [ground for _, ground in corners])
-    stands = [(0.0, 0.5, 0.7), (9.0, 0.5, 0.7)]
-    driver = Driver(stands, jitter=0.03, cut=lambda time_s: 0.45 if 3 < time_s < 6 else 0.0)
-    tracks = Tracks(calibration)
+    return Calibration([picture for picture, _ in corners], [ground for _, ground in corners])
+
+
+STANDS = [(0.0, 0.5, 0.7), (9.0, 0.5, 0.7)]
+
+
+def test_a_box_cut_from_below_is_known_for_hidden_where_the_scene_is_calibrated() -> None:
+    driver = Driver(STANDS, jitter=0.03, cut=lambda time_s: 0.45 if 3 < time_s < 6 else 0.0)
+    tracks = Tracks(calibration())
     steps = [step for o in observe([driver], until_s=9) for _, step in tracks.observe(o) if step is not None]
     assert {step.hidden for step in steps if 3 < step.time_s - START_S < 6} == {True}
     open_ = [step for step in steps if not step.hidden]
     assert all(not 3 < step.time_s - START_S < 6 for step in open_)
     # Nor does what is hidden pull on the steps beside it.
     assert all(abs(step.position[1] - 0.7) < 0.05 * HEIGHT for step in open_)
+
+
+def segments(driver: Driver) -> list[int]:
+    tracks = Tracks()
+    seen = [track.segment for o in observe([driver]) for track, step in tracks.observe(o) if step is not None]
+    return sorted(set(seen))
+
+
+def test_at_the_edge_a_track_that_goes_over_to_one_who_comes_begins_anew() -> None:
+    """Who leaves is cut to a third; the box of who comes has the same foot, and is whole."""
+    leaves = [(0.0, 0.5, 0.85), (1.0, 0.5, 1.0), (1.4, 0.5, 1.06)]
+    comes = [(1.5, 0.5, 1.0), (2.5, 0.5, 0.85)]
+    assert segments(in_picture(leaves)) == segments(in_picture(comes)) == [0]
+    assert segments(in_picture([*leaves, *comes])) == [0, 1]
+
+
+def in_picture(waypoints: list[tuple[float, float, float]]) -> Driver:
+    """A driver whose box ends at the picture's lower edge."""
+
+    def beyond(time_s: float) -> float:
+        for (t0, _, y0), (t1, _, y1) in pairwise(waypoints):
+            if t0 <= time_s <= t1:
+                return max(0.0, y0 + (time_s - t0) / (t1 - t0) * (y1 - y0) - 1.0) / HEIGHT
+        return 0.0
+
+    return Driver(waypoints, cut=beyond)
+
+
+def test_who_stands_at_the_edge_stays_the_same() -> None:
+    assert segments(Driver([(0.0, 0.5, 0.993), (12.0, 0.5, 0.993)], jitter=0.05)) == [0]
+
+
+@pytest.mark.parametrize("covered", [True, False])
+def test_a_little_less_of_a_box_is_hidden_where_a_nearer_one_covers_its_foot(covered: bool) -> None:
+    """A quarter less of its height: no more than jitter where nobody is before it."""
+    behind = Driver(STANDS, cut=lambda time_s: 0.25 if 3 < time_s < 6 else 0.0, track_id=1)
+    before = Driver([(3.0, 0.5, 0.74), (6.0, 0.5, 0.74)], track_id=2)
+    drivers = [behind, before] if covered else [behind]
+    tracks = Tracks(calibration())
+    seen = [pair for o in observe(drivers, until_s=9) for pair in tracks.observe(o)]
+    hidden = {step.hidden for track, step in seen if step is not None and track.id == 1
+              if 3 < step.time_s - START_S < 6}  # fmt: skip
+    assert hidden == {covered}
