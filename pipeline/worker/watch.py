@@ -53,8 +53,8 @@ class CameraWatch:
         riders_in_box: bool = False,
     ) -> None:
         """`confidence` and `riders_in_box` are the detector's; `tracks` keeps what the rules see, None where
-        nothing is kept; `view` compares the picture with the scene, None where the operator does without; `closer` looks at
-        motorbikes again.
+        nothing is kept; `view` compares the picture with the scene, None where the operator does without;
+        `closer` looks at motorbikes again.
 
         Raises RuleError for a rule that the scene cannot serve.
         """
