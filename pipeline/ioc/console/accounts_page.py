@@ -61,7 +61,7 @@ class AccountsPage:
             ui.element("div").classes("grow")
             ui.label(texts("keys_accounts")).classes("sub")
             button(texts("account_new"), "N", self._new, "good")
-        head = [texts(key) for key in ("name", "role", "areas", "state", "last_seen")]
+        head = [texts(key) for key in ("accounts", "role", "areas", "state", "last_seen")]
         self._rows: Rows[Account] = Rows(
             texts, "accounts", head, name=lambda row: row.user.id, cells=self._cells, show=self._show
         )

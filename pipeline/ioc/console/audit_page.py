@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from pipeline.ioc.console.frame import VIETNAM, Visit, button, frame, local_time, visit
 from pipeline.ioc.console.rows import Rows, choose, pairs, visible
-from pipeline.ioc.console.texts import catalogue
+from pipeline.ioc.console.texts import Texts, catalogue
 from pipeline.ioc.desk.log import PAGE, LogFilter
 from pipeline.ioc.services import Services
 from pipeline.ioc.store.models import AuditEntry
@@ -131,7 +131,10 @@ class AuditPage:
         if is_case and self._here.may(("GET", "/api/v1/cases/{case_id}")):
             with ui.element("div").classes("acts"):
                 button(texts("open_case"), "↵", self._open)
-        details = _details(row.detail)
+        details = [
+            (texts.named("detail", name), _told(texts, name, value))
+            for name, value in json.loads(row.detail).items()
+        ]
         if details:
             with ui.element("div").classes("group"):
                 ui.label(texts("log_detail")).classes("main")
@@ -182,12 +185,11 @@ def _day_ms(text: str | None, *, later: bool) -> int | None:
         return None if later else 0
 
 
-def _details(text: str) -> list[tuple[str, str]]:
-    found = json.loads(text)
-    return [(name.replace("_", " "), _told(value)) for name, value in found.items()]
-
-
-def _told(value: object) -> str:
+def _told(texts: Texts, name: str, value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(_told(one) for one in value)
+        return ", ".join(_told(texts, name, one) for one in value) or "—"
+    if isinstance(value, bool):
+        return texts(f"detail.{str(value).lower()}")
+    if name in ("role", "state", "reason") and f"{name}.{value}" in catalogue():
+        return texts(f"{name}.{value}")
     return visible(value) or "—" if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -25,6 +25,7 @@ from pipeline.ioc.console.frame import (
     visit,
 )
 from pipeline.ioc.console.keeping import HoldPanel, draw_exports
+from pipeline.ioc.console.signals import FACT, draw_signals, strips_of
 from pipeline.ioc.desk import CaseView, Filter, NotFoundError
 from pipeline.ioc.desk.files import item_of
 from pipeline.ioc.review import OPEN_STATES
@@ -49,6 +50,7 @@ class CasePage:
             with ui.element("div").classes("lower"):
                 with ui.element("div"):
                     self._draw_clip(view)
+                    self._draw_signals(view)
                     self._history = ui.element("section").classes("panel")
                 with ui.element("div"):
                     self._draw_plate(view)
@@ -137,6 +139,12 @@ class CasePage:
             for text, key, by in (("frame_back", ",", -1), ("frame_on", ".", 1)):
                 button(self._texts(text), key, partial(ui.run_javascript, f"ngatuStep({by})"))
 
+    def _draw_signals(self, view: CaseView) -> None:
+        strips = strips_of(view.act)
+        if strips is not None:
+            with self._panel(self._texts("signals")):
+                draw_signals(self._texts, view.act, strips)
+
     def _draw_plate(self, view: CaseView) -> None:
         texts, plate = self._texts, view.act.plate
         with self._panel(texts("plate")), ui.element("div").classes("beside"):
@@ -194,7 +202,11 @@ class CasePage:
                     (f"{texts('lamps')} {name}", texts.named("lamp", lamp.color))
                     for name, lamp in act.lamps.items()
                 ),
-                *((name.replace("_", " "), _shown(value)) for name, value in act.facts.items()),
+                *(
+                    (name.replace("_", " "), _shown(value))
+                    for name, value in act.facts.items()
+                    if name != FACT
+                ),
             ):
                 ui.label(name)
                 ui.label(value)
