@@ -87,10 +87,6 @@ class AnalysisSettings(Settings):
     rate_hz: Annotated[float, Field(gt=0, le=60)] = 6.0
     max_width_px: Annotated[int, Field(ge=64, le=7680)] = 1280
     """Wider pictures are scaled down, keeping their shape, before they leave the decoder's process."""
-    closer_look: bool = False
-    """Look at motorbikes a second time, enlarged, for their riders' heads (no_helmet, too_many_riders): one
-    more run of the detector a picture. For a model trained on such sheets; wide pictures help.
-    """
 
 
 class ClockSettings(Settings):

@@ -56,10 +56,13 @@ def _line(problem: str) -> int:
     return int(found[1]) if found else 0
 
 
-def read(path: Path) -> Document:
-    """Parse one YAML document. Raises ConfigError for what is not readable, sane, or unique."""
+def read(path: Path, text: str | None = None) -> Document:
+    """Parse one YAML document: the file, or `text` that is to become it.
+
+    Raises ConfigError for what is not readable, sane, or unique.
+    """
     document = Document(path)
-    text = _text(document)
+    text = _text(document, None if text is None else text.encode("utf-8", "surrogatepass"))
     try:
         for problem in _unsafe(document, text):
             raise ConfigError([problem])
@@ -79,11 +82,12 @@ def read(path: Path) -> Document:
     return document
 
 
-def _text(document: Document) -> str:
+def _text(document: Document, raw: bytes | None) -> str:
     path = document.path
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        if raw is None:
+            with path.open("rb") as file:
+                raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
     if len(raw) > MAX_BYTES:

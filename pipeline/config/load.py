@@ -32,9 +32,12 @@ def load_config(path: Path) -> Config:
     return absolute(config, path.resolve().parent)
 
 
-def load_scene(path: Path) -> SceneSettings:
-    """A camera's scene. Raises ConfigError listing every problem, impossible geometry included."""
-    document = read(path)
+def load_scene(path: Path, text: str | None = None) -> SceneSettings:
+    """A camera's scene: the file, or `text` that is to become it.
+
+    Raises ConfigError listing every problem, impossible geometry included.
+    """
+    document = read(path, text)
     scene = validate(document, SceneSettings, document.data)
     rules = document.data.get("rules")
     for name, parameters in rules.items() if isinstance(rules, dict) else ():

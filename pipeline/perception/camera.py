@@ -11,8 +11,7 @@ import numpy.typing as npt
 import supervision as sv
 
 from pipeline.perception.classes import PERSON
-from pipeline.perception.closer import look_closer
-from pipeline.perception.detector import Detector
+from pipeline.perception.closer import HeadFinder
 from pipeline.perception.riders import told, with_heads
 from pipeline.perception.road_users import fuse
 from pipeline.perception.signals import SignalReader
@@ -36,11 +35,11 @@ class CameraPerception:
         rate_hz: float = 6.0,
         confidence: float = 0.3,
         algorithm: Algorithm | None = None,
-        closer: Detector | None = None,
+        closer: HeadFinder | None = None,
         riders_in_box: bool = False,
     ) -> None:
         """`ignore`: polygons in 0..1; who stands in one is not followed. `confidence`: the detector's own.
-        `closer` looks at motorbikes again, see `closer`; None: their heads are those of the detections.
+        `closer` looks at motorbikes again for heads; None: their heads are those of the detections.
         `riders_in_box`: the detector's own, see there; then persons and vehicles are followed apart, so that
         a passer-by never becomes the motorbike that is parked there."""
         self.camera_id = camera_id
@@ -53,6 +52,11 @@ class CameraPerception:
         self._tracks: dict[int, Track] = {}
         self._connection: int | None = None
         self._closer = closer
+
+    def redraw(self, lamps: Sequence[Lamp], ignore: Sequence[Sequence[Point]]) -> None:
+        """Other lamps and ignored areas from now on; whoever is followed stays so."""
+        self._ignore = [np.array(polygon, np.float32) for polygon in ignore]
+        self._signals = SignalReader(lamps)
 
     def observe(self, frame: Frame, detections: sv.Detections) -> Observation:
         """What there is at this frame's moment: confirmed road users that are seen in it, and every lamp.
@@ -70,7 +74,7 @@ class CameraPerception:
         users = self._outside_ignored(with_heads(fuse(detections), detections), size)
         users = self._identified(users, time_s)
         if self._closer is not None:
-            users = look_closer(self._closer, frame.picture, users)
+            users = self._closer.look(frame.picture, users)
         road_users = self._follow(users, time_s, size)
         return Observation(
             camera_id=self.camera_id,

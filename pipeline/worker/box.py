@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from pipeline import __version__
-from pipeline.config import Config
+from pipeline.config import CameraSettings, Config
 from pipeline.events.build import Origin, build_health
 from pipeline.events.errors import EventsError
 from pipeline.events.event import Event
@@ -23,6 +23,7 @@ from pipeline.events.kafka_sink import KafkaSink
 from pipeline.events.outbox import Outbox
 from pipeline.events.publisher import Publisher
 from pipeline.evidence import EvidenceError, EvidenceMaker, SigningKey
+from pipeline.perception.closer import HeadFinder, known_classes
 from pipeline.perception.detector import Detector
 from pipeline.perception.windows import detect
 from pipeline.rules import blind
@@ -31,6 +32,8 @@ from pipeline.tracks.log import TrackLog
 from pipeline.types import CameraHealth, Frame
 from pipeline.worker.http import MonitorServer
 from pipeline.worker.metrics import Metrics
+from pipeline.worker.operator import OperatorDesk
+from pipeline.worker.scenes import SceneFiles
 from pipeline.worker.scheduler import Scheduler
 from pipeline.worker.telling import Observer, Teller
 from pipeline.worker.view import View
@@ -65,8 +68,9 @@ class Worker:
         self._key = SigningKey.load_or_create(data_dir)
         self.detector = Detector(config.model)
         model = (config.model.path.name, self.detector.sha256)
+        closer = None if config.model.heads is None else HeadFinder(config.model.heads)
         for camera_id, scene in scenes.items():
-            for rule, classes in blind(scene.settings, self.detector.classes).items():
+            for rule, classes in blind(scene.settings, known_classes(config.model, self.detector)).items():
                 lacking = ", ".join(classes)
                 log.warning("rule_cannot_run", camera=camera_id, rule=rule, model=model[0], lacking=lacking)
         self.evidence = EvidenceMaker(
@@ -94,18 +98,19 @@ class Worker:
                 self.metrics,
                 confidence=config.model.confidence,
                 tracks=self.tracks.camera(camera.id),
-                view=View(camera.id, scenes[camera.id].settings, data_dir / "references")
-                if camera.watch_view
-                else None,
+                view=self._view(camera, scenes[camera.id]),
                 on_frame=self.scheduler.frame_ready,
                 on_health=self._health,
                 riders_in_box=self.detector.riders_in_box,
-                closer=self.detector if camera.analysis.closer_look else None,
+                closer=closer,
             )
             for camera in config.cameras
         }
         self.teller = Teller(
             config, self.watches, self.evidence, self.outbox, self._origin, self.metrics, self._observer
+        )
+        self.scenes = SceneFiles(
+            config.cameras, self._adopt, lambda camera_id: self._tell_change(self.watches[camera_id])
         )
         self.monitor = MonitorServer(
             config.worker.metrics_host,
@@ -113,6 +118,9 @@ class Worker:
             self.metrics.registry,
             self.healthy,
             self.ready,
+            OperatorDesk(config, self.watches, self.scenes, self.detector, tracks_root(config))
+            if config.worker.operator is not None
+            else None,
         )
         self._notices: tuple[str, ...] = ()
         self._finished = False
@@ -133,6 +141,7 @@ class Worker:
         for watch in self.watches.values():
             watch.camera.start()
         self._housekeeper.start()
+        self.scenes.start()
         log.info(
             "worker_started",
             worker=self.config.worker.id,
@@ -159,6 +168,7 @@ class Worker:
         """Finish what has been seen and exit in time: hits get their proof from what has been filmed."""
         deadline = time.monotonic() + timeout_s
         self._stopping.set()
+        self.scenes.stop()
         self.finish_seeing()
         self.evidence.hurry()
         left = self.teller.proofs.drain(max(0.5, deadline - time.monotonic() - 3.5))
@@ -226,7 +236,8 @@ class Worker:
         if watch.health is None:
             return
         view = watch.view
-        notices = (*self._notices, view.notice) if view is not None and view.notice else self._notices
+        own = (view.notice if view is not None else "", self.scenes.notice(watch.settings.id))
+        notices = (*self._notices, *(notice for notice in own if notice))
         fits = view.fits if view is not None else None
         self.teller.put(
             build_health(watch.health, watch.settings, self._origin, notices=notices, fits_scene=fits)
@@ -241,9 +252,23 @@ class Worker:
         log.warning(
             "camera_moved" if moved else "camera_fits", camera=watch.settings.id, reason=watch.view.notice
         )
+        self._tell_change(watch)
+
+    def _tell_change(self, watch: CameraWatch) -> None:
+        """Something else than the connection has changed: another event, though the state is the same."""
         if watch.health is not None:
             watch.health = replace(watch.health, since_s=time.time())
             self._tell_health(watch)
+
+    def _adopt(self, camera_id: str, scene: Scene) -> None:
+        watch = self.watches[camera_id]
+        for rule, classes in blind(scene.settings, self.detector.classes).items():
+            log.warning("rule_cannot_run", camera=camera_id, rule=rule, lacking=", ".join(classes))
+        watch.adopt(scene, self._view(watch.settings, scene))
+
+    def _view(self, camera: CameraSettings, scene: Scene) -> View | None:
+        folder = self.config.worker.data_dir / "references"
+        return View(camera.id, scene.settings, folder) if camera.watch_view else None
 
     def _keep_house(self) -> None:
         retention_at = 0.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pipeline.cameras.errors import CameraError
 from pipeline.cameras.probe import probe
-from pipeline.config import CameraSettings, Config, StreamSettings
+from pipeline.config import CameraSettings, Config, ModelSettings, StreamSettings
 from pipeline.config.document import ConfigError
 from pipeline.events.errors import EventsError
 from pipeline.events.kafka_sink import BrokerReport
@@ -20,6 +20,7 @@ from pipeline.events.kafka_sink import check as check_broker
 from pipeline.evidence import EvidenceError, SigningKey
 from pipeline.law.catalogue import local_date, summary
 from pipeline.law.load import load_law
+from pipeline.perception.closer import CLASSES, HeadFinder, known_classes
 from pipeline.perception.detector import Detector
 from pipeline.perception.errors import PerceptionError
 from pipeline.plates import PlateError, PlateReader
@@ -32,6 +33,7 @@ LEAST_FREE_MB = 500
 MIN_LAMP_PX = 6
 """A lamp's light that is smaller in the analysed picture cannot be told from its neighbours."""
 PROBE_TIMEOUT_S = 15.0
+HINT = ", or set model.heads (models/ngatu_heads.onnx)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ def _model(config: Config, loaded: list[Detector]) -> str:
     detector = Detector(config.model)
     loaded.append(detector)
     width, height = detector.input_size
+    if config.model.heads is not None:
+        HeadFinder(config.model.heads)
     return (
         f"{config.model.path.name}: {detector.model.layout.name}, {width}x{height}, "
         f"{len(detector.names)} classes, on {detector.model.provider}"
@@ -94,18 +98,24 @@ def _model(config: Config, loaded: list[Detector]) -> str:
 
 
 def _rules(config: Config, scenes: dict[str, SceneSettings], detector: Detector) -> Iterator[Finding]:
-    """Rules that are on and that this model cannot serve, or serves in part."""
     for camera in config.cameras:
-        for name in scenes[camera.id].rules:
-            if limits := getattr(RULES[name], "limits", ""):
-                yield Finding(f"{camera.id} rule {name}", True, limits)
-        for name, classes in blind(scenes[camera.id], detector.classes).items():
-            yield Finding(
-                f"{camera.id} rule {name}",
-                False,
-                f"cannot run with model {config.model.path.name}, which knows no {' and no '.join(classes)}: "
-                "switch it off, or use a model that does",
-            )
+        yield from rules_served(camera.id, scenes[camera.id], config.model, detector)
+
+
+def rules_served(
+    camera_id: str, scene: SceneSettings, model: ModelSettings, detector: Detector
+) -> Iterator[Finding]:
+    """Rules that are on and that this model cannot serve, or serves in part."""
+    for name in scene.rules:
+        if limits := getattr(RULES[name], "limits", ""):
+            yield Finding(f"{camera_id} rule {name}", True, limits)
+    for name, classes in blind(scene, known_classes(model, detector)).items():
+        yield Finding(
+            f"{camera_id} rule {name}",
+            False,
+            f"cannot run with model {model.path.name}, which knows no {' and no '.join(classes)}: "
+            "switch it off, or use a model that does" + HINT * (set(classes) <= CLASSES),
+        )
 
 
 def _records(config: Config, scenes: dict[str, SceneSettings]) -> Iterator[Finding]:
@@ -175,12 +185,13 @@ def _camera(camera: CameraSettings, scene: SceneSettings, input_px: int) -> Iter
             f"{info.codec} {info.width}x{info.height} at {info.fps:.0f}/s, time from {info.time_source}",
         )
         if role == "detect":
-            yield _scene_fits(camera, scene, info.width, info.height, input_px)
+            yield scene_fits(camera, scene, info.width, info.height, input_px)
 
 
-def _scene_fits(
+def scene_fits(
     camera: CameraSettings, scene: SceneSettings, width: int, height: int, input_px: int
 ) -> Finding:
+    """Whether lamps and windows are large enough in a stream of this size."""
     scale = min(1.0, camera.analysis.max_width_px / width)
     small = [
         f"lamp {lamp.id} has {size:.0f} px a light in the analysed picture, {MIN_LAMP_PX} px are the least"

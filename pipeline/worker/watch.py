@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import supervision as sv
 
 from pipeline.cameras.camera import Camera
 from pipeline.config import CameraSettings
 from pipeline.perception.camera import CameraPerception
-from pipeline.perception.detector import Detector
-from pipeline.rules import Flow, Moment, Moments, Traffic, build_rules
+from pipeline.perception.closer import HeadFinder
+from pipeline.rules import Flow, Moment, Moments, Traffic, asks_for_heads, build_rules
 from pipeline.scene import Scene
 from pipeline.tracks.log import CameraTracks
 from pipeline.types import CameraHealth, Frame, Hit, Observation
@@ -23,6 +24,8 @@ from pipeline.worker.view import View
 
 PLACELESS = frozenset(("no_helmet", "too_many_riders"))
 """Rules that judge a road user by itself, wherever it is."""
+REMEMBERED = 500
+"""Hits whose road users a scene drawn anew does not report again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,12 @@ class CameraWatch:
         view: View | None,
         on_frame: Callable[[str], None],
         on_health: Callable[[CameraHealth], None],
-        closer: Detector | None = None,
+        closer: HeadFinder | None = None,
         riders_in_box: bool = False,
     ) -> None:
         """`confidence` and `riders_in_box` are the detector's; `tracks` keeps what the rules see, None where
         nothing is kept; `view` compares the picture with the scene, None where the operator does without;
-        `closer` looks at motorbikes again.
+        `closer` looks at motorbikes again where a rule asks for heads.
 
         Raises RuleError for a rule that the scene cannot serve.
         """
@@ -72,7 +75,7 @@ class CameraWatch:
             scene.settings.ignore,
             settings.analysis.rate_hz,
             confidence,
-            closer=closer,
+            closer=closer if asks_for_heads(scene.settings) else None,
             riders_in_box=riders_in_box,
         )
         self._moments = Moments(scene)
@@ -81,10 +84,37 @@ class CameraWatch:
         self._metrics = metrics
         self._tracks = tracks
         self.view = view
+        self.still: Frame | None = None
+        """The newest picture that was judged."""
+        self._given: deque[tuple[Scene, View | None]] = deque(maxlen=1)
+        """A scene to go on with from the next frame."""
+        self._reported: deque[tuple[str, int, int]] = deque(maxlen=REMEMBERED)
+        """Rule, track and connection of the newest hits ..."""
+        self._before: frozenset[tuple[str, int, int]] = frozenset()
+        """... and of those that an earlier scene led to."""
+
+    def adopt(self, scene: Scene, view: View | None) -> None:
+        """Go on with another scene from the next frame: rules and counts begin anew, identities go on, and
+        nobody is reported again for an act that was. Called from any thread; the rules must build.
+        """
+        self._given.append((scene, view))
+
+    def _take_up(self, scene: Scene, view: View | None) -> Verdict:
+        """Between two frames: what the scene before still held back."""
+        last = self.finish()
+        self.scene, self.view = scene, view
+        self._perception.redraw(scene.settings.lamps_to_read(), scene.settings.ignore)
+        self._moments = Moments(scene)
+        self._rules = build_rules(scene)
+        self._minutes = FlowMinutes(Flow(scene), Traffic(scene))
+        self._before = frozenset(self._reported)
+        return last
 
     def judge(self, frame: Frame, detections: sv.Detections) -> Verdict:
         """Take up the next frame, in order of capture."""
         began = time.thread_time()
+        moved = self.view is not None and self.view.fits is False
+        last = self._take_up(*self._given.pop()) if self._given else Verdict((), ())
         changed = self.view is not None and self.view.observe(frame)
         if changed:
             # Neither what was seen of the wrong places nor what was seen before them holds any more.
@@ -95,9 +125,9 @@ class CameraWatch:
         if self._tracks is not None and not (self.view is not None and self.view.fits is False):
             # Of a picture that does not fit the scene no rule could be tried either.
             self._tracks.add(observation)
-        verdict = self._judge(self._moments.observe(observation))
+        verdict = self._judge(self._moments.observe(observation), observation.connection)
         judged = time.thread_time()
-        self.newest = observation
+        self.newest, self.still = observation, frame
         self.analysed += 1
         metrics, camera_id = self._metrics, self.settings.id
         metrics.cpu.labels("observe").inc(observed - began)
@@ -105,14 +135,18 @@ class CameraWatch:
         metrics.frames.labels(camera_id, "analysed").inc()
         if frame.time.source != "file":
             metrics.frame_latency.labels(camera_id).observe(max(0.0, time.time() - frame.time.captured_at_s))
-        return replace(verdict, view_changed=changed)
+        return Verdict(
+            (*last.hits, *verdict.hits),
+            (*last.minutes, *verdict.minutes),
+            changed or (moved and self.view is not None and self.view.fits is not False),
+        )
 
     def finish(self) -> Verdict:
         """Nothing more will be judged: what only needed more time to be sure, and the open minute."""
-        verdict = self._judge(self._moments.finish())
+        verdict = self._judge(self._moments.finish(), self.newest.connection if self.newest else 0)
         return Verdict(verdict.hits, (*verdict.minutes, *self._minutes.finish()))
 
-    def _judge(self, moments: Iterable[Moment]) -> Verdict:
+    def _judge(self, moments: Iterable[Moment], connection: int) -> Verdict:
         hits: list[Hit] = []
         minutes: list[FlowMinute] = []
         moved = self.view is not None and self.view.fits is False
@@ -122,6 +156,9 @@ class CameraWatch:
                     hits += rule.observe(moment)
             if not moved:
                 minutes += self._minutes.observe(moment)
+        if self._before:
+            hits = [hit for hit in hits if (hit.rule, hit.track_id, connection) not in self._before]
+        self._reported.extend((hit.rule, hit.track_id, connection) for hit in hits)
         self.hits += len(hits)
         for hit in hits:
             counter = self._metrics.shadow_hits if hit.shadow else self._metrics.hits

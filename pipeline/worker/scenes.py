@@ -1,0 +1,193 @@
+"""Takes up changed scene files while the worker runs; a file that cannot be used changes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from pipeline.config import CameraSettings
+from pipeline.config.document import ConfigError
+from pipeline.config.load import load_scene
+from pipeline.rules import RuleError, build_rules
+from pipeline.scene import Scene
+
+log = structlog.get_logger(__name__)
+
+LOOK_S = 1.0
+"""How often the files are looked at. A changed one is read once it has stayed the same for one more look:
+not every editor writes at once."""
+
+Sign = tuple[int, int, int] | None
+
+
+class SceneFileError(Exception):
+    """A scene file that cannot be had or written; the message says which, and what to do."""
+
+
+@dataclass(slots=True)
+class _File:
+    path: Path
+    seen: Sign
+    sha256: str
+    """Of the file's content when it was last looked into."""
+    in_force: str
+    """Of the content that the camera is judged by."""
+    changing: bool = False
+    notice: str = ""
+
+
+class SceneFiles:
+    """The scene files of one worker's cameras. `look` is called by one thread; the rest by any."""
+
+    def __init__(
+        self,
+        cameras: Iterable[CameraSettings],
+        adopt: Callable[[str, Scene], None],
+        tell: Callable[[str], None],
+    ) -> None:
+        """The files as they are now are taken for those in force. `adopt` is given a changed scene, `tell`
+        is called when a camera's `notice` has changed.
+        """
+        self._adopt, self._tell = adopt, tell
+        self._files: dict[str, _File] = {}
+        for camera in cameras:
+            if camera.scene is not None:
+                sha256 = digest(_bytes(camera.scene) or b"")
+                self._files[camera.id] = _File(camera.scene, _sign(camera.scene), sha256, sha256)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="scenes", daemon=True)
+
+    def start(self) -> None:
+        """Look at the files until `stop`."""
+        if self._files:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(2.0)
+
+    def notice(self, camera_id: str) -> str:
+        """Why a changed file was not taken up; "" where the one in force is the one on the disk."""
+        file = self._files.get(camera_id)
+        return file.notice if file is not None else ""
+
+    def state(self) -> Mapping[str, tuple[str, str]]:
+        """Camera id to SHA-256 of the content in force, and why the file's is not."""
+        return {camera_id: (file.in_force, file.notice) for camera_id, file in self._files.items()}
+
+    def read(self, camera_id: str) -> str:
+        """The file's text. Raises SceneFileError."""
+        path = self._path(camera_id)
+        content = _bytes(path)
+        if content is None:
+            raise SceneFileError(f"{path} cannot be read: is it there, and may the worker's user read it?")
+        return content.decode("utf-8-sig", "replace")
+
+    def write(self, camera_id: str, text: str) -> None:
+        """Put another file in its place, whole or not at all; it is taken up by the next looks.
+
+        Raises SceneFileError where the folder cannot be written.
+        """
+        path = self._path(camera_id)
+        part = ""
+        try:
+            handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
+            with os.fdopen(handle, "wb") as file:
+                file.write(text.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+            Path(part).chmod(mode)
+            Path(part).replace(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                Path(part).unlink()
+            raise SceneFileError(
+                f"{path} cannot be written: {error.strerror}; give the worker's user the right to its folder"
+            ) from None
+
+    def look(self) -> None:
+        """Look at every file once."""
+        for camera_id, file in self._files.items():
+            sign = _sign(file.path)
+            if sign != file.seen:
+                file.seen, file.changing = sign, True
+            elif file.changing:
+                file.changing = False
+                self._look_into(camera_id, file)
+
+    def _path(self, camera_id: str) -> Path:
+        file = self._files.get(camera_id)
+        if file is None:
+            raise SceneFileError(
+                f"camera {camera_id} has no scene file in the worker's configuration: add `scene: FILE` to it"
+            )
+        return file.path
+
+    def _run(self) -> None:
+        while not self._stopping.wait(LOOK_S):
+            try:
+                self.look()
+            except Exception:
+                # The box runs on for months, whatever is wrong with one file.
+                log.exception("scenes_failed")
+
+    def _look_into(self, camera_id: str, file: _File) -> None:
+        content = _bytes(file.path)
+        sha256 = digest(content or b"")
+        if sha256 == file.sha256:
+            return
+        file.sha256 = sha256
+        before, reason = file.notice, ""
+        if content is None:
+            reason = f"{file.path}: is gone"
+        elif sha256 != file.in_force:
+            try:
+                scene = Scene(load_scene(file.path, content.decode("utf-8-sig", "replace")))
+                build_rules(scene)
+            except ConfigError as error:
+                reason = "; ".join(error.problems[:3])
+            except RuleError as error:
+                reason = f"{file.path}: {error}"
+            else:
+                self._adopt(camera_id, scene)
+                file.in_force = sha256
+        file.notice = (
+            f"the changed scene file was not taken up, the one before stays: {reason}" if reason else ""
+        )
+        if reason:
+            log.error("scene_refused", camera=camera_id, reason=reason)
+        elif content is not None:
+            log.info("scene_taken_up", camera=camera_id, sha256=sha256[:12])
+        if file.notice != before:
+            self._tell(camera_id)
+
+
+def digest(content: bytes) -> str:
+    """SHA-256, hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _sign(path: Path) -> Sign:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
