@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What no_helmet and too_many_riders find in the city, by how large heads are, and heads of real crops.
+"""What no_helmet and too_many_riders find in the city, by how large heads are.
 
-    scripts/bench_riders.py MODEL.onnx --seconds 75 --look main --heads ../shared/real/heads
+    scripts/bench_riders.py MODEL.onnx --seconds 75 --look main
 
 The film (1280x720 and its sub stream of 640x360, at the pace of analysis) is drawn once and kept. The rules
 see what perception makes of the sub stream; with `--look sub` or `--look main`, heads come from a closer look
@@ -11,7 +11,6 @@ at each motorbike, enlarged from that stream.
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -27,8 +26,8 @@ import supervision as sv
 import yaml
 
 from pipeline.config import ModelSettings
-from pipeline.perception import closer
 from pipeline.perception.camera import CameraPerception
+from pipeline.perception.closer import HeadFinder
 from pipeline.perception.detector import Detector
 from pipeline.perception.riders import told
 from pipeline.rules import Moments
@@ -75,7 +74,7 @@ def pictures(files: CameraFilm) -> Iterator[tuple[Picture, Picture]]:
         yield sub, main
 
 
-def observe(detector: Detector, files: CameraFilm, look: str) -> Iterator[Observation]:
+def observe(detector: Detector, finder: HeadFinder, files: CameraFilm, look: str) -> Iterator[Observation]:
     """What perception makes of a camera's film."""
     perception = CameraPerception(
         files.camera_id,
@@ -87,10 +86,10 @@ def observe(detector: Detector, files: CameraFilm, look: str) -> Iterator[Observ
         time_ = FrameTime(START_S + number / RATE_HZ, "rtcp")
         found = detector.detect([sub])[0]
         seen = perception.observe(Frame(files.camera_id, sub, time_, number, 0, SIZE), found)
-        yield seen if look == "none" else looked(detector, seen, main if look == "main" else sub)
+        yield seen if look == "none" else looked(finder, seen, main if look == "main" else sub)
 
 
-def looked(detector: Detector, seen: Observation, picture: Picture) -> Observation:
+def looked(finder: HeadFinder, seen: Observation, picture: Picture) -> Observation:
     """The same with heads from a closer look at `picture`."""
     size = (picture.shape[1], picture.shape[0])
     users = list(seen.road_users)
@@ -100,7 +99,7 @@ def looked(detector: Detector, seen: Observation, picture: Picture) -> Observati
         if user.kind is RoadUserKind.MOTORBIKE and user.now.box[3] - user.now.box[1] >= LEAST_TALL
     ]
     boxes = np.array([users[row].now.box for row in rows], np.float32).reshape(-1, 4) * np.tile(size, 2)
-    found = closer.heads(detector, picture, boxes.astype(np.float32))
+    found = finder.heads(picture, boxes.astype(np.float32))
     for row, heads in zip(rows, found, strict=True):
         users[row] = replace(users[row], heads=told(heads, size))
     return replace(seen, road_users=tuple(users))
@@ -152,7 +151,7 @@ def offenders(frames: Truth) -> dict[str, dict[int, float]]:
     }
 
 
-def city(detector: Detector, arguments: argparse.Namespace) -> None:
+def city(detector: Detector, finder: HeadFinder, arguments: argparse.Namespace) -> None:
     """Print what was found, missed and false."""
     filmed = film(asked(arguments), arguments.cache, size=SIZE, rate_hz=RATE_HZ)
     found: dict[str, Counter[int]] = defaultdict(Counter)
@@ -161,7 +160,7 @@ def city(detector: Detector, arguments: argparse.Namespace) -> None:
     hits_of: Counter[str] = Counter()
     for files in filmed.cameras:
         began, frames = time.thread_time(), list(read_frames(files.truth))
-        seen = list(observe(detector, files, arguments.look))
+        seen = list(observe(detector, finder, files, arguments.look))
         per_picture_ms = (time.thread_time() - began) / max(len(seen), 1) * 1000
         scene = Scene(SceneSettings.model_validate(yaml.safe_load(files.scene.read_text())))
         guilty, who = offenders(frames), actors(seen, frames)
@@ -194,26 +193,6 @@ def city(detector: Detector, arguments: argparse.Namespace) -> None:
                 print(f"  heads of {low} to {high} px: {found[rule][low]} of {there[rule][low]}")
 
 
-def real(detector: Detector, folder: Path, tall_px: int = 12) -> None:
-    """What the model says of labelled heads, each on a grey sheet at the size a closer look gives it."""
-    told_: Counter[tuple[str, str]] = Counter()
-    with (folder / "labels.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
-        crop = cv2.imread(str(folder / row["file"]))
-        # The crops show the head with some of the shoulders.
-        small = cv2.resize(crop, (2 * tall_px, 2 * tall_px), interpolation=cv2.INTER_AREA)
-        sheet = np.full((SUB_SIZE[1], SUB_SIZE[0], 3), 114, np.uint8)
-        sheet[100 : 100 + 2 * tall_px, 300 : 300 + 2 * tall_px] = small
-        [found] = detector.detect([sheet])
-        said = {index: float(c) for c, index in sorted(zip(found.confidence, found.class_id, strict=True))}
-        names = {7: "helmet", 8: "bare"}
-        parts = {names[index]: c for index, c in said.items() if index in names}
-        told_[row["label"], max(parts, key=lambda name: parts[name], default="nothing")] += 1
-    for (label, said_), count in sorted(told_.items()):
-        print(f"real crops labelled {label}: {said_} {count}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -227,13 +206,11 @@ def main() -> None:
     parser.add_argument("--look", default="none", choices=("none", "sub", "main"))
     parser.add_argument("--min-head-px", type=float, default=4.0)
     parser.add_argument("--cache", type=Path, default=cache_folder())
-    parser.add_argument("--heads", type=Path)
+    parser.add_argument("--heads", type=Path, default=Path("models/ngatu_heads.onnx"), help="for --look")
     arguments = parser.parse_args()
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     detector = Detector(ModelSettings(path=arguments.model, confidence=0.3))
-    city(detector, arguments)
-    if arguments.heads:
-        real(detector, arguments.heads)
+    city(detector, HeadFinder(arguments.heads), arguments)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.perception.closer import BODY_PX, PLACES, SHEET, TILE_PX, put
 from pipeline.sim.types import Seen
 from scripts.detector.pictures import NAMES, labels
+from scripts.detector.sheets import BODY_PX, PLACES, SHEET, TILE_PX, put
 from scripts.detector.windows import inside
 
 RIDER = Seen(

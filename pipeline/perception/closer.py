@@ -1,114 +1,168 @@
-"""A closer look: two-wheelers cut out of the picture, enlarged, side by side in one more run of the detector.
+"""A closer look at riders: each motorbike cut out, enlarged, and its heads told by a small model of its own.
 
-A head of five pixels is at the limit of what a detector sees; the same head enlarged to a dozen is not.
-Fifteen machines fit into one sheet, so the look costs one run a picture. It is trained on sheets too.
+A head of five pixels is at the limit of what a detector of the whole picture sees; the same head enlarged to
+a dozen is not. The model (scripts/train_heads.py) gets one machine a tile and maps its riders' heads, with
+and without a helmet, and how high they are; those of others in the tile are not its business.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+import structlog
 import supervision as sv
 
+from pipeline.config import ModelSettings
 from pipeline.perception.classes import MOTORBIKE
 from pipeline.perception.detector import Detector
-from pipeline.perception.riders import Boxes, with_heads
-from pipeline.perception.road_users import fuse
-from pipeline.types import Picture
+from pipeline.perception.errors import PerceptionError
+from pipeline.perception.riders import Boxes
+from pipeline.types import Picture, Point
 
-SHEET = (640, 360)
-"""Width and height in pixels."""
-TILE_PX = 120
-"""Side of a tile, in pixels of the sheet."""
-BODY_PX = 90
-"""Longer side of the machine's box in it: its riders' heads are some 12 pixels high then."""
-PLACES = tuple(
-    (x, y)
-    for y in range(0, SHEET[1] - TILE_PX + 1, TILE_PX)
-    for x in range(0, SHEET[0] - TILE_PX + 1, TILE_PX)
-)
-"""Left and top of the tiles."""
-LEAST_PX = 16.0
-"""Height of a machine's box: heads of smaller ones have two pixels."""
+log = structlog.get_logger(__name__)
+
+TILE_PX = 96
+"""Side of a tile."""
+BODY_PX = 78
+"""Longer side of the machine's box in it: its riders' heads are some 10 pixels high then."""
+STRIDE = 2
+"""Pixels of the tile a cell of the maps."""
+LEAST_PX = 28.0
+"""Height of a machine's box: heads of smaller ones have three pixels or less."""
+MOST = 16
+"""Machines a picture that are looked at, the largest first."""
+CLASSES = frozenset(("helmet", "head"))
+"""What the rules get to know by it, in the words of `classes.PARTS`."""
+LEAST_SURE = 0.3
+"""Of a head, in the maps."""
+HEIGHTS_PX = (3.0, 30.0)
+"""Of a head in a tile; anything else is none."""
 _GREY = 114
-_OTHER = 0.5
-"""Overlap (IoU) below which a road user seen in a tile is another one."""
+_APART = 0.6
+"""Two heads of one machine are this far apart, in head heights."""
+_WIDE = 0.85
+"""Width of a head, of its height."""
+
+Floats = npt.NDArray[np.float32]
+
+
+def known_classes(settings: ModelSettings, detector: Detector) -> frozenset[str]:
+    """The project's classes that a detector and the head model beside it, if any, know together."""
+    return detector.classes | (CLASSES if settings.heads is not None else frozenset())
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
-    """One machine's place on the sheet."""
+class Place:
+    """Where a tile lies in the picture."""
 
-    corner: tuple[int, int]
-    """Left, top on the sheet."""
-    origin: tuple[float, float]
+    origin: Point
     """Left, top in the picture."""
     scale: float
-    """Pixels of the sheet a pixel of the picture."""
+    """Pixels of the tile a pixel of the picture."""
 
-    @property
-    def shift(self) -> tuple[float, float]:
-        """To add to a place on the sheet divided by `scale`, for its place in the picture."""
-        (left, top), (x, y) = self.origin, self.corner
-        return (left - x / self.scale, top - y / self.scale)
+    def to_tile(self, point: Point) -> Point:
+        """A place in the picture, in pixels of the tile."""
+        return ((point[0] - self.origin[0]) * self.scale, (point[1] - self.origin[1]) * self.scale)
 
-
-def look_closer(detector: Detector, picture: Picture, users: sv.Detections) -> sv.Detections:
-    """`users` of riders.with_heads, with the heads that a closer look at their motorbikes shows, if any."""
-    tall = users.xyxy[:, 3] - users.xyxy[:, 1]
-    rows = np.flatnonzero((np.asarray(users.class_id) == MOTORBIKE) & (tall >= LEAST_PX))
-    data: dict[str, Any] = users.data
-    for row, found in zip(rows, heads(detector, picture, users.xyxy[rows].astype(np.float32)), strict=True):
-        if len(found):
-            data["heads"][row] = found
-    return users
+    def to_picture(self, point: Point) -> Point:
+        """The other way."""
+        return (point[0] / self.scale + self.origin[0], point[1] / self.scale + self.origin[1])
 
 
-def heads(detector: Detector, picture: Picture, boxes: Boxes) -> list[Boxes]:
-    """Heads of the riders of each of `boxes` (M, 4), pixels of `picture`: (H, 6) as of riders.with_heads."""
-    found: list[Boxes] = [np.empty((0, 6), np.float32)] * len(boxes)
-    for start in range(0, len(boxes), len(PLACES)):
-        sheet, tiles = lay_out(picture, boxes[start : start + len(PLACES)])
-        [detections] = detector.detect([sheet])
-        for row, tile in enumerate(tiles, start):
-            found[row] = _in_tile(detections, tile, boxes[row])
-    return found
-
-
-def lay_out(picture: Picture, boxes: Boxes) -> tuple[Picture, list[Tile]]:
-    """A sheet with up to len(PLACES) of `boxes`, and where each lies."""
-    sheet = np.full((SHEET[1], SHEET[0], 3), _GREY, np.uint8)
-    return sheet, [put(sheet, corner, picture, box) for corner, box in zip(PLACES, boxes, strict=False)]
-
-
-def put(sheet: Picture, corner: tuple[int, int], picture: Picture, box: Boxes) -> Tile:
-    """Fill one tile with what is around `box`; grey where the picture ends."""
+def cut(picture: Picture, box: Boxes) -> tuple[Picture, Place]:
+    """The tile (TILE_PX, TILE_PX, 3) around `box` in pixels of `picture`; grey where the picture ends."""
     left, top, right, bottom = (float(edge) for edge in box)
     scale = BODY_PX / max(right - left, bottom - top, 1.0)
     side = TILE_PX / scale
     x, y = (left + right - side) / 2, (top + bottom - side) / 2
     matrix = np.array([[scale, 0, -x * scale], [0, scale, -y * scale]])
-    sheet[corner[1] : corner[1] + TILE_PX, corner[0] : corner[0] + TILE_PX] = cv2.warpAffine(
+    tile = cv2.warpAffine(
         picture, matrix, (TILE_PX, TILE_PX), flags=cv2.INTER_LINEAR, borderValue=(_GREY, _GREY, _GREY)
     )
-    return Tile(corner, (x, y), scale)
+    return np.asarray(tile, np.uint8), Place((x, y), scale)
 
 
-def _in_tile(detections: sv.Detections, tile: Tile, box: Boxes) -> Boxes:
-    """What is seen in one tile, back in the picture."""
-    x, y = tile.corner
-    middle = (detections.xyxy[:, :2] + detections.xyxy[:, 2:]) / 2 - (x, y)
-    here = detections.select(np.flatnonzero(((middle >= 0) & (middle < TILE_PX)).all(axis=1)))
-    here.xyxy = (here.xyxy / tile.scale + np.tile(tile.shift, 2)).astype(np.float32)
-    around = fuse(here)
-    apart = sv.box_iou_batch(box[None], around.xyxy) if len(around) else np.empty((1, 0))
-    others = np.flatnonzero(apart[0] < _OTHER)
-    users = sv.Detections(
-        xyxy=np.concatenate((box[None], around.xyxy[others])).astype(np.float32),
-        class_id=np.concatenate(([MOTORBIKE], np.asarray(around.class_id, np.intp)[others])),
-    )
-    seen: Boxes = with_heads(users, here).data["heads"][0]
-    return seen
+def tensor(tiles: npt.NDArray[np.uint8]) -> Floats:
+    """(N, TILE_PX, TILE_PX, 3) BGR as the model's input: (N, 3, TILE_PX, TILE_PX) RGB, 0..1."""
+    return np.ascontiguousarray(tiles[..., ::-1].transpose(0, 3, 1, 2), np.float32) / np.float32(255)
+
+
+class HeadFinder:
+    """The small model. May be used from several threads at once."""
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        """Load it; PerceptionError, in one sentence, when it is not there or is another model."""
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 4
+        try:
+            self._session = ort.InferenceSession(path.read_bytes(), options, ["CPUExecutionProvider"])
+            maps = self.maps(np.zeros((2, TILE_PX, TILE_PX, 3), np.uint8))
+        except FileNotFoundError:
+            raise PerceptionError(f"heads model {path} is not there: correct model.heads") from None
+        except Exception as error:  # onnxruntime raises its own, without a common base
+            raise PerceptionError(f"heads model {path} cannot be run: {str(error)[:200]}") from None
+        cells = TILE_PX // STRIDE
+        if maps.shape != (2, 3, cells, cells):
+            raise PerceptionError(
+                f"heads model {path} gives {maps.shape}, and not maps (2, 3, {cells}, {cells}): "
+                "correct model.heads, or train one with scripts/train_heads.py"
+            )
+        log.info("heads model loaded", model=path.name)
+
+    def look(self, picture: Picture, users: sv.Detections) -> sv.Detections:
+        """`users` of riders.with_heads, with the heads of their motorbikes that this model sees instead."""
+        tall = users.xyxy[:, 3] - users.xyxy[:, 1]
+        rows = np.flatnonzero((np.asarray(users.class_id) == MOTORBIKE) & (tall >= LEAST_PX))
+        rows = rows[np.argsort(-tall[rows], kind="stable")][:MOST]
+        data: dict[str, Any] = users.data
+        for row, found in zip(rows, self.heads(picture, users.xyxy[rows].astype(np.float32)), strict=True):
+            data["heads"][row] = found
+        return users
+
+    def heads(self, picture: Picture, boxes: Boxes) -> list[Boxes]:
+        """(H, 6) as of riders.with_heads of the riders in each of `boxes` (M, 4), pixels of `picture`."""
+        if not len(boxes):
+            return []
+        tiles, places = zip(*(cut(picture, box) for box in boxes), strict=True)
+        maps = self.maps(np.stack(tiles))
+        return [_in_picture(told(one), place) for one, place in zip(maps, places, strict=True)]
+
+    def maps(self, tiles: npt.NDArray[np.uint8]) -> Floats:
+        """(N, TILE_PX, TILE_PX, 3) BGR in, (N, 3, cells, cells) out: see `told`."""
+        feed = {self._session.get_inputs()[0].name: tensor(tiles)}
+        return np.asarray(self._session.run(None, feed)[0], np.float32)
+
+
+def told(maps: Floats) -> Floats:
+    """Heads (H, 5) out of one tile's maps (3, cells, cells): x, y, height in its pixels, helmet, bare.
+
+    Maps are: a head with a helmet has its middle here, a bare one has, 0..1; the height of a head here.
+    """
+    heat = maps[:2].max(axis=0)
+    peak = (heat >= LEAST_SURE) & (heat >= cv2.dilate(heat, np.ones((3, 3), np.uint8)))
+    rows, columns = np.nonzero(peak)
+    found: list[tuple[float, ...]] = []
+    for row, column in sorted(zip(rows, columns, strict=True), key=lambda at: -heat[at]):
+        helmet, bare, high = (float(value) for value in maps[:, row, column])
+        x, y = (column + 0.5) * STRIDE, (row + 0.5) * STRIDE
+        near = any(np.hypot(x - one[0], y - one[1]) < _APART * max(high, one[2]) for one in found)
+        if HEIGHTS_PX[0] <= high <= HEIGHTS_PX[1] and not near:
+            found.append((x, y, high, helmet, bare))
+    return np.array(found, np.float32).reshape(-1, 5)
+
+
+def _in_picture(found: Floats, place: Place) -> Boxes:
+    heads = []
+    for x, y, high, helmet, bare in found.tolist():
+        (left, top), (right, bottom) = (
+            place.to_picture((x + side * _WIDE * high / 2, y + side * high / 2)) for side in (-1, 1)
+        )
+        heads.append((left, top, right, bottom, helmet, bare))
+    return np.array(heads, np.float32).reshape(-1, 6)

@@ -26,6 +26,7 @@ from pipeline.rules.no_helmet import NoHelmet
 from pipeline.rules.pavement import Pavement
 from pipeline.rules.red_light import RedLight
 from pipeline.rules.restricted_hours import RestrictedHours
+from pipeline.rules.riders import RiderRule
 from pipeline.rules.solid_line import SolidLineRule
 from pipeline.rules.speeding import Speeding
 from pipeline.rules.stalled import Stalled
@@ -119,6 +120,11 @@ def blind(scene: SceneSettings, classes: Collection[str]) -> dict[str, list[str]
     return {name: lacking for name, lacking in missing.items() if lacking}
 
 
+def asks_for_heads(scene: SceneSettings) -> bool:
+    """Whether a rule that is on judges by riders' heads."""
+    return any(issubclass(RULES[name], RiderRule) for name in scene.rules if name in RULES)
+
+
 __all__ = [
     "RULES",
     "Flow",
@@ -128,6 +134,7 @@ __all__ = [
     "Rule",
     "RuleError",
     "Traffic",
+    "asks_for_heads",
     "blind",
     "build_rules",
 ]
