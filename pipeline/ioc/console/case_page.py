@@ -203,7 +203,7 @@ class CasePage:
                     for name, lamp in act.lamps.items()
                 ),
                 *(
-                    (name.replace("_", " "), _shown(value))
+                    (name.removesuffix("_s").replace("_", " "), _shown(value, name))
                     for name, value in act.facts.items()
                     if name != FACT
                 ),
@@ -314,7 +314,9 @@ def _kept(view: CaseView, role: str) -> Item | None:
     return None if view.evidence_gone_ms else item_of(view, role)
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, name: str = "") -> str:
+    if isinstance(value, float) and name.endswith("_s") and 1e9 < value < 4e9:
+        return local_time(round(value * 1000), "%H:%M:%S.%f")[:-3]
     if isinstance(value, float) and math.isfinite(value):
         return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
     if isinstance(value, list):

@@ -41,11 +41,16 @@ class Strips:
         """Where a moment lies, 0 to 1."""
         return min(1.0, max(0.0, (time_s - self.start_s) / (self.end_s - self.start_s)))
 
-    def age_s(self, lamp: str) -> tuple[str, float] | None:
-        """What a lamp showed at the decisive moment, and for how long it had; None where nobody saw."""
+    def age(self, lamp: str) -> tuple[str, str] | None:
+        """What a lamp showed at the decisive moment, and for how many seconds; None where nobody saw.
+
+        "≥" where nobody saw it change: memory begins there, or it was not read before.
+        """
+        before = "unknown"
         for start_s, end_s, color in self.lamps[lamp]:
-            if start_s <= self.at_s <= end_s:
-                return color, self.at_s - start_s
+            if start_s <= self.at_s <= end_s and color in COLORS:
+                return color, f"{'' if before in COLORS else '≥ '}{self.at_s - start_s:.1f} s"
+            before = color
         return None
 
     def seconds(self) -> Iterator[int]:
@@ -72,10 +77,10 @@ def draw_signals(texts: Texts, act: Act, strips: Strips) -> None:
     span_s = strips.end_s - strips.start_s
     with ui.element("div").classes("signals"):
         for lamp, runs in strips.lamps.items():
-            aged = strips.age_s(lamp)
+            aged = strips.age(lamp)
             told = texts("signals_unseen")
             if aged is not None:
-                told = f"{texts.named('lamp', aged[0])} · {texts('signals_for')} {aged[1]:.1f} s"
+                told = f"{texts.named('lamp', aged[0])} · {texts('signals_for')} {aged[1]}"
             ui.label(f"{visible(lamp)}: {told}").classes("lampname")
             strip = ui.element("div").classes("strip").props("role=img")
             strip.props["aria-label"] = f"{lamp}: {_spoken(texts, strips, runs)}"
