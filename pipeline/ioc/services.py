@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.ioc.config import AreaTree, IocConfig
 from pipeline.ioc.desk import Desk
+from pipeline.ioc.desk.cameras import Boxes
 from pipeline.ioc.desk.citizens import CitizensDesk
 from pipeline.ioc.desk.display import Display
 from pipeline.ioc.desk.exchange import Exchange
@@ -13,6 +14,7 @@ from pipeline.ioc.desk.feed import Feed
 from pipeline.ioc.desk.files import EvidenceFiles
 from pipeline.ioc.desk.indicators import Indicators
 from pipeline.ioc.desk.log import AuditLog
+from pipeline.ioc.desk.scenes import SceneDesk
 from pipeline.ioc.ingest.letters import DeadLetters
 from pipeline.ioc.ingest.publish import ReviewPublisher
 from pipeline.ioc.ingest.run import Ingest
@@ -37,6 +39,8 @@ class Services:
     indicators: Indicators
     exchange: Exchange
     citizens: CitizensDesk
+    boxes: Boxes
+    scenes: SceneDesk
     letters: DeadLetters
     feed: Feed
     ingest: Ingest
@@ -66,6 +70,7 @@ def build(config: IocConfig) -> Services:
     areas = AreaTree(config.areas)
     database = open_database(config.database)
     move_cameras(database, areas)
+    boxes = Boxes(config.workers, areas)
     return Services(
         config=config,
         areas=areas,
@@ -78,6 +83,8 @@ def build(config: IocConfig) -> Services:
         indicators=Indicators(database, areas),
         exchange=Exchange(database, areas, config.map.cameras),
         citizens=CitizensDesk(database, config.citizens),
+        boxes=boxes,
+        scenes=SceneDesk(database, boxes),
         letters=DeadLetters(database, areas),
         feed=Feed(database, config.review.notice_days),
         ingest=Ingest(config, areas, database),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -18,6 +18,7 @@ from pipeline.config import CameraSettings, StreamSettings
 from pipeline.config.camera import AnalysisSettings
 from pipeline.config.load import load_scene
 from pipeline.scene import Calibration, CalibrationSettings
+from pipeline.scene.grid import HEAVY_EVERY, Grid
 from pipeline.types import CameraHealth, Picture
 
 Floats = npt.NDArray[np.float64]
@@ -28,10 +29,6 @@ PICTURES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp"))
 COLUMNS = ("x", "y", "x_m", "y_m")
 COLUMNS_PX = ("x_px", "y_px", "x_m", "y_m")
 
-SPACINGS_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
-MOST_LINES = 16
-BEYOND = 0.3
-"""The grid reaches beyond the surveyed points by this share of their extent: there a bad fit shows best."""
 _LINE: Color = (255, 220, 60)
 _HEAVY: Color = (60, 230, 255)
 _GIVEN: Color = (60, 60, 255)
@@ -157,19 +154,16 @@ def draw_grid(picture: Picture, calibration: Calibration) -> tuple[Picture, floa
     canvas = picture.copy()
     height, width = picture.shape[:2]
     unit = max(1.0, height / 720)
-    low, high = calibration.ground_m.min(axis=0), calibration.ground_m.max(axis=0)
-    reach = BEYOND * (high - low)
-    low, high = low - reach, high + reach
-    spacing = next((s for s in SPACINGS_M if (high - low).max() / s <= MOST_LINES * 2), SPACINGS_M[-1])
-    first, last = np.ceil(low / spacing).astype(int), np.floor(high / spacing).astype(int)
+    grid = Grid.of(calibration)
+    spacing, first, last = grid.spacing_m, grid.first, grid.last
     layer = canvas.copy()
-    lines = list(_lines(first, last, spacing))
+    lines = list(grid.lines(calibration))
     for heavy in (False, True):
-        for number, ends in lines:
-            if (number % 5 == 0) is heavy:
-                _polyline(
-                    layer, calibration, ends, _HEAVY if heavy else _LINE, round(unit * (2 if heavy else 1))
-                )
+        for number, points in lines:
+            if (number % HEAVY_EVERY == 0) is heavy:
+                thick, color = (2, _HEAVY) if heavy else (1, _LINE)
+                ends = np.round(points * [width, height] * 2**_SHIFT).astype(np.int32)
+                cv2.polylines(layer, [ends], False, color, max(1, round(unit * thick)), cv2.LINE_AA, _SHIFT)
     cv2.addWeighted(layer, 0.65, canvas, 0.35, 0, dst=canvas)
     _numbers(canvas, calibration, first, last, spacing, unit)
     fitted = calibration.to_picture(calibration.ground_m)
@@ -186,34 +180,6 @@ def draw_grid(picture: Picture, calibration: Calibration) -> tuple[Picture, floa
     return canvas, spacing
 
 
-def _lines(
-    first: npt.NDArray[np.int_], last: npt.NDArray[np.int_], spacing: float
-) -> Iterator[tuple[int, Floats]]:
-    """Each line's number and many points along it, in metres."""
-    for axis in (0, 1):
-        other = 1 - axis
-        along = np.linspace(first[other], last[other], 200) * spacing
-        for number in range(first[axis], last[axis] + 1):
-            points = np.empty((len(along), 2))
-            points[:, axis], points[:, other] = number * spacing, along
-            yield number, points
-
-
-def _polyline(canvas: Picture, calibration: Calibration, ground: Floats, color: Color, thick: int) -> None:
-    height, width = canvas.shape[:2]
-    there = calibration.to_picture(ground)
-    # Beyond the picture's surroundings lines only run off, or back from behind the camera.
-    near = np.asarray((np.abs(there - 0.5) < 1.5).all(axis=1))
-    for start, end in _runs(near):
-        points = np.round(there[start:end] * [width, height] * 2**_SHIFT).astype(np.int32)
-        cv2.polylines(canvas, [points], False, color, max(1, thick), cv2.LINE_AA, _SHIFT)
-
-
-def _runs(good: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(int)))
-    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
-
-
 def _numbers(
     canvas: Picture,
     calibration: Calibration,
@@ -227,7 +193,7 @@ def _numbers(
     for axis in (0, 1):
         sides = []
         for edge in (first[1 - axis], last[1 - axis]):
-            numbers = [n for n in range(first[axis], last[axis] + 1) if n % 5 == 0]
+            numbers = [n for n in range(first[axis], last[axis] + 1) if n % HEAVY_EVERY == 0]
             ground = np.empty((len(numbers), 2))
             ground[:, axis], ground[:, 1 - axis] = np.array(numbers) * spacing, edge * spacing
             there = calibration.to_picture(ground)

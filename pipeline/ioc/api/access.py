@@ -13,7 +13,7 @@ from pipeline.ioc.services import Services
 
 BEFORE_PASSWORD = frozenset({"/api/v1/me", "/api/v1/me/password", "/api/v1/logout"})
 """What somebody may call who has to choose a password first."""
-POLLED = frozenset({"/api/v1/wall", "/api/v1/cameras"})
+POLLED = frozenset({"/api/v1/wall", "/api/v1/cameras", "/api/v1/cameras/{camera_id}/still"})
 """Asked for again and again by pages that stay open: no sign that anybody sits before them."""
 
 

@@ -10,10 +10,11 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline import __version__
-from pipeline.ioc.api import accounts, cases, citizens, display, exports, live, system
+from pipeline.ioc.api import accounts, cases, citizens, display, exports, live, scenes, system
 from pipeline.ioc.api.access import guard
 from pipeline.ioc.api.security import Shield
 from pipeline.ioc.desk import NotFoundError
+from pipeline.ioc.desk.cameras import CameraError
 from pipeline.ioc.desk.files import FileChangedError, FileError
 from pipeline.ioc.review import AlreadyDecidedError, ClaimedError, ReviewError, SameOfficerError
 from pipeline.ioc.services import Services
@@ -38,7 +39,7 @@ def create_api(services: Services) -> FastAPI:
     )
     app.state.services = services
     routers = (system.router, accounts.router, cases.router, exports.router, live.router)
-    for router in (*routers, display.router, citizens.router):
+    for router in (*routers, display.router, scenes.router, citizens.router):
         app.include_router(router, dependencies=[Depends(guard)])
     _errors(app)
     app.add_middleware(
@@ -74,6 +75,11 @@ def _errors(app: FastAPI) -> None:
     async def file(request: Request, error: Exception) -> JSONResponse:
         status = 409 if isinstance(error, FileChangedError) else 404
         return JSONResponse({"detail": str(error)}, status_code=status)
+
+    @app.exception_handler(CameraError)
+    async def camera(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, CameraError)
+        return answer(error.status, error.kind, str(error))
 
     @app.exception_handler(SQLAlchemyError)
     async def database(request: Request, error: Exception) -> JSONResponse:

@@ -60,8 +60,10 @@ def _last(row: Any) -> dict[str, Any]:
 
 @router.get("/cameras")
 def cameras(the: With, person: Asking) -> list[dict[str, Any]]:
-    """Cameras of the caller's areas: state, reason, when last heard of, acts of today, where they stand."""
-    return the.display.cameras(person)
+    """Cameras of the caller's areas: state, reason, when last heard of, acts of today, where they stand,
+    whether their worker shows stills."""
+    offered = the.boxes.offered()
+    return [{**camera, "still": camera["id"] in offered} for camera in the.display.cameras(person)]
 
 
 @router.get("/cameras/{camera_id}")

@@ -15,6 +15,7 @@ from pipeline.ioc.config.areas import AreaSettings, AreaTree, problems
 from pipeline.ioc.config.display import CitizensSettings, ExchangeSettings, MapSettings
 from pipeline.ioc.config.keeping import ExportSettings, NoticeSettings, RetentionSettings, S3Settings
 from pipeline.ioc.config.oidc import OidcSettings
+from pipeline.ioc.config.workers import WorkerAccess
 
 
 class ServerSettings(Settings):
@@ -107,6 +108,8 @@ class IocConfig(Settings):
     outboxes: tuple[Path, ...] = ()
     """Data folders of workers on this machine that publish nowhere: their outboxes are read."""
     evidence: EvidenceStores = EvidenceStores()
+    workers: tuple[WorkerAccess, ...] = ()
+    """Workers whose stills are shown and whose scenes are drawn here."""
     areas: AreaSettings
     review: ReviewSettings = ReviewSettings()
     sessions: SessionSettings = SessionSettings()

@@ -10,6 +10,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 _WATCH: frozenset[Role] = frozenset({"viewer", "reviewer", "supervisor"})
 _DECIDE: frozenset[Role] = frozenset({"reviewer", "supervisor"})
+_DRAW: frozenset[Role] = frozenset({"operator", "admin"})
 _ALL: frozenset[Role] = frozenset(ROLES)
 
 PERMISSIONS: dict[tuple[str, str], frozenset[Role] | None] = {
@@ -39,6 +40,12 @@ PERMISSIONS: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/api/v1/areas"): _ALL,
     ("GET", "/api/v1/cameras"): _ALL,
     ("GET", "/api/v1/cameras/{camera_id}"): _ALL,
+    ("GET", "/api/v1/cameras/{camera_id}/still"): _ALL,
+    ("GET", "/api/v1/scenes/{camera_id}"): _DRAW,
+    ("PUT", "/api/v1/scenes/{camera_id}"): _DRAW,
+    ("POST", "/api/v1/scenes/{camera_id}/check"): _DRAW,
+    ("POST", "/api/v1/scenes/{camera_id}/backtest"): _DRAW,
+    ("GET", "/api/v1/scenes/{camera_id}/versions/{number}"): _DRAW,
     ("GET", "/api/v1/wall"): _ALL,
     ("GET", "/api/v1/indicators"): _ALL,
     ("GET", "/api/v1/ngsi-ld/entities"): _WATCH,

@@ -338,3 +338,19 @@ class ReviewEvent(Base):
     at_ms: Mapped[int] = mapped_column(BigInteger)
     data: Mapped[dict[str, Any]] = mapped_column(Json)
     sent_ms: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class SceneVersion(Base):
+    """A camera's scene file as somebody saved it, or as it was found on its worker. Never changed."""
+
+    __tablename__ = "scene_versions"
+
+    camera: Mapped[str] = mapped_column(String(64), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    """Counted from 1."""
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+    author: Mapped[str] = mapped_column(String(64))
+    """Empty: found on the worker, written there by hand."""
+    note: Mapped[str] = mapped_column(String(500))
+    text: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(String(64))
