@@ -18,7 +18,7 @@ from pipeline.ioc.desk import Filter
 from pipeline.ioc.ingest.writer import Batch, Letter, Writer
 from tests.events import examples
 from tests.ioc.acts import with_data
-from tests.ioc.office import HOATHANH, PASSWORD, ROOT, TRANGBANG
+from tests.ioc.office import PASSWORD, ROOT, TRANGBANG
 from tests.ioc.real_bundle import film_case
 from tests.ioc.test_console import HOSTILE, Station, browser, log_in
 
@@ -239,9 +239,9 @@ def test_pages_fit_the_screen_and_what_strangers_wrote_stays_text(
     camera = {"id": "cam-1", "name": name, "place": name}
     case = station.act(3, facts={"lamp_shown": shown, name: name}, camera=camera)
     the = station.office.the
-    the.accounts.create("stranger", HOSTILE[:100], "viewer", [HOATHANH], "just some words", by="test")
+    the.accounts.create("stranger", HOSTILE[:100], "admin", [ROOT], PASSWORD, by="test", must_change=False)
     letters(station, Letter(f"topic/9/{HOSTILE}", HOSTILE, HOSTILE, "kafka", HOSTILE))
-    boss, lan = station.office.hire("boss", "admin"), station.office.hire("lan", "supervisor")
+    boss, lan = station.office.hire("stranger", "admin"), station.office.hire("lan", "supervisor")
     deadline = time.monotonic() + 30
     while case not in {row.id for row in the.desk.cases(lan, Filter(state="all")).rows}:
         assert time.monotonic() < deadline

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from pipeline.ioc.console.frame import VIETNAM, Visit, button, frame, local_time, visit
 from pipeline.ioc.console.rows import Rows, choose, pairs, visible
-from pipeline.ioc.console.texts import Texts, catalogue
+from pipeline.ioc.console.texts import catalogue
 from pipeline.ioc.desk.log import PAGE, LogFilter
 from pipeline.ioc.services import Services
 from pipeline.ioc.store.models import AuditEntry
@@ -132,7 +132,7 @@ class AuditPage:
             with ui.element("div").classes("acts"):
                 button(texts("open_case"), "↵", self._open)
         details = [
-            (texts.named("detail", name), _told(texts, name, value))
+            (texts.named("detail", name), self._told(name, value))
             for name, value in json.loads(row.detail).items()
         ]
         if details:
@@ -142,6 +142,20 @@ class AuditPage:
         with ui.element("div").classes("group"):
             ui.label("SHA-256").classes("main")
             ui.label(row.hash).classes("hash")
+
+    def _told(self, name: str, value: object) -> str:
+        """A detail as people call it, else as it is."""
+        if isinstance(value, list):
+            return ", ".join(self._told(name, one) for one in value) or "—"
+        if isinstance(value, bool):
+            return self._texts(f"detail.{str(value).lower()}")
+        if not isinstance(value, str):
+            return json.dumps(value, ensure_ascii=False)
+        if name == "areas":
+            return self._here.the.areas.names.get(value, visible(value))
+        key = value if name == "decision" else f"{name}.{value}"
+        known = name in ("role", "state", "reason", "by", "decision") and key in catalogue()
+        return self._texts(key) if known else visible(value) or "—"
 
     def _open(self) -> None:
         row = self._rows.chosen
@@ -183,13 +197,3 @@ def _day_ms(text: str | None, *, later: bool) -> int | None:
         return round((day + DAY if later else day).timestamp() * 1000)
     except (ValueError, OverflowError):
         return None if later else 0
-
-
-def _told(texts: Texts, name: str, value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(_told(texts, name, one) for one in value) or "—"
-    if isinstance(value, bool):
-        return texts(f"detail.{str(value).lower()}")
-    if name in ("role", "state", "reason") and f"{name}.{value}" in catalogue():
-        return texts(f"{name}.{value}")
-    return visible(value) or "—" if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

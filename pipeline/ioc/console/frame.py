@@ -150,7 +150,7 @@ def frame(here: Visit, on: str) -> ui.label:
         _plain_button(texts("language"), speak)
         _plain_button(texts("theme"), turn)
         role = f"{here.person.shown_name} · {texts.named('role', here.person.role)}"
-        me = ui.link(role, "/account").classes("on" if on == "my_account" else "")
+        me = ui.link(role, "/account").classes("who on" if on == "my_account" else "who")
         me.props(f'title="{texts("my_account")}"')
         form = ui.element("form").props("method=post action=/logout").style("margin:0")
         with form, ui.element("button").props("type=submit"):

@@ -72,7 +72,8 @@ class Rows(Generic[Row]):
             for index, row in enumerate(self._rows):
                 made = ui.element("div").classes("r on" if index == self._at else "r").mark("row")
                 made.props(f"role=row tabindex=0 aria-selected={'true' if index == self._at else 'false'}")
-                made.on("click", lambda index=index: self.pick(index))
+                for sign in ("click", "focus"):
+                    made.on(sign, lambda index=index: self.pick(index))
                 with made:
                     self._cells(row)
                 self._drawn.append(made)
