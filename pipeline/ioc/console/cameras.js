@@ -26,12 +26,21 @@
           el('td', {}, el('div', { class: 'sub why' }, one.reason || '–')),
           el('td', { class: 'num' }, one.since_ms ? ago(one.since_ms, now) : '–'), el('td', { class: 'num' }, one.seen_ms ? ago(one.seen_ms, now) : '–'),
           el('td', { class: 'num' }, number(one.today)));
-        const choose = () => { chosen = one.id; draw(); show(); };
+        const choose = () => { chosen = one.id; still.classList.add('gone'); draw(); show(); look(); };
         row.addEventListener('click', choose);
         row.addEventListener('keydown', (e) => { if (e.key === 'Enter') choose(); });
         return row;
       }));
       if (focus) rows.querySelector(`[data-camera="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
+    };
+    // One picture of the chosen camera, asked for again while it is looked at.
+    const still = el('img', { class: 'livestill gone', alt: t('cameras_still') });
+    still.addEventListener('load', () => still.classList.remove('gone'));
+    still.addEventListener('error', () => still.classList.add('gone'));
+    const look = () => {
+      const one = cameras.find((camera) => camera.id === chosen);
+      if (!one?.still) { still.classList.add('gone'); still.removeAttribute('src'); return; }
+      still.src = `/api/v1/cameras/${encodeURIComponent(chosen)}/still?at=${Date.now()}`;
     };
     const moment = (ms) => `${clock(ms, { day: '2-digit', month: '2-digit' })} ${time(ms)}`;
     const show = async () => {
@@ -42,6 +51,8 @@
       if (one.id !== chosen) return;
       const line = (ms, ...what) => el('div', {}, el('span', { class: 'num' }, moment(ms)), el('span', {}, ...what));
       beside.replaceChildren(el('h2', {}, one.name), el('div', { class: 'sub' }, `${one.place} · ${page.areas[one.area] ?? one.area} · ${one.id}`),
+        still, ...(page.draws && cameras.find((camera) => camera.id === one.id)?.still
+          ? [el('a', { class: 'act small-act', href: `/cameras/${encodeURIComponent(one.id)}/scene` }, t('cameras_draw'))] : []),
         el('h3', {}, t('cameras_health')), el('div', { class: 'log' }, ...(one.health.length ? one.health.map((h) => line(h.at_ms,
           stateMark(h.state), ` ${t(`camera_state.${h.state}`)}`, h.fits_scene === false ? el('div', { class: 'tag warn' }, t('cameras_moved')) : null,
           h.reason ? el('div', { class: 'sub wrap' }, h.reason) : null, ...h.notices.map((text) => el('div', { class: 'sub wrap' }, text)),
@@ -54,11 +65,14 @@
     };
     wanted.addEventListener('input', draw);
     show();
-    let turn = 0;
+    let turn = 0, offered = '';
     poll('/api/v1/cameras', EVERY_MS, (fresh) => {
       cameras = fresh; now = Date.now(); draw();
       if (!chosen && rows.firstChild) { chosen = rows.firstChild.dataset.camera; draw(); show(); }
-      if (chosen && turn++ % 3 === 2) show();
+      const now_ = fresh.filter((one) => one.still).map((one) => one.id).join();
+      if (chosen && (turn++ % 3 === 2 || now_ !== offered)) show();
+      offered = now_;
+      look();
     }, () => {});
   });
 })();

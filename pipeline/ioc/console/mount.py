@@ -16,6 +16,7 @@ from pipeline.ioc.console.login import login_router
 from pipeline.ioc.console.me_page import me_page
 from pipeline.ioc.console.oidc import oidc_router
 from pipeline.ioc.console.queue_page import queue_page
+from pipeline.ioc.console.scene_page import scene_page
 from pipeline.ioc.console.watch_pages import watch_pages
 from pipeline.ioc.people.oidc import Provider
 from pipeline.ioc.services import Services
@@ -29,6 +30,7 @@ def mount_console(app: FastAPI, services: Services) -> None:
     queue_page(services)
     case_page(services)
     watch_pages(services)
+    scene_page(services)
     accounts_page(services)
     audit_page(services)
     letters_page(services)

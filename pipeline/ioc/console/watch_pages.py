@@ -18,7 +18,7 @@ from pipeline.ioc.console.texts import catalogue
 from pipeline.ioc.people import may
 from pipeline.ioc.services import Services
 
-CSS = (HERE / "wall.css").read_text("utf-8")
+CSS = (HERE / "wall.css").read_text("utf-8") + (HERE / "scene.css").read_text("utf-8")
 LIVE, WALL, CAMERAS = ((HERE / f"{name}.js").read_text("utf-8") for name in ("live", "wall", "cameras"))
 FAMILIES = (
     "rule.",
@@ -70,6 +70,7 @@ def _given(here: Visit) -> dict[str, Any]:
             path: name for path, name in here.the.areas.names.items() if within(path, here.person.areas)
         },
         "sees": may(here.person.role, "GET", "/api/v1/cases"),
+        "draws": may(here.person.role, "PUT", "/api/v1/scenes/{camera_id}"),
         "map": {
             "tiles": settings.tiles,
             "attribution": settings.attribution,

@@ -1,0 +1,47 @@
+"""The scene editor: what a camera's picture means, drawn on its still; all of it out of the API."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import yaml
+from nicegui import ui
+from starlette.responses import RedirectResponse, Response
+
+from pipeline.ioc.console.frame import HERE, frame, visit
+from pipeline.ioc.console.texts import catalogue
+from pipeline.ioc.services import Services
+
+CSS = (HERE / "scene.css").read_text("utf-8")
+LIVE, SCENE = ((HERE / f"{name}.js").read_text("utf-8") for name in ("live", "scene"))
+PROBLEMS = yaml.safe_load((HERE / "problems.yaml").read_text("utf-8"))
+FAMILIES = ("scene_", "rule.", "road_user.", "cameras_moved", "minutes_short")
+WORDS = ("cameras",)
+CAMERA = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+def scene_page(the: Services) -> None:
+    """Register it."""
+
+    @ui.page("/cameras/{camera_id}/scene", title="Ngã Tư IOC")
+    def scene(camera_id: str) -> Response | None:
+        here = visit(the, ("GET", "/api/v1/scenes/{camera_id}"))
+        if isinstance(here, Response):
+            return here
+        if not CAMERA.fullmatch(camera_id):
+            return RedirectResponse("/cameras", 303)
+        frame(here, "cameras")
+        ui.add_css(CSS)
+        ui.element("main").classes("scene").props(f'data-camera="{camera_id}"')
+        words = [key for key in catalogue() if key.startswith(FAMILIES) or key in WORDS]
+        given = {
+            "language": here.texts.language,
+            "texts": {key: here.texts(key) for key in words},
+            "problems": PROBLEMS if here.texts.language == "vi" else [],
+        }
+        told = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
+        ui.add_head_html(
+            f"<script>window.ngatuPage={told}</script><script>{LIVE}</script><script>{SCENE}</script>"
+        )
+        return None
