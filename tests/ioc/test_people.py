@@ -103,6 +103,31 @@ def test_an_admin_of_one_area_cannot_see_or_change_accounts_of_another(ioc: Offi
     assert town.patch(f"/api/v1/users/{before['lan']['id']}", json={"role": "viewer"}).status_code == 200
 
 
+def test_an_admin_unlocks_and_resets_and_ends_what_was_open(ioc: Office) -> None:
+    boss, mai = ioc.client("boss", "admin"), ioc.client("mai", "reviewer")
+
+    def status(password: str) -> int:
+        login = {"name": "mai", "password": password}
+        return ioc.anybody().post("/api/v1/login", json=login).status_code
+
+    one = next(user["id"] for user in boss.get("/api/v1/users").json() if user["name"] == "mai")
+    assert [status("wrong") for _ in range(3)] == [401] * 3
+    assert status(PASSWORD) == 401
+    assert boss.patch(f"/api/v1/users/{one}", json={"disabled": False}).status_code == 200
+    assert status(PASSWORD) == 200
+    assert mai.get("/api/v1/me").status_code == 401
+    once = one_time_password()
+    assert boss.patch(f"/api/v1/users/{one}", json={"password": once}).status_code == 200
+    assert (status(PASSWORD), status(once)) == (401, 200)
+    fresh = ioc.anybody()
+    fresh.post("/api/v1/login", json={"name": "mai", "password": once})
+    assert fresh.get("/api/v1/me").json()["must_change"] is True
+    assert fresh.get("/api/v1/cases").status_code == 403
+    assert boss.patch(f"/api/v1/users/{one}", json={"disabled": True}).status_code == 200
+    assert status(once) == 401
+    assert fresh.get("/api/v1/me").status_code == 401
+
+
 def test_ones_own_sessions_are_told_and_the_others_ended(ioc: Office) -> None:
     here, other = ioc.client("mai", "reviewer"), ioc.client("mai", "reviewer")
     lan = ioc.client("lan", "reviewer")
