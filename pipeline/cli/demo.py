@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import secrets
 import shutil
 import sys
 import time
@@ -30,6 +32,7 @@ much happens where the cameras look."""
 FIRST_FRAME_S = 60.0
 """Patience with cameras that do not come."""
 MARK = ".ngatu-demo"
+TOKEN_ENV = "NGATU_DEMO_WORKER_TOKEN"  # noqa: S105 - the name of where it is
 IOC_CONFIG = "ioc.yaml"
 """The console's configuration, beside the worker's."""
 SHOWN_S = 20.0
@@ -113,10 +116,14 @@ def demo(
             server = until_end.enter_context(served(files, port, together=True))
             config = _with_urls(config, server.urls)
             began_s = time.monotonic()
+            if ioc_config is not None:
+                config = _for_console(config)
             worker = Worker(config, {name: Scene(scene) for name, scene in scenes.items()}, board)
             (first, *others) = (url for name, url in server.urls.items() if name.endswith("-main"))
             also = ", ".join(url.rpartition("/")[2] for url in others)
             err.print(f"cameras, for any player too: {first}, {also}", markup=False)
+            if ioc_config is not None:
+                ioc_config = _with_worker(ioc_config, config, worker.monitor.port)
             opened = until_end.enter_context(console(ioc_config)) if ioc_config is not None else None
             if opened is not None and ioc_config is not None:
                 _introduce(opened, ioc_config.server.port)
@@ -156,6 +163,25 @@ def _console_config(config_file: Path, port: int | None) -> IocConfig | None:
         fail(*error.problems)
     server = config.server if port is None else config.server.model_copy(update={"port": port})
     return config.model_copy(update={"server": server})
+
+
+def _for_console(config: Config) -> Config:
+    """The worker's configuration, so that the console shows its stills and draws its scenes: with a token that
+    this process and its console alone have.
+    """
+    from pipeline.config.root import OperatorSettings
+
+    os.environ[TOKEN_ENV] = secrets.token_urlsafe(24)
+    here = config.worker.model_copy(update={"operator": OperatorSettings(token_env=TOKEN_ENV)})
+    return config.model_copy(update={"worker": here})
+
+
+def _with_worker(ioc_config: IocConfig, config: Config, port: int) -> IocConfig:
+    """The console's configuration with that worker, wherever its port came to lie."""
+    from pipeline.ioc.config.workers import WorkerAccess
+
+    access = WorkerAccess(url=f"http://{config.worker.metrics_host}:{port}", token_env=TOKEN_ENV)
+    return ioc_config.model_copy(update={"workers": (access,)})
 
 
 def _introduce(opened: Console, wanted_port: int) -> None:
