@@ -166,8 +166,8 @@ def _console_config(config_file: Path, port: int | None) -> IocConfig | None:
 
 
 def _for_console(config: Config) -> Config:
-    """The worker's configuration, so that the console shows its stills and draws its scenes: with a token that
-    this process and its console alone have.
+    """The worker's configuration, so that the console shows its stills and draws its scenes: with a token
+    that this process and its console alone have.
     """
     from pipeline.config.root import OperatorSettings
 
