@@ -41,7 +41,8 @@
     // --- the parts of the page
     const canvas = svg('svg', { class: 'canvas', tabindex: '0', role: 'application', 'aria-label': t('scene_canvas'), preserveAspectRatio: 'xMidYMid meet' });
     const picture = svg('image', { x: 0, y: 0, width: WIDE, height: high, preserveAspectRatio: 'none' }), drawing = svg('g');
-    canvas.append(svg('defs', {}, ...['travel', 'lane', 'ban'].map((kind) => svg('marker', { id: `tip-${kind}`, viewBox: '0 0 10 10', refX: 8, refY: 5,
+    const seen = svg('rect', { x: 0, y: 0, width: WIDE, height: high });
+    canvas.append(svg('defs', {}, svg('clipPath', { id: 'seen' }, seen), ...['travel', 'lane', 'ban'].map((kind) => svg('marker', { id: `tip-${kind}`, viewBox: '0 0 10 10', refX: 8, refY: 5,
       markerWidth: 7, markerHeight: 7, orient: 'auto-start-reverse' }, svg('path', { d: 'M0 0L10 5L0 10z', class: `tip ${kind}` })))), picture, drawing);
     const tools = el('div', { class: 'tools', role: 'toolbar', 'aria-label': t('scene_tools') }), hint = el('div', { class: 'hint', role: 'status' });
     const side = el('aside', { class: 'props' }), what = el('div', { class: 'strip' }), stage = el('div', { class: 'stage' }, canvas, hint);
@@ -154,20 +155,20 @@
       });
       return made;
     };
-    const label = (p, text, kind) => svg('text', { class: `name ${kind}`, x: X(p) + 8 * scale(), y: Y(p) - 8 * scale(), 'font-size': 17 * scale() }, text);
+    const label = (p, text, kind) => svg('text', { class: `name ${kind}`, x: X(p) + 8 * scale(), y: Y(p) - 8 * scale(), 'font-size': 14.5 * scale() }, text);
     const paint = () => {
       canvas.setAttribute('viewBox', `${view.x} ${view.y} ${view.w} ${view.h}`);
       canvas.classList.toggle('drawing', !!tool);
       const focus = document.activeElement?.dataset?.corner !== undefined ? [document.activeElement.dataset.path, document.activeElement.dataset.corner] : null;
       const all = shown ? shapes() : [], parts = [];
-      if (checked?.calibration && shown && grid) for (const one of checked.calibration.grid) parts.push(svg('polyline', { class: `grid ${one.heavy ? 'heavy' : ''}`, points: line(one.points) }));
+      if (checked?.calibration && shown && grid) for (const one of checked.calibration.grid) parts.push(svg('polyline', { class: `grid ${one.heavy ? 'heavy' : ''}`, 'clip-path': 'url(#seen)', points: line(one.points) }));
       const wrong = new Set((checked?.problems ?? []).map((one) => { const [family, at] = splitPath(one.where); return family === 'calibration' ? 'calibration/0' : `${family}/${at}`; }));
       for (const shape of [...all.filter((one) => one.key !== chosen), ...all.filter((one) => one.key === chosen)]) {
         const made = body(shape, shape.key === chosen);
         if (wrong.has(shape.key)) made.classList.add('wrong');
         parts.push(made);
         if (shape.form === 'point') parts.push(label(shape.points[0], shape.part, 'calibration'));
-        else if (GEOMETRY[shape.family]?.[0][0] === shape.part) parts.push(label(shape.points[0], nameOf(...shape.key.split('/').map((v, i) => i ? +v : v)), shape.family));
+        else if (GEOMETRY[shape.family]?.[0][0] === shape.part) parts.push(label(shape.form === 'area' ? shape.points.reduce((m, p) => [m[0] + p[0] / shape.points.length, m[1] + p[1] / shape.points.length], [0, 0]) : shape.points[0], nameOf(...shape.key.split('/').map((v, i) => i ? +v : v)), shape.family));
       }
       if (checked?.calibration && shown && chosen === 'calibration/0') for (const one of checked.calibration.points) parts.push(svg('circle', { class: 'fitted', cx: X(one.fitted), cy: Y(one.fitted), r: 9 * scale() }));
       for (const one of tried?.changes ?? []) {
@@ -379,20 +380,20 @@
       else {
         const bad = checked.findings.filter((one) => !one.ok);
         parts.push(el('div', { class: `verdict ${bad.length ? 'warn' : 'good'}`, 'data-verdict': bad.length ? 'warn' : 'good' }, bad.length ? `▲ ${t('scene_but')}` : `✓ ${t('scene_sound')}`),
-          ...checked.findings.map((one) => el('div', { class: 'finding' }, el('span', { class: `mark ${one.ok ? 'good' : 'warn'}` }, one.ok ? '●' : '▲'), el('span', {}, el('b', {}, one.what), ` ${one.detail}`))));
+          ...checked.findings.map((one) => el('div', { class: 'finding' }, el('span', { class: `mark ${one.ok ? 'good' : 'warn'}` }, one.ok ? '●' : '▲'), el('span', {}, el('b', {}, one.what), ` ${said(one.detail)}`))));
       }
       heads.check.replaceChildren(...parts);
     };
     const drawTrial = () => {
       const hours = select(String(drawTrial.hours ?? 1), [[0.25, '15'], [1, '60'], [4, '240'], [24, '1440']].map(([v, text]) => [String(v), `${text} ${t('minutes_short')}`]), (v) => { drawTrial.hours = +v; }, { 'aria-label': t('scene_hours') });
-      const parts = [el('h3', {}, t('scene_trial')), el('div', { class: 'sub wrap' }, t('scene_trial_how')), el('div', { class: 'acts' }, button(t('scene_try'), attempt, 'small-act', { 'data-do': 'try', ...(drawTrial.busy || !sound() ? { disabled: '' } : {}) }), hours)];
+      const parts = [el('h3', {}, t('scene_trial')), el('div', { class: 'sub wrap' }, t('scene_trial_how')), el('div', { class: 'acts' }, button(t('scene_try'), attempt, 'small-act', { 'data-do': 'try', ...(drawTrial.busy || !sound() ? { disabled: 'disabled' } : {}) }), hours)];
       if (drawTrial.busy) parts.push(el('div', { class: 'sub' }, t('scene_trying')));
       if (tried?.failed) parts.push(el('div', { class: 'verdict warn' }, said(tried.failed)));
       else if (tried) {
         const kinds = ['new', 'gone', 'moved', 'same'], moment = (s) => `${clock(s * 1000, { day: '2-digit', month: '2-digit' })} ${time(s * 1000)}`;
         parts.push(el('div', { class: 'sub wrap' }, tried.frames ? `${number(tried.frames)} ${t('scene_frames')}, ${moment(tried.from_s)} – ${moment(tried.to_s)}` : t('scene_no_frames')),
           el('table', { class: 'outcomes', 'data-changes': tried.changes_in_all }, el('thead', {}, el('tr', {}, el('th', {}, ''), ...kinds.map((kind) => el('th', { class: `num ${kind}` }, t(`scene_outcome.${kind}`))))),
-            el('tbody', {}, ...Object.entries(tried.rules).map(([rule, counts]) => el('tr', { 'data-rule': rule }, el('th', {}, ruleName(rule)), ...kinds.map((kind) => el('td', { class: `num ${kind}` }, number(counts[kind] ?? 0))))))),
+            el('tbody', {}, ...Object.entries(tried.rules).map(([rule, counts]) => el('tr', { 'data-rule': rule }, el('th', {}, ruleName(rule)), ...kinds.map((kind) => el('td', { class: `num ${counts[kind] ? kind : 'zero'}` }, number(counts[kind] ?? 0))))))),
           !tried.changes_in_all ? el('div', { class: 'verdict good' }, t('scene_no_difference')) : null,
           ...tried.changes.slice(-20).map((one) => el('div', { class: 'finding' }, el('span', { class: `mark went ${one.outcome}` }, { new: '+', gone: '−', moved: '→' }[one.outcome]), el('span', {}, `${time(one.at_s * 1000)} ${ruleName(one.rule)} · ${page.texts[`road_user.${one.road_user}`] ?? one.road_user} #${one.track}`))),
           ...tried.caveats.map((text) => el('div', { class: 'sub wrap' }, `▲ ${said(text)}`)));
@@ -406,7 +407,7 @@
       const note = el('input', { maxlength: 500, placeholder: t('scene_note'), 'aria-label': t('scene_note'), 'data-field': 'note', value: drawSave.note ?? '' });
       note.addEventListener('input', () => { drawSave.note = note.value; put_.toggleAttribute('disabled', !ok()); });
       const ok = () => sound() && changed() && !!drawSave.note?.trim() && !drawSave.busy;
-      const put_ = button(t('scene_save'), save, 'good', { 'data-do': 'save', ...(ok() ? {} : { disabled: '' }) });
+      const put_ = button(t('scene_save'), save, 'good', { 'data-do': 'save', ...(ok() ? {} : { disabled: 'disabled' }) });
       const lines = checked?.diff ?? [];
       heads.save.replaceChildren(...[el('h3', {}, t('scene_saving')), changed() && lines.length ? el('details', {}, el('summary', {}, `${t('scene_diff')} (+${lines.filter((l) => l[0] === '+').length} −${lines.filter((l) => l[0] === '-').length})`), diff(lines)) : null,
         changed() && sound() && !tried ? el('div', { class: 'sub wrap' }, `▲ ${t('scene_untried')}`) : null, note, el('div', { class: 'acts' }, put_),
@@ -427,7 +428,7 @@
       const health = given?.camera;
       what.replaceChildren(...[el('a', { href: `/cameras?camera=${encodeURIComponent(id)}`, class: 'back', 'aria-label': t('cameras') }, '‹'), el('b', {}, health?.name || id), el('span', { class: 'sub' }, `${health?.place ?? ''} · ${id}`),
         health?.fits_scene === false ? el('span', { class: 'tag warn' }, t('cameras_moved')) : null, health?.notice ? el('span', { class: 'tag bad', title: health.notice }, t('scene_refused')) : null, el('span', { class: 'grow' }),
-        button('↶', undo, 'small-act', { title: `${t('scene_undo')} (Ctrl+Z)`, 'aria-label': t('scene_undo'), 'data-do': 'undo', ...(undone.length ? {} : { disabled: '' }) }), button('↷', redo, 'small-act', { title: `${t('scene_redo')} (Ctrl+Y)`, 'aria-label': t('scene_redo'), ...(redone.length ? {} : { disabled: '' }) }),
+        button('↶', undo, 'small-act', { title: `${t('scene_undo')} (Ctrl+Z)`, 'aria-label': t('scene_undo'), 'data-do': 'undo', ...(undone.length ? {} : { disabled: 'disabled' }) }), button('↷', redo, 'small-act', { title: `${t('scene_redo')} (Ctrl+Y)`, 'aria-label': t('scene_redo'), ...(redone.length ? {} : { disabled: 'disabled' }) }),
         button('−', () => zoom(1.4), 'small-act', { 'aria-label': t('scene_zoom_out') }), button('+', () => zoom(0.7), 'small-act', { 'aria-label': t('scene_zoom_in') }),
         tick(t('scene_live'), live, (v) => { live = v; if (v) refresh(); }), tick(t('scene_drawing'), shown, (v) => { shown = v; paint(); }), tick(t('scene_grid'), grid, (v) => { grid = v; paint(); })].filter(Boolean));
     };
@@ -475,10 +476,10 @@
         const answer = await fetch(`/api/v1/cameras/${encodeURIComponent(id)}/still?full=true`);
         if (answer.status === 401) { location.href = '/login'; return; }
         if (!answer.ok) throw new Error(String(answer.status));
-        const url = URL.createObjectURL(await answer.blob()), seen = new Image();
-        seen.src = url; await seen.decode();
-        const h = WIDE * seen.naturalHeight / seen.naturalWidth;
-        if (Math.abs(h - high) > 1) { high = h; view = { x: 0, y: 0, w: WIDE, h }; picture.setAttribute('height', h); draw(); }
+        const url = URL.createObjectURL(await answer.blob()), loaded = new Image();
+        loaded.src = url; await loaded.decode();
+        const h = WIDE * loaded.naturalHeight / loaded.naturalWidth;
+        if (Math.abs(h - high) > 1) { high = h; view = { x: 0, y: 0, w: WIDE, h }; picture.setAttribute('height', h); seen.setAttribute('height', h); draw(); }
         picture.setAttribute('href', url); picture.dataset.seen = String(+(picture.dataset.seen ?? 0) + 1);
         if (last) URL.revokeObjectURL(last);
         last = url; stage.classList.remove('lost');
