@@ -163,7 +163,9 @@
       const all = shown ? shapes() : [], parts = [];
       if (checked?.calibration && shown && grid) for (const one of checked.calibration.grid) parts.push(svg('polyline', { class: `grid ${one.heavy ? 'heavy' : ''}`, 'clip-path': 'url(#seen)', points: line(one.points) }));
       const wrong = new Set((checked?.problems ?? []).map((one) => { const [family, at] = splitPath(one.where); return family === 'calibration' ? 'calibration/0' : `${family}/${at}`; }));
-      for (const shape of [...all.filter((one) => one.key !== chosen), ...all.filter((one) => one.key === chosen)]) {
+      // Areas below lines, lines below lamps; what is chosen above all.
+      const rank = (one) => one.key === chosen ? 9 : { area: 0, way: 1, line: 2, arrow: 3, box: one.family === 'windows' ? 0 : 4, point: 5 }[one.form];
+      for (const shape of [...all].sort((a, b) => rank(a) - rank(b))) {
         const made = body(shape, shape.key === chosen);
         if (wrong.has(shape.key)) made.classList.add('wrong');
         parts.push(made);

@@ -111,7 +111,7 @@ class Boxes:
     ) -> tuple[WorkerAccess, dict[str, Any]]:
         found = self._list(fresh=fresh).get(camera_id)
         if found is None or not within(self._areas.area_of(camera_id), person.areas):
-            raise CameraError(404, "not_offered", "no worker that this service knows offers such a camera")
+            raise CameraError(404, "not_offered", "no worker that answers offers such a camera to you")
         return found
 
     def _list(self, *, fresh: bool = False) -> dict[str, tuple[WorkerAccess, dict[str, Any]]]:
@@ -122,22 +122,24 @@ class Boxes:
                 return self._known
         with ThreadPoolExecutor(max_workers=min(16, len(self._workers))) as pool:
             lists = list(pool.map(self._cameras_of, self._workers))
-        found = {
-            str(camera["id"]): (worker, camera)
-            for worker, cameras in zip(self._workers, lists, strict=True)
-            for camera in cameras
-        }
+        found: dict[str, tuple[WorkerAccess, dict[str, Any]]] = {}
+        for worker, cameras in zip(self._workers, lists, strict=True):
+            if cameras is None:
+                # It had these when it last answered: whoever asks for one is told that it does not.
+                found |= {camera_id: known for camera_id, known in self._known.items() if known[0] == worker}
+            else:
+                found |= {camera["id"]: (worker, camera) for camera in cameras}
         with self._lock:
             self._known, self._listed_s, self._asking = found, time.monotonic(), False
         return found
 
-    def _cameras_of(self, worker: WorkerAccess) -> list[dict[str, Any]]:
+    def _cameras_of(self, worker: WorkerAccess) -> list[dict[str, Any]] | None:
         try:
             listed: list[dict[str, Any]] = self._ask(worker, "GET", "").json()
             return [camera for camera in listed if isinstance(camera.get("id"), str)]
         except (CameraError, ValueError, AttributeError, TypeError) as error:
             log.warning("worker_not_asked", worker=worker.url, reason=str(error))
-            return []
+            return None
 
     def _ask(
         self,
