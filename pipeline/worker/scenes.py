@@ -21,7 +21,7 @@ from pipeline.scene import Scene
 
 log = structlog.get_logger(__name__)
 
-LOOK_S = 1.0
+LOOK_S = 0.5
 """How often the files are looked at. A changed one is read once it has stayed the same for one more look:
 not every editor writes at once."""
 

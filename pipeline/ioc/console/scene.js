@@ -2,7 +2,7 @@
 // judges it is the service's: check, calibration, back-test, saving.
 (() => {
   const { page, t, el, svg, number, clock, time, ruleName, ready } = window.ngatuLive;
-  const STILL_MS = 4000, CHECK_MS = 600, WIDE = 1600, MOST_UNDONE = 200;
+  const STILL_MS = 4000, CHECK_MS = 300, WIDE = 1600, MOST_UNDONE = 200;
   const PURPOSES = ['no_stopping', 'pavement', 'restricted_hours', 'motorway', 'restricted', 'loitering', 'crowd', 'abandoned_object'];
   const USERS = ['person', 'bicycle', 'motorbike', 'car', 'bus', 'truck'], WAYS = ['left', 'straight', 'right'];
   // Where the geometry of each family lies in an item, and what form it has.
@@ -465,7 +465,7 @@
         const { etag } = await call('PUT', '', { ...drawn(), etag: given.etag, note: drawSave.note.trim() });
         undone = []; redone = []; drawSave.note = '';
         await load();
-        for (let turn = 0; turn < 40 && given.in_force !== etag && !given.camera.notice; turn++) { saved = t('scene_waiting'); draw(); await new Promise((go) => setTimeout(go, 500)); await load(); }
+        for (let turn = 0; turn < 60 && given.in_force !== etag && !given.camera.notice; turn++) { saved = t('scene_waiting'); draw(); await new Promise((go) => setTimeout(go, 300)); await load(); }
         [saved, drawSave.state] = given.in_force === etag ? [`✓ ${t('scene_taken_up')} ${time(Date.now())}`, 'good'] : [given.camera.notice || t('scene_not_yet'), 'warn'];
       } catch (error) { saved = said(error.message); drawSave.state = 'bad'; }
       drawSave.busy = false; draw();

@@ -27,6 +27,7 @@ LIST_S = 5.0
 STILL_S = 2.0
 """A still is shown again for this time, so that many screens cost what one does."""
 KEPT_STILLS = 64
+NEVER_S = float("-inf")
 CONNECT_S, ANSWER_S, TRIAL_S = 2.0, 8.0, 100.0
 MOST_BYTES = 12_000_000
 
@@ -48,13 +49,15 @@ class Boxes:
     def __init__(self, workers: Sequence[WorkerAccess], areas: AreaTree) -> None:
         self._workers, self._areas = tuple(workers), areas
         self._known: dict[str, tuple[WorkerAccess, dict[str, Any]]] = {}
-        self._listed_s = float("-inf")
+        self._listed_s = NEVER_S
         self._asking = False
         self._stills: OrderedDict[str, tuple[float, tuple[bytes, str]]] = OrderedDict()
         self._lock = threading.Lock()
 
     def offered(self) -> set[str]:
         """Cameras that some worker offered when last asked; asks anew beside, for whoever calls next."""
+        if self._listed_s == NEVER_S:
+            return set(self._list())
         with self._lock:
             stale = self._workers and not self._asking and time.monotonic() - self._listed_s > LIST_S
             self._asking = self._asking or bool(stale)
