@@ -23,14 +23,18 @@ log = structlog.get_logger(__name__)
 
 BATCH = 1000
 POLL_S = 0.5
+SESSION_MS = 10_000
+"""After so long a service that is gone has its partitions taken by others."""
 MAX_HEADERS_CHARS = 8192
 
 
 class KafkaReader:
     """A member of the consumer group; for one thread."""
 
-    def __init__(self, settings: IocKafkaSettings) -> None:
-        """Raises SinkError when the broker cannot be reached."""
+    def __init__(self, settings: IocKafkaSettings, instance: str | None = None) -> None:
+        """`instance`: a name that this service alone has in the group, and has again after a restart; it then
+        goes on with its partitions at once. Raises SinkError when the broker cannot be reached.
+        """
         self._settings = settings
         self._producer: Any = None
         make_topics(settings)
@@ -39,6 +43,8 @@ class KafkaReader:
                 *dict.fromkeys(topics(settings).values()),
                 **connection_settings(settings),
                 group_id=settings.group,
+                group_instance_id=instance,
+                session_timeout_ms=SESSION_MS,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 allow_auto_create_topics=False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -94,13 +96,19 @@ class Ingest:
     def _read_kafka(self, state: SourceState) -> None:
         assert self._config.kafka is not None
         writer = Writer(self._database, self._areas, state.totals)
-        reader = KafkaReader(self._config.kafka)
+        reader = KafkaReader(self._config.kafka, self._instance())
         try:
             while not self._stop.is_set():
                 reader.step(lambda batch: self._store(writer, batch, state), self._stop)
                 _well(state)
         finally:
             reader.close()
+
+    def _instance(self) -> str | None:
+        """This service's own name in the consumer group: no two share a host and a port."""
+        port = self._config.server.port
+        host = re.sub(r"[^A-Za-z0-9._-]", "_", socket.gethostname())[:200]
+        return f"{host}-{port}" if port else None
 
     def _store(self, writer: Writer, batch: Batch, state: SourceState) -> list[Letter]:
         """Until the database has taken the batch, or the service stops: the group keeps our partitions."""
