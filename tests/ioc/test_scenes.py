@@ -331,6 +331,16 @@ def test_a_worker_is_asked_with_its_token_alone_and_one_that_is_gone_is_told(pla
             with pytest.raises(CameraError) as refused:
                 desk.save(person, "cam-1", Draft(data, found["version"]), found["etag"], "hostile")
             assert refused.value.status == 422
+        # A file that is spoilt by hand is not taken up: the camera's health says so.
+        place.scene.write_text("zones: [")
+        told = [""]
+        deadline = time.monotonic() + 20
+        while not any("not taken up" in notice for notice in told) and time.monotonic() < deadline:
+            time.sleep(0.2)
+            told = office.the.display.camera(person, "cam-1")["health"][0]["notices"]
+        assert "not valid YAML" in told[0]
+        assert desk.scene(person, "cam-1")["camera"]["notice"] == told[0]
+        assert [line["event"] for line in place.worker.logs if line["level"] == "error"] == ["scene_refused"]
         before = len(desk.versions("cam-1"))
         place.worker.terminate()
         with pytest.raises(CameraError, match="does not answer") as gone:

@@ -110,6 +110,18 @@ def test_a_changed_file_is_in_force_from_the_next_frame_and_tracks_go_on(gate: G
     assert gate.stand(3.0, x=0.2)[0] == []
 
 
+def test_lamps_and_ignored_areas_are_those_of_the_new_scene(gate: Gate) -> None:
+    gate.stand(1.0, x=0.2)
+    assert gate.watch.newest is not None
+    assert len(gate.watch.newest.road_users) == 1
+    everywhere = [[0, 0], [1, 0], [1, 1], [0, 1]]
+    lamp = {"id": "ball", "box": [0.8, 0.1, 0.85, 0.3]}
+    gate.change(yaml.safe_dump(scene(lamps=[lamp], ignore=[everywhere])))
+    gate.stand(1.0, x=0.2)
+    assert gate.watch.newest.road_users == ()
+    assert set(gate.watch.newest.signals) == {"ball"}
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
