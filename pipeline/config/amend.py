@@ -63,6 +63,8 @@ def _refuse_unsound(value: Any, depth: int) -> None:
             value.encode()
         except UnicodeEncodeError:
             raise AmendError("holds half a character") from None
+        if not value.isprintable():
+            raise AmendError("holds a control character")
 
 
 def _changed(

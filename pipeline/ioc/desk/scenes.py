@@ -199,7 +199,8 @@ class SceneDesk:
                         at_ms=clock.now_ms(),
                         author="",
                         note="",
-                        text=text,
+                        # PostgreSQL keeps no NUL; a file that holds one is no scene anyway.
+                        text=text.replace("\x00", "\ufffd"),
                         sha256=sha256,
                     )
                 )
