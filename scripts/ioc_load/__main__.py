@@ -47,9 +47,8 @@ def main() -> None:
         for part in options.parts:
             house = House(folder, broker, url)
             try:
-                bad |= {"rate": rate, "kills": kills, "outages": outages, "drain": drain}[part](
-                    house, options
-                )
+                print(f"{part}:", flush=True)
+                bad |= parts[part](house, options)
             finally:
                 house.close()
     sys.exit(bad)

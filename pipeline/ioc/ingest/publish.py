@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 TYPE = "violation.reviewed"
 BATCH = 100
+SENDING_LOCK = 7_201_169
+"""Key of an advisory lock: of services that share a database, one sends at a time, in order."""
 
 
 class ReviewPublisher:
@@ -58,11 +60,24 @@ class ReviewPublisher:
         self._close()
 
     def _send(self) -> int:
-        query = select(ReviewEvent).where(ReviewEvent.sent_ms == 0).order_by(ReviewEvent.seq).limit(BATCH)
-        with self._database.read() as session:
-            waiting = list(session.scalars(query))
-        if not waiting:
-            return 0
+        """Send a batch; 0 where nothing waits, or another service on this database is sending."""
+        with self._database.read() as turn:
+            # Held until this block ends, and gone with this process, should it be killed.
+            if not self._database.alone(turn, SENDING_LOCK):
+                return 0
+            query = select(ReviewEvent).where(ReviewEvent.sent_ms == 0).order_by(ReviewEvent.seq).limit(BATCH)
+            waiting = list(turn.scalars(query))
+            if not waiting:
+                return 0
+            self._deliver(waiting)
+            with self._database.write() as session:
+                sent = [event.seq for event in waiting]
+                now_ms = clock.now_ms()
+                session.execute(update(ReviewEvent).where(ReviewEvent.seq.in_(sent)).values(sent_ms=now_ms))
+        return len(waiting)
+
+    def _deliver(self, waiting: list[ReviewEvent]) -> None:
+        """Until the broker has acknowledged all of them. Raises SinkError, KafkaError."""
         if self._producer is None:
             self._producer = producer(self._settings)
         futures = []
@@ -78,11 +93,6 @@ class ReviewPublisher:
             )
         for future in futures:
             future.get(timeout=20)
-        with self._database.write() as session:
-            sent = [event.seq for event in waiting]
-            now_ms = clock.now_ms()
-            session.execute(update(ReviewEvent).where(ReviewEvent.seq.in_(sent)).values(sent_ms=now_ms))
-        return len(waiting)
 
     def _close(self) -> None:
         if self._producer is not None:

@@ -20,8 +20,10 @@ from sqlalchemy import (
     Integer,
     create_engine,
     event,
+    func,
     inspect,
     make_url,
+    select,
 )
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -96,6 +98,15 @@ class Database:
         )
         parameters = tuple([row[column.name] for row in rows] for column in columns)
         return set(session.connection().exec_driver_sql(statement, parameters).scalars())
+
+    def alone(self, session: Session, key: int) -> bool:
+        """Whether this transaction is the only one that has this key now; it has it until it ends.
+
+        SQLite serves one service alone: there it always is.
+        """
+        if self.is_sqlite:
+            return True
+        return bool(session.scalar(select(func.pg_try_advisory_xact_lock(key))))
 
     def close(self) -> None:
         """Give every connection back."""
