@@ -21,6 +21,7 @@ from pipeline.ioc.config.workers import WorkerAccess
 from pipeline.ioc.desk.cameras import Boxes, CameraError
 from pipeline.ioc.desk.log import LogFilter
 from pipeline.ioc.desk.scenes import Draft, SceneDesk
+from pipeline.ioc.store import Database, audit
 from tests.cameras.clips import make_clip
 from tests.e2e.harness import Process, start
 from tests.ioc.office import HOATHANH, PASSWORD, TRANGBANG
@@ -310,6 +311,34 @@ def test_a_zone_is_drawn_and_moved_by_keyboard_alone(place: Place, browser: Brow
         page.screenshot(path=tmp_path / f"scene-{width}-{language}.png")
         assert page.evaluate(OVERFLOWING) == []
     page.context.close()
+
+
+def test_every_version_is_kept_on_either_database(place: Place, database: Database) -> None:
+    office = place.station.office
+    person = office.hire("giu", "operator")
+    place.scene.write_text(SCENE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NGATU_TEST_TOKEN", TOKEN)
+        boxes = Boxes([WorkerAccess(url=place.monitor, token_env="NGATU_TEST_TOKEN")], office.the.areas)
+        desk = SceneDesk(database, boxes)
+        assert [desk.scene(person, "cam-1")["version"] for _ in range(2)] == [1, 1]
+        # By hand on the worker, then here.
+        place.scene.write_text(SCENE.replace("0.95", "0.96"))
+        found = desk.scene(person, "cam-1")
+        assert found["version"] == 2
+        data = {**found["data"], "time_zone": "Asia/Tokyo"}
+        saved = desk.save(person, "cam-1", Draft(data, 2), found["etag"], "Giờ Tokyo")
+        assert saved["version"] == 3
+        assert place.scene.read_text() == SCENE.replace("0.95", "0.96") + "time_zone: Asia/Tokyo\n"
+        third = desk.version(person, "cam-1", 3)
+        assert [line for line in third["diff"] if line[0] in "+-"] == ["+time_zone: Asia/Tokyo"]
+        told = [(one["number"], one["author"], one["note"]) for one in desk.versions("cam-1")]
+        assert told == [(3, "giu", "Giờ Tokyo"), (2, "", ""), (1, "", "")]
+        with database.read() as session:
+            assert audit.verify(session).problem == ""
+            assert audit.verify(session).entries == 1
+        with pytest.raises(CameraError, match="nothing has been changed"):
+            desk.save(person, "cam-1", Draft(data, 3), saved["etag"], "again")
 
 
 def test_a_worker_is_asked_with_its_token_alone_and_one_that_is_gone_is_told(place: Place) -> None:

@@ -140,20 +140,23 @@ class SceneDesk:
         if sha256 == etag:
             raise CameraError(422, "same", "nothing has been changed")
         detail = {"sha256": sha256, "from": draft.version, "note": note}
-        with self._database.write() as session:
-            number = _next(session, camera_id)
-            session.add(
-                SceneVersion(
-                    camera=camera_id,
-                    number=number,
-                    at_ms=clock.now_ms(),
-                    author=person.name,
-                    note=note,
-                    text=text,
-                    sha256=sha256,
+        try:
+            with self._database.write() as session:
+                number = _next(session, camera_id)
+                session.add(
+                    SceneVersion(
+                        camera=camera_id,
+                        number=number,
+                        at_ms=clock.now_ms(),
+                        author=person.name,
+                        note=note,
+                        text=text,
+                        sha256=sha256,
+                    )
                 )
-            )
-            audit.append(session, person.name, "scene.save", camera_id, {"version": number, **detail})
+                audit.append(session, person.name, "scene.save", camera_id, {"version": number, **detail})
+        except IntegrityError:
+            raise CameraError(412, "changed", "the scene was changed meanwhile: look at it anew") from None
         try:
             self._boxes.put(person, camera_id, text, etag)
         except CameraError as error:
