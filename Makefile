@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke test lint format lock clean accuracy train
+.PHONY: help setup demo smoke test lint format lock clean accuracy train train-heads
 
 PYTHON := .venv/bin/python
 
@@ -43,6 +43,10 @@ accuracy: setup ## measure the worker against the synthetic city (ARGS="--help" 
 train: ## make the detector from nothing: pictures, training, ONNX, card; two hours on two cores (ARGS=--quick)
 	@scripts/setup --train
 	.venv-train/bin/python scripts/train_detector.py $(ARGS)
+
+train-heads: ## make the model of riders' heads from nothing: tiles, training, ONNX, card; half an hour (ARGS=--quick)
+	@scripts/setup --train
+	.venv-train/bin/python scripts/train_heads.py $(ARGS)
 
 lock: setup ## write deploy/*.lock anew (ARGS=--upgrade moves versions)
 	scripts/lock $(ARGS)

@@ -154,11 +154,11 @@ class Track:
 
 
 def _one_vehicle(votes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The votes of one sighting, of car, bus and truck the surest alone: a detector that gives one truck a
-    car's box as well has not seen a car."""
-    fleet = [CAR, BUS, TRUCK]
-    single = votes.copy()
-    single[fleet] = 0
-    best = fleet[int(votes[fleet].argmax())]
-    single[best] = votes[best]
-    return single
+    """The votes of one sighting, those for car, bus and truck that are not the surest squared down: a weak
+    car's box on a truck says little against it, one nearly as sure as the truck's is doubt."""
+    weighed = votes.copy()
+    fleet = votes[[CAR, BUS, TRUCK]]
+    best = float(fleet.max())
+    if best > 0:
+        weighed[[CAR, BUS, TRUCK]] = fleet * fleet / best
+    return weighed

@@ -32,7 +32,7 @@ def write(model: Path, heldout: Tiles, trained_on: str, epochs: int, seed: int, 
         "in, maps of heads with a helmet, bare heads and their height out; "
         f"{model.stat().st_size / 1e6:.2f} MB.",
         f"- Training data: {trained_on}. Seed {seed}; epochs: {epochs}.",
-        "- License: Apache-2.0; no weights and no pictures of others.",
+        "- No weights and no pictures of others.",
         "",
         "## On held-out cities",
         "",
