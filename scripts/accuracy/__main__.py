@@ -24,6 +24,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from pipeline.config import ModelSettings
 from pipeline.config.load import load_scene
+from pipeline.perception.closer import known_classes
 from pipeline.perception.detector import Detector
 from pipeline.rules import blind
 from pipeline.scene import Scene, SceneSettings
@@ -41,7 +42,7 @@ from scripts.accuracy.perception import Perception, measure
 from scripts.accuracy.places import Places
 from scripts.accuracy.plates import plate_reads
 from scripts.accuracy.report import Judged, report, show
-from scripts.accuracy.run import RunError, run
+from scripts.accuracy.run import HEADS, RunError, run
 from scripts.accuracy.truth import CameraTruth, camera_truth
 
 MODEL = Path("models/ngatu_nano_int8.onnx")
@@ -123,7 +124,7 @@ def _measure(
     films = [_film(take, cache, bars) for take in takes]
     judged: list[Judged] = []
     sums: dict[str, Perception] = {}
-    settings = ModelSettings(path=model.resolve())
+    settings = ModelSettings(path=model.resolve(), heads=HEADS.resolve())
     detector = Detector(settings)
     for number, (take, shot) in enumerate(zip(takes, films, strict=True), 1):
         seconds = take.scenario.duration_s
@@ -132,7 +133,8 @@ def _measure(
         bars.remove_task(task)
         scenes = {camera.camera_id: load_scene(camera.scene) for camera in shot.cameras}
         rules = {
-            name: set(scene.rules) - set(blind(scene, detector.classes)) for name, scene in scenes.items()
+            name: set(scene.rules) - set(blind(scene, known_classes(settings, detector)))
+            for name, scene in scenes.items()
         }
         poses = {pose.id: pose for pose in take.scenario.poses()}
         sizes = {name: main_size(pose, plan.SIZE) for name, pose in poses.items()}

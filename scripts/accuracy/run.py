@@ -29,6 +29,9 @@ from pipeline.worker.check import MIN_LAMP_PX
 from scripts.accuracy.clock import film_start_s
 from scripts.accuracy.match import Reported
 
+HEADS = Path("models/ngatu_heads.onnx")
+"""The model of riders' heads that goes with any detector."""
+
 Figures = dict[tuple[str, str, str], float]
 """Samples of the worker's metrics by name, camera and stage."""
 
@@ -142,7 +145,7 @@ def _sitting(
         ]
         config = {
             "worker": {"id": "ruler", "data_dir": "data", "metrics_port": 0},
-            "model": {"path": str(model.resolve())},
+            "model": {"path": str(model.resolve()), "heads": str(HEADS.resolve())},
             "cameras": settings,
         }
         (folder / "worker.yaml").write_text(yaml.safe_dump(config, sort_keys=False))

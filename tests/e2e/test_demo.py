@@ -33,6 +33,7 @@ def config(tmp_path: Path) -> Path:
     """The demo's configuration with a folder for its data that is the test's own."""
     folder = tmp_path / "configs" / "demo"
     shutil.copytree(CONFIG, folder)
+    (tmp_path / "models").symlink_to(ROOT / "models")
     return folder / "worker.yaml"
 
 
