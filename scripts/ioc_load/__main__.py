@@ -170,7 +170,7 @@ def inserted(house: House) -> dict[str, float]:
     with house.connect() as connection, house.connect() as target:
         rows = {}
         for table in TABLES:
-            cursor = connection.execute(f"SELECT * FROM {table}".encode())
+            cursor = connection.execute(f"SELECT * FROM {table} ORDER BY 1".encode())
             rows[table] = [
                 tuple(psycopg.types.json.Jsonb(value) if isinstance(value, dict) else value for value in row)
                 for row in cursor

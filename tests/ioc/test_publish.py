@@ -1,4 +1,4 @@
-"""Decisions on their way out, through a real broker: each once, also from several services on one database."""
+"""Decisions on their way out, through a real broker: each once, also from two services on one database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a client that knows the OpenAPI document sends, no route of the API answers with a fault of ours."""
+"""Whatever a client that knows the OpenAPI document sends, no route answers with a fault of ours."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from schemathesis import GenerationMode
 
 from tests.ioc.office import Office, office
 
-EXAMPLES = 8
+EXAMPLES = 5
 """For each route, once of what the document allows and once of what it does not."""
 ENDLESS = "/api/v1/live"
 """Streams for as long as somebody listens."""
 HOUSE = {"letter_id": 1, "user_id": 1, "number": 1}
-# What comes with a route's own strategies: always the same examples, however slow the machine.
+# Always the same examples, however slow the machine.
 SETTINGS = hypothesis.settings(
     max_examples=EXAMPLES,
     derandomize=True,
@@ -44,8 +44,7 @@ def test_no_route_answers_with_a_fault_of_ours(tmp_path: Path, role: str) -> Non
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
                 seen += ask(made, route, mode, known, f"{role}-{number}-{mode.value}", role)
     assert len(routes) > 40
-    assert seen[200] > 50
-    assert seen[422] > 50
+    assert min(seen[200], seen[422]) > 30
 
 
 def ask(

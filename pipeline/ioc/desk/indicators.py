@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select, union_all
 
 from pipeline.ioc.config import AreaTree
 from pipeline.ioc.config.areas import within
@@ -17,8 +17,16 @@ from pipeline.ioc.desk.desk import NotFoundError
 from pipeline.ioc.desk.display import SECURITY, shown_areas
 from pipeline.ioc.people import Person
 from pipeline.ioc.store import Database, clock
-from pipeline.ioc.store.counters import DAY_MS, HOUR_MS, ROAD_USERS, VEHICLES, VIETNAM_MS
-from pipeline.ioc.store.models import CameraState, DayCount, ReviewDay, ReviewTime, TrafficHour
+from pipeline.ioc.store.counters import BLOCK_MS, DAY_MS, HOUR_MS, ROAD_USERS, VEHICLES, VIETNAM_MS, block_of
+from pipeline.ioc.store.models import (
+    BlockCount,
+    CameraState,
+    DayCount,
+    ReviewBlock,
+    ReviewDay,
+    ReviewTime,
+    TrafficDay,
+)
 
 LONGEST_DAYS = 400
 _SUMS = ("observed_ms", *ROAD_USERS, "speed_sum", "speed_weight", "level_ms", "congested_ms")
@@ -92,19 +100,11 @@ class Indicators:
                 if first_ms < until_ms:
                     facts[area].cameras += 1
                     facts[area].expected_ms += until_ms - max(from_ms, first_ms)
-            counts = session.execute(
-                select(DayCount.camera, DayCount.rule, DayCount.type, func.sum(DayCount.count))
-                .where(DayCount.day_ms >= from_ms, DayCount.day_ms < to_ms)
-                .group_by(DayCount.camera, DayCount.rule, DayCount.type)
-            )
+            counts = session.execute(_summed(DayCount, BlockCount, "type", from_ms, to_ms))
             for camera, rule, kind, count in counts:
                 if camera in area_of:
                     facts[area_of[camera]].acts[rule, kind] += int(count)
-            reviews = session.execute(
-                select(ReviewDay.camera, ReviewDay.rule, ReviewDay.state, func.sum(ReviewDay.count))
-                .where(ReviewDay.day_ms >= from_ms, ReviewDay.day_ms < to_ms)
-                .group_by(ReviewDay.camera, ReviewDay.rule, ReviewDay.state)
-            )
+            reviews = session.execute(_summed(ReviewDay, ReviewBlock, "state", from_ms, to_ms))
             for camera, rule, state, count in reviews:
                 if camera in area_of:
                     facts[area_of[camera]].reviews[rule, state] += int(count)
@@ -115,17 +115,34 @@ class Indicators:
             )
             for area, minutes, count in waited:
                 facts[area].waited[minutes] += int(count)
-            sums = [func.sum(getattr(TrafficHour, name)) for name in _SUMS]
+            sums = [func.sum(getattr(TrafficDay, name)) for name in _SUMS]
             traffic = session.execute(
-                select(TrafficHour.camera, *sums)
-                .where(TrafficHour.hour_ms >= from_ms, TrafficHour.hour_ms < to_ms)
-                .group_by(TrafficHour.camera)
+                select(TrafficDay.camera, *sums)
+                .where(TrafficDay.day_ms >= from_ms, TrafficDay.day_ms < to_ms)
+                .group_by(TrafficDay.camera)
             )
             for camera, *values in traffic:
                 if camera in area_of:
                     for name, value in zip(_SUMS, values, strict=True):
                         facts[area_of[camera]].traffic[name] += float(value)
         return facts
+
+
+def _summed(days: Any, blocks: Any, name: str, from_ms: int, to_ms: int) -> Select[Any]:
+    """Camera, rule, `name` and sum over whole days: of blocks that lie within, and of the days around."""
+    inner_ms, outer_ms = block_of(from_ms + BLOCK_MS - 1), block_of(to_ms)
+    parts = []
+    for table, span, begin, end in (
+        (days, days.day_ms, from_ms, min(inner_ms, to_ms)),
+        (blocks, blocks.block_ms, inner_ms, outer_ms),
+        (days, days.day_ms, max(outer_ms, inner_ms), to_ms),
+    ):
+        if begin < end:
+            keys = (table.camera, table.rule, getattr(table, name).label("last"))
+            parts.append(select(*keys, table.count).where(span >= begin, span < end))
+    all_ = union_all(*parts).subquery().c
+    keys = (all_.camera, all_.rule, all_.last)
+    return select(*keys, func.sum(all_.count)).group_by(*keys)
 
 
 class _Facts:

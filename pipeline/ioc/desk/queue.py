@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, TextClause, func, select, tuple_, union_all
 
-from pipeline.ioc.review import acts_due_within, days_left
+from pipeline.ioc.review import OPEN_STATES, acts_due_within, days_left
 from pipeline.ioc.store.act import bare_plate
 from pipeline.ioc.store.models import OPEN, Case
 
@@ -83,7 +83,14 @@ def page_query(
 
     Raises ValueError for a cursor that is none.
     """
-    if areas is None or wanted.state == "queue":
+    # A plate or a camera is rarer than an area: its index leads to few cases, whose areas are then looked at.
+    if (
+        areas is None
+        or wanted.state in OPEN_STATES
+        or wanted.state == "queue"
+        or wanted.plate
+        or wanted.camera
+    ):
         return _narrowed(select(Case), wanted, areas, cursor, now_ms, notice_days)
     # The first rows of each area out of the index by area and time, then the first of these: a condition over
     # many areas at once would read and sort all of them.
@@ -128,8 +135,10 @@ def _narrowed(
 def _matching(
     query: Select[Any], wanted: Filter, areas: Collection[str] | None, now_ms: int, notice_days: int
 ) -> Select[Any]:
-    if wanted.state == "queue":
+    if wanted.state == "queue" or wanted.state in OPEN_STATES:
         query = query.where(*waiting_in(areas))
+    elif areas is not None and (wanted.plate or wanted.camera):
+        query = query.where(func.coalesce(Case.area, "").in_(areas))
     elif areas is not None:
         query = query.where(Case.area.in_(areas))
     if wanted.state not in ("queue", "all"):

@@ -14,9 +14,20 @@ from sqlalchemy.orm import Session
 
 from pipeline.ioc.store.act import FlowReport
 from pipeline.ioc.store.database import Database
-from pipeline.ioc.store.models import Case, DayCount, HourCount, ReviewDay, ReviewTime, TrafficHour
+from pipeline.ioc.store.models import (
+    BlockCount,
+    Case,
+    DayCount,
+    HourCount,
+    ReviewBlock,
+    ReviewDay,
+    ReviewTime,
+    TrafficDay,
+    TrafficHour,
+)
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+BLOCK_MS = 16 * DAY_MS
 VIETNAM_MS = 7 * HOUR_MS
 """Ahead of UTC; there is no summer time."""
 VEHICLES = ("bicycle", "motorbike", "car", "bus", "truck")
@@ -34,6 +45,11 @@ def day_of(at_ms: int) -> int:
     return (at_ms + VIETNAM_MS) // DAY_MS * DAY_MS - VIETNAM_MS
 
 
+def block_of(at_ms: int) -> int:
+    """Beginning of the block of 16 days, which are whole days of Vietnam's time."""
+    return (at_ms + VIETNAM_MS) // BLOCK_MS * BLOCK_MS - VIETNAM_MS
+
+
 def waited_minutes(from_ms: int, to_ms: int) -> int:
     """How long something took, as it is kept: whole minutes, tens of them from 2 h, hours from a day on."""
     minutes = max(0, to_ms - from_ms) // MINUTE_MS
@@ -47,11 +63,14 @@ def count_acts(
     """Acts as (epoch ms, rule, camera, type), each counted `by` (1 or -1)."""
     hours: Counter[tuple[int, str, str, str]] = Counter()
     days: Counter[tuple[int, str, str, str]] = Counter()
+    blocks: Counter[tuple[int, str, str, str]] = Counter()
     for at_ms, *key in acts:
         hours[hour_of(at_ms), *key] += by  # type: ignore[index]
         days[day_of(at_ms), *key] += by  # type: ignore[index]
+        blocks[block_of(at_ms), *key] += by  # type: ignore[index]
     _add(database, session, HourCount, ("hour_ms", "rule", "camera", "type"), hours)
     _add(database, session, DayCount, ("day_ms", "rule", "camera", "type"), days)
+    _add(database, session, BlockCount, ("block_ms", "rule", "camera", "type"), blocks)
 
 
 def count_review(database: Database, session: Session, case: Case, at_ms: int) -> None:
@@ -59,26 +78,37 @@ def count_review(database: Database, session: Session, case: Case, at_ms: int) -
     day = day_of(at_ms)
     reviews = Counter({(day, case.rule, case.camera, case.state): 1})
     _add(database, session, ReviewDay, ("day_ms", "rule", "camera", "state"), reviews)
+    reviews = Counter({(block_of(at_ms), case.rule, case.camera, case.state): 1})
+    _add(database, session, ReviewBlock, ("block_ms", "rule", "camera", "state"), reviews)
     waited = Counter({(day, case.area, waited_minutes(case.received_ms, at_ms)): 1})
     _add(database, session, ReviewTime, ("day_ms", "area", "minutes"), waited)
 
 
 def count_flow(database: Database, session: Session, reports: Iterable[FlowReport]) -> None:
-    """Spans of traffic; each belongs to the hour in which it begins."""
+    """Spans of traffic; each belongs to the hour and the day in which it begins."""
     hours: dict[tuple[int, str], dict[str, Any]] = {}
+    days: dict[tuple[int, str], dict[str, Any]] = {}
     for report in reports:
-        key = (hour_of(round(report.start.timestamp() * 1000)), report.camera.id)
-        row, new = hours.get(key), _traffic(report)
-        hours[key] = new if row is None else {name: row[name] + value for name, value in new.items()}
-    if hours:
-        statement = database.insert(TrafficHour)
-        rows = [{"hour_ms": hour, "camera": camera, **hours[hour, camera]} for hour, camera in sorted(hours)]
-        sums = {
-            name: getattr(TrafficHour, name) + statement.excluded[name] for name in next(iter(hours.values()))
-        }
-        session.execute(
-            statement.on_conflict_do_update(index_elements=["hour_ms", "camera"], set_=sums), rows
-        )
+        start_ms, new = round(report.start.timestamp() * 1000), _traffic(report)
+        for sums, at in ((hours, hour_of(start_ms)), (days, day_of(start_ms))):
+            row = sums.get(key := (at, report.camera.id))
+            sums[key] = new if row is None else {name: row[name] + value for name, value in new.items()}
+    _add_traffic(database, session, TrafficHour, "hour_ms", hours)
+    _add_traffic(database, session, TrafficDay, "day_ms", days)
+
+
+def _add_traffic(
+    database: Database,
+    session: Session,
+    table: type[TrafficHour | TrafficDay],
+    span: str,
+    found: dict[tuple[int, str], dict[str, Any]],
+) -> None:
+    if found:
+        statement = database.insert(table)
+        rows = [{span: at, "camera": camera, **found[at, camera]} for at, camera in sorted(found)]
+        sums = {name: getattr(table, name) + statement.excluded[name] for name in next(iter(found.values()))}
+        session.execute(statement.on_conflict_do_update(index_elements=[span, "camera"], set_=sums), rows)
 
 
 def _traffic(report: FlowReport) -> dict[str, Any]:

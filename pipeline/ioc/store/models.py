@@ -179,12 +179,9 @@ class DayCount(Base):
     count: Mapped[int] = mapped_column(BigInteger)
 
 
-class TrafficHour(Base):
-    """Traffic at one camera in one hour, summed over its minutes by ingest."""
+class _Traffic:
+    """What is summed of traffic at one camera."""
 
-    __tablename__ = "traffic_hours"
-
-    hour_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     camera: Mapped[str] = mapped_column(String(64), primary_key=True)
     observed_ms: Mapped[int] = mapped_column(BigInteger)
     """How long the camera was really seen."""
@@ -204,12 +201,52 @@ class TrafficHour(Base):
     """Of it, while half the lanes or more stood at E or F."""
 
 
+class BlockCount(Base):
+    """The same per block of 16 days, for periods that hold whole ones."""
+
+    __tablename__ = "block_counts"
+
+    block_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    rule: Mapped[str] = mapped_column(String(64), primary_key=True)
+    camera: Mapped[str] = mapped_column(String(64), primary_key=True)
+    type: Mapped[str] = mapped_column(String(40), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+
+
+class TrafficHour(_Traffic, Base):
+    """Traffic at one camera in one hour, summed over its minutes by ingest."""
+
+    __tablename__ = "traffic_hours"
+
+    hour_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True, sort_order=-1)
+
+
+class TrafficDay(_Traffic, Base):
+    """The same per day of Vietnam's time."""
+
+    __tablename__ = "traffic_days"
+
+    day_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True, sort_order=-1)
+
+
 class ReviewDay(Base):
     """Final decisions per day on which they were made, rule and camera."""
 
     __tablename__ = "review_days"
 
     day_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    rule: Mapped[str] = mapped_column(String(64), primary_key=True)
+    camera: Mapped[str] = mapped_column(String(64), primary_key=True)
+    state: Mapped[str] = mapped_column(String(20), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+
+
+class ReviewBlock(Base):
+    """The same per block of 16 days."""
+
+    __tablename__ = "review_blocks"
+
+    block_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     rule: Mapped[str] = mapped_column(String(64), primary_key=True)
     camera: Mapped[str] = mapped_column(String(64), primary_key=True)
     state: Mapped[str] = mapped_column(String(20), primary_key=True)
