@@ -32,9 +32,18 @@ from scripts.ioc_load.house import script
 
 CAMERAS, RUNS, DAYS = 200, 40, 365
 TOWNS = ("hoathanh", "trangbang", "govau", "tanbien", "tanchau")
-RULES = (
-    "red_light stop_line wrong_way wrong_lane solid_line u_turn illegal_stop speeding no_helmet pavement"
-).split()
+RULES = [
+    "red_light",
+    "stop_line",
+    "wrong_way",
+    "wrong_lane",
+    "solid_line",
+    "u_turn",
+    "illegal_stop",
+    "speeding",
+    "no_helmet",
+    "pavement",
+]
 INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'cases' AND indexname <> 'cases_pkey'"
 # Busy hours, kinds and cameras are as uneven as in a town; what is older than ten days is mostly decided.
 CASES = """
