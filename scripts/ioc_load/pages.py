@@ -32,7 +32,7 @@ from scripts.ioc_load.house import script
 
 CAMERAS, RUNS, DAYS = 200, 40, 365
 TOWNS = ("hoathanh", "trangbang", "govau", "tanbien", "tanchau")
-RULES = [
+RULES = (
     "red_light",
     "stop_line",
     "wrong_way",
@@ -43,7 +43,7 @@ RULES = [
     "speeding",
     "no_helmet",
     "pavement",
-]
+)
 INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'cases' AND indexname <> 'cases_pkey'"
 # Busy hours, kinds and cameras are as uneven as in a town; what is older than ten days is mostly decided.
 CASES = """
