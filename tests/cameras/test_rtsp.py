@@ -22,6 +22,7 @@ def by_rtcp(watched: Watched) -> bool:
     return bool(watched.frames) and watched.frames[-1][1].time.source == "rtcp"
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize(
     ("codec", "transport"), [("h264", "tcp"), ("h264", "udp"), ("h265", "tcp"), ("mpeg4", "tcp")]
 )
