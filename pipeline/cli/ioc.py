@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,7 +32,7 @@ def serve(
 
     configure_logs(log_level)
     try:
-        run(config, lambda text: err.print(text, markup=False))
+        run(config, lambda text: err.print(text, markup=False), partial(configure_logs, log_level))
     except StoreError as error:
         fail(str(error))
     except OSError as error:

@@ -1,8 +1,7 @@
-"""`ngatu ioc serve`: one process with ingest, API and console, until SIGTERM or SIGINT."""
+"""`ngatu ioc serve`: API and console in this process, ingest from a broker in another, until told to stop."""
 
 from __future__ import annotations
 
-import gc
 import socket
 from collections.abc import Callable
 
@@ -11,18 +10,17 @@ import uvicorn
 from pipeline.ioc.api import create_api
 from pipeline.ioc.config import IocConfig
 from pipeline.ioc.console import mount_console
+from pipeline.ioc.ingest.run import collect_rarely
 from pipeline.ioc.services import Services, build
 
-GC_NEW = 50_000
-"""New objects until the garbage collector looks through the young ones."""
 
-
-def serve(config: IocConfig, tell: Callable[[str], None]) -> None:
+def serve(config: IocConfig, tell: Callable[[str], None], prepare: Callable[[], None]) -> None:
     """Run until told to stop. Raises StoreError and OSError when it cannot start.
 
-    `tell` is given the address, and at the very first start the one-time password of `admin`.
+    `prepare` sets up the log of any further process. `tell` is given the address, and at the very first start
+    the one-time password of `admin`.
     """
-    services = build(config)
+    services = build(config, prepare)
     with listen(config.server.host, config.server.port) as listening:
         password = services.accounts.begin()
         if password is not None:
@@ -44,10 +42,7 @@ def run(services: Services, listening: socket.socket, ready: Callable[[str], Non
     if host in ("127.0.0.1", "::1"):
         host = "localhost"
     ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
-    # Batches of parsed events are many objects that die together: looking through all that lives, after each
-    # few hundred new ones, would take more time than storing them.
-    gc.freeze()
-    gc.set_threshold(GC_NEW, 50, 50)
+    collect_rarely()
     proxies = [str(proxy) for proxy in services.config.server.trusted_proxies]
     settings = uvicorn.Config(
         app,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.ioc.config import AreaTree, IocConfig
@@ -15,6 +16,7 @@ from pipeline.ioc.desk.files import EvidenceFiles
 from pipeline.ioc.desk.indicators import Indicators
 from pipeline.ioc.desk.log import AuditLog
 from pipeline.ioc.desk.scenes import SceneDesk
+from pipeline.ioc.ingest.apart import IngestProcess
 from pipeline.ioc.ingest.letters import DeadLetters
 from pipeline.ioc.ingest.publish import ReviewPublisher
 from pipeline.ioc.ingest.run import Ingest
@@ -43,7 +45,7 @@ class Services:
     scenes: SceneDesk
     letters: DeadLetters
     feed: Feed
-    ingest: Ingest
+    ingest: Ingest | IngestProcess
     publisher: ReviewPublisher | None
     retention: Retention
 
@@ -65,8 +67,11 @@ class Services:
         self.database.close()
 
 
-def build(config: IocConfig) -> Services:
-    """Open the database and make the rooms; nothing runs yet. Raises StoreError."""
+def build(config: IocConfig, prepare: Callable[[], None] = lambda: None) -> Services:
+    """Open the database and make the rooms; nothing runs yet. Raises StoreError.
+
+    `prepare` sets up the log where ingest has a process of its own; it must be picklable then.
+    """
     areas = AreaTree(config.areas)
     database = open_database(config.database)
     move_cameras(database, areas)
@@ -87,7 +92,8 @@ def build(config: IocConfig) -> Services:
         scenes=SceneDesk(database, boxes),
         letters=DeadLetters(database, areas),
         feed=Feed(database, config.review.notice_days),
-        ingest=Ingest(config, areas, database),
+        # An outbox holds a few events a second; a broker may send thousands.
+        ingest=Ingest(config, areas, database) if config.kafka is None else IngestProcess(config, prepare),
         publisher=ReviewPublisher(config.kafka, database) if config.kafka is not None else None,
         retention=Retention(config, database),
     )

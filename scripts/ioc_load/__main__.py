@@ -119,7 +119,7 @@ def under_load(house: House, rate: float, seconds: float, disturb: Callable[[], 
     print(f"sent: {sent.events} events ({sent.records} records) in {sent.took_s:.1f} s,", end=" ")
     print(f"{sent.events / sent.took_s:.0f} a second; all in {behind_s:.1f} s after the last")
     print(f"held: {found}")
-    print(f"service: {cpu_s:.1f} s of CPU since its last start; live news: {console.news}", end="; ")
+    print(f"CPU s since the last start: {cpu_s}; live news: {console.news}", end="; ")
     print(f"not answered: {dict(console.away)}")
     print("console, p95 ms:", {path: round(console.p95_ms(path)) for path in console.took_ms})
     print(

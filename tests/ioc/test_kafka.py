@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +15,15 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from pipeline.events.kafka_sink import KafkaSink
-from pipeline.ioc.config import DatabaseSettings, IocKafkaSettings
+from pipeline.ioc.config import DatabaseSettings, IocConfig, IocKafkaSettings
+from pipeline.ioc.ingest.apart import IngestProcess
 from pipeline.ioc.ingest.kafka import KafkaReader, producer
 from pipeline.ioc.ingest.writer import Batch, Letter, Writer
 from pipeline.ioc.store import open_database
 from pipeline.ioc.store.models import Case, DeadLetter
 from tests.events import examples
 from tests.ioc.acts import AREAS
+from tests.ioc.office import AREA_SETTINGS
 
 
 def read_until(reader: KafkaReader, store: Callable[[Batch], list[Letter]], stop: threading.Event) -> None:
@@ -74,4 +79,53 @@ def test_what_the_database_did_not_take_comes_again_and_counts_once(
     with database.read() as session:
         assert session.scalar(select(func.count()).select_from(Case)) == 20
         assert session.scalars(select(DeadLetter.reason)).all() == ["it is not UTF-8"]
+    database.close()
+
+
+def nothing() -> None:
+    """No log to set up; a name that another process can import."""
+
+
+def children() -> set[int]:
+    """Processes that this one has begun, but for multiprocessing's own."""
+    threads = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    found = [int(pid) for thread in threads for pid in thread.read_text().split()]
+    return {pid for pid in found if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
+
+def test_ingest_in_its_own_process_is_begun_again_when_it_dies_and_ends_when_told(
+    kafka_broker: str, postgres_settings: DatabaseSettings
+) -> None:
+    prefix = uuid.uuid4().hex[:8]
+    topics = {f"{name}_topic": f"{prefix}.{name}" for name in ("violations", "security", "flow", "cameras")}
+    settings = IocKafkaSettings(brokers=(kafka_broker,), group=prefix, **topics)
+    sink = KafkaSink(settings)
+    sink.open()
+    database = open_database(postgres_settings)
+
+    def cases_until(wanted: int) -> int:
+        deadline = time.monotonic() + 90
+        while True:
+            with database.read() as session:
+                found = session.scalar(select(func.count()).select_from(Case)) or 0
+            if found >= wanted or time.monotonic() > deadline:
+                return found
+            time.sleep(0.2)
+
+    before = children()
+    config = IocConfig(database=postgres_settings, kafka=settings, areas=AREA_SETTINGS)
+    ingest = IngestProcess(config, nothing)
+    ingest.start()
+    try:
+        sink.deliver([examples.candidate(track_id=n) for n in range(10)])
+        assert cases_until(10) == 10
+        assert [source.name for source in ingest.sources] == ["Kafka"]
+        (pid,) = children() - before
+        os.kill(pid, signal.SIGKILL)
+        sink.deliver([examples.candidate(track_id=n) for n in range(5, 20)])
+        assert cases_until(20) == 20
+    finally:
+        ingest.stop()
+    assert children() == before
+    sink.close(5)
     database.close()

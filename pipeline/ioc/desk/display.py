@@ -225,31 +225,25 @@ class Display:
         today = day_of(clock.now_ms())
         from_day = today - (DAYS - 1) * DAY_MS
         shown = shown_areas(scope)
-        since = (
-            DayCount.day_ms >= from_day,
-            DayCount.day_ms <= today,
-            DayCount.type != SECURITY,
-            _of(DayCount, scope, self._areas),
-        )
         with self._database.read() as session:
-            kinds = _rows(
+            # Once through the counters for both series: the sums are few.
+            counts = _rows(
                 session,
-                select(DayCount.day_ms, DayCount.rule, func.sum(DayCount.count))
-                .where(*since)
-                .group_by(DayCount.day_ms, DayCount.rule),
-            )
-            places = _rows(
-                session,
-                select(DayCount.day_ms, CameraState.area, func.sum(DayCount.count))
+                select(DayCount.day_ms, DayCount.rule, CameraState.area, func.sum(DayCount.count))
                 .join(CameraState, CameraState.id == DayCount.camera)
-                .where(*since)
-                .group_by(DayCount.day_ms, CameraState.area),
+                .where(
+                    DayCount.day_ms >= from_day,
+                    DayCount.day_ms <= today,
+                    DayCount.type != SECURITY,
+                    _of(DayCount, scope, self._areas),
+                )
+                .group_by(DayCount.day_ms, DayCount.rule, CameraState.area),
             )
         return {
             "from_ms": from_day,
-            "by_kind": _series(kinds, from_day, DAY_MS, DAYS),
+            "by_kind": _series([(at, rule, n) for at, rule, _, n in counts], from_day, DAY_MS, DAYS),
             "by_area": _series(
-                [(at, _shown_in(area, shown), n) for at, area, n in places if area in scope],
+                [(at, _shown_in(area, shown), n) for at, _, area, n in counts if area in scope],
                 from_day,
                 DAY_MS,
                 DAYS,

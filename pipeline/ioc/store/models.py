@@ -35,6 +35,7 @@ class Case(Base):
     __table_args__ = (
         Index("cases_by_time", "at_ms", "id"),
         Index("cases_queue", "at_ms", "id", sqlite_where=OPEN, postgresql_where=OPEN),
+        Index("cases_queue_by_rule", "rule", "at_ms", "id", sqlite_where=OPEN, postgresql_where=OPEN),
         Index("cases_by_rule", "rule", "at_ms", "id"),
         Index("cases_by_camera", "camera", "at_ms", "id"),
         Index("cases_by_area", "area", "at_ms", "id"),
