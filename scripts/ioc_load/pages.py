@@ -73,12 +73,13 @@ INSERT INTO {table} ({span}, camera, observed_ms, person, bicycle, motorbike, ca
 SELECT {at} - h * {step}, 'cam-' || c, {step}, 9, 9, 900, 200, 9, 30, 38000, 1000, {step}, {step} / 9
 FROM (SELECT n / 200 AS h, n % 200 AS c FROM {numbers}) q
 """
+# In the order of time, as ingest and decisions write them.
 COUNTS = (
     "INSERT INTO hour_counts SELECT at_ms / 3600000 * 3600000, rule, camera, type, count(*) FROM cases "
-    "GROUP BY 1, 2, 3, 4",
-    "INSERT INTO day_counts SELECT {day}, rule, camera, type, count(*) FROM cases GROUP BY 1, 2, 3, 4",
+    "GROUP BY 1, 2, 3, 4 ORDER BY 1",
+    "INSERT INTO day_counts SELECT {day}, rule, camera, type, count(*) FROM cases GROUP BY 1, 2, 3, 4 ORDER BY 1",
     "INSERT INTO review_days SELECT {day}, rule, camera, state, count(*) FROM cases "
-    "WHERE state IN ('confirmed', 'rejected') GROUP BY 1, 2, 3, 4",
+    "WHERE state IN ('confirmed', 'rejected') GROUP BY 1, 2, 3, 4 ORDER BY 1",
     "INSERT INTO block_counts SELECT {block}, rule, camera, type, sum(count) FROM day_counts "
     "GROUP BY 1, 2, 3, 4",
     "INSERT INTO review_blocks SELECT {block}, rule, camera, state, sum(count) FROM review_days "

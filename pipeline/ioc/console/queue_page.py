@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+import time
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -28,12 +30,17 @@ from pipeline.ioc.console.frame import (
 from pipeline.ioc.console.keeping import draw_list_exports
 from pipeline.ioc.console.texts import catalogue
 from pipeline.ioc.desk import CaseRow, CaseView, Filter
+from pipeline.ioc.desk.feed import News
 from pipeline.ioc.desk.files import item_of
 from pipeline.ioc.desk.queue import ListState
 from pipeline.ioc.review.decide import Verdict
 from pipeline.ioc.services import Services
 
 STATES: tuple[ListState, ...] = get_args(ListState)
+GATHER_S = 0.5
+"""What comes within this time is drawn at once."""
+REST = 3.0
+"""After drawing the list anew, this many times as long nothing is drawn."""
 
 
 class QueuePage:
@@ -73,23 +80,29 @@ class QueuePage:
         await self._show()
 
     async def listen(self) -> None:
-        """Take in what happens, at most once a second."""
+        """Take in what happens while a browser shows the page; where much happens, in a quarter of the time."""
         feed = self._here.the.feed
         queue = feed.subscribe()
         client = self._list.client
+        behind = False
         try:
             while not client.is_deleted and not feed.stopped:
-                try:
-                    news = [await asyncio.wait_for(queue.get(), 5.0)]
-                except TimeoutError:
-                    continue
-                await asyncio.sleep(0.5)
+                news: list[News] = []
+                with contextlib.suppress(TimeoutError):
+                    news.append(await asyncio.wait_for(queue.get(), 1.0 if behind else 5.0))
+                    await asyncio.sleep(GATHER_S)
                 while not queue.empty():
                     news.append(queue.get_nowait())
-                mine = [one for one in news if within(one.row.area, self._here.person.areas)]
-                if mine and self._here.the.accounts.person(self._here.token, acting=False) is not None:
+                mine = {one.row.id: one.row for one in news if within(one.row.area, self._here.person.areas)}
+                if not client.has_socket_connection:
+                    behind = behind or bool(mine)
+                    continue
+                if (mine or behind) and self._here.the.accounts.person(self._here.token, acting=False):
+                    began_s = time.monotonic()
                     with self._list:
-                        await self._take_in({one.row.id: one.row for one in mine})
+                        await (self.load() if behind else self._take_in(mine))
+                    behind = False
+                    await asyncio.sleep(REST * (time.monotonic() - began_s))
         finally:
             feed.unsubscribe(queue)
 

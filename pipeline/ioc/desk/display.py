@@ -120,13 +120,9 @@ class Display:
             where = {camera.id: _shown_in(camera.area, shown) for camera in cameras}
             by_camera = _rows(
                 session,
-                select(HourCount.camera, HourCount.rule, HourCount.type, func.sum(HourCount.count))
-                .where(
-                    HourCount.hour_ms >= today,
-                    HourCount.hour_ms <= now_ms,
-                    _of(HourCount, scope, self._areas),
-                )
-                .group_by(HourCount.camera, HourCount.rule, HourCount.type),
+                select(DayCount.camera, DayCount.rule, DayCount.type, DayCount.count).where(
+                    DayCount.day_ms == today, _of(DayCount, scope, self._areas)
+                ),
             )
             hourly = _rows(
                 session,
