@@ -77,7 +77,8 @@ FROM (SELECT n / 200 AS h, n % 200 AS c FROM {numbers}) q
 COUNTS = (
     "INSERT INTO hour_counts SELECT at_ms / 3600000 * 3600000, rule, camera, type, count(*) FROM cases "
     "GROUP BY 1, 2, 3, 4 ORDER BY 1",
-    "INSERT INTO day_counts SELECT {day}, rule, camera, type, count(*) FROM cases GROUP BY 1, 2, 3, 4 ORDER BY 1",
+    "INSERT INTO day_counts SELECT {day}, rule, camera, type, count(*) FROM cases "
+    "GROUP BY 1, 2, 3, 4 ORDER BY 1",
     "INSERT INTO review_days SELECT {day}, rule, camera, state, count(*) FROM cases "
     "WHERE state IN ('confirmed', 'rejected') GROUP BY 1, 2, 3, 4 ORDER BY 1",
     "INSERT INTO block_counts SELECT {block}, rule, camera, type, sum(count) FROM day_counts "
@@ -86,10 +87,17 @@ COUNTS = (
     "GROUP BY 1, 2, 3, 4",
     "INSERT INTO review_times SELECT {day}, area, at_ms % 97, count(*) FROM cases "
     "WHERE state IN ('confirmed', 'rejected') GROUP BY 1, 2, 3",
+    "INSERT INTO review_time_blocks SELECT {block}, area, minutes, sum(count) FROM review_times "
+    "GROUP BY 1, 2, 3",
     'INSERT INTO case_events SELECT id, \'{{"rule": "red_light"}}\' FROM cases',
     "INSERT INTO cameras (id, name, place, area, state, reason, since_ms, first_ms, seen_ms) "
     "SELECT camera, place, place, min(area), 'up', '', min(at_ms), min(at_ms), max(at_ms) FROM cases "
     "GROUP BY 1, 2, 3",
+)
+SUMS = "observed_ms person bicycle motorbike car bus truck speed_sum speed_weight level_ms congested_ms"
+BLOCKS = (
+    "INSERT INTO traffic_blocks (block_ms, camera, {names}) SELECT {block}, camera, {sums} FROM traffic_days "
+    "GROUP BY 1, 2"
 )
 DAY = "(at_ms + 25200000) / 86400000 * 86400000 - 25200000"
 BLOCK = "(day_ms + 25200000) / 1382400000 * 1382400000 - 25200000"
@@ -181,6 +189,11 @@ def fill(database: Database, cases: int) -> None:
                 table=table, span=span, at=at, step=step, numbers=numbers(DAYS * per_day * CAMERAS - 1)
             )
             for table, span, at, step, per_day in spans
+        ),
+        BLOCKS.format(
+            block=BLOCK,
+            names=", ".join(SUMS.split()),
+            sums=", ".join(f"sum({name})" for name in SUMS.split()),
         ),
     ]
     with database.write() as session:

@@ -80,7 +80,7 @@ class QueuePage:
         await self._show()
 
     async def listen(self) -> None:
-        """Take in what happens while a browser shows the page; where much happens, in a quarter of the time."""
+        """Take in what happens while a browser shows the page: a quarter of the time at most."""
         feed = self._here.the.feed
         queue = feed.subscribe()
         client = self._list.client

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import Select, func, select, union_all
+from sqlalchemy import Result, Select, func, select, union_all
 
 from pipeline.ioc.config import AreaTree
 from pipeline.ioc.config.areas import within
@@ -25,6 +25,8 @@ from pipeline.ioc.store.models import (
     ReviewBlock,
     ReviewDay,
     ReviewTime,
+    ReviewTimeBlock,
+    TrafficBlock,
     TrafficDay,
 )
 
@@ -100,36 +102,32 @@ class Indicators:
                 if first_ms < until_ms:
                     facts[area].cameras += 1
                     facts[area].expected_ms += until_ms - max(from_ms, first_ms)
-            counts = session.execute(_summed(DayCount, BlockCount, "type", from_ms, to_ms))
+
+            def summed(days: Any, blocks: Any, keys: Sequence[str], *sums: str) -> Result[Any]:
+                return session.execute(_summed(days, blocks, keys, sums or ("count",), from_ms, to_ms))
+
+            counts = summed(DayCount, BlockCount, ("camera", "rule", "type"))
             for camera, rule, kind, count in counts:
                 if camera in area_of:
                     facts[area_of[camera]].acts[rule, kind] += int(count)
-            reviews = session.execute(_summed(ReviewDay, ReviewBlock, "state", from_ms, to_ms))
+            reviews = summed(ReviewDay, ReviewBlock, ("camera", "rule", "state"))
             for camera, rule, state, count in reviews:
                 if camera in area_of:
                     facts[area_of[camera]].reviews[rule, state] += int(count)
-            waited = session.execute(
-                select(ReviewTime.area, ReviewTime.minutes, func.sum(ReviewTime.count))
-                .where(ReviewTime.day_ms >= from_ms, ReviewTime.day_ms < to_ms, ReviewTime.area.in_(scope))
-                .group_by(ReviewTime.area, ReviewTime.minutes)
-            )
-            for area, minutes, count in waited:
-                facts[area].waited[minutes] += int(count)
-            sums = [func.sum(getattr(TrafficDay, name)) for name in _SUMS]
-            traffic = session.execute(
-                select(TrafficDay.camera, *sums)
-                .where(TrafficDay.day_ms >= from_ms, TrafficDay.day_ms < to_ms)
-                .group_by(TrafficDay.camera)
-            )
-            for camera, *values in traffic:
+            for area, minutes, count in summed(ReviewTime, ReviewTimeBlock, ("area", "minutes")):
+                if area in scope:
+                    facts[area].waited[minutes] += int(count)
+            for camera, *values in summed(TrafficDay, TrafficBlock, ("camera",), *_SUMS):
                 if camera in area_of:
                     for name, value in zip(_SUMS, values, strict=True):
                         facts[area_of[camera]].traffic[name] += float(value)
         return facts
 
 
-def _summed(days: Any, blocks: Any, name: str, from_ms: int, to_ms: int) -> Select[Any]:
-    """Camera, rule, `name` and sum over whole days: of blocks that lie within, and of the days around."""
+def _summed(
+    days: Any, blocks: Any, keys: Sequence[str], sums: Sequence[str], from_ms: int, to_ms: int
+) -> Select[Any]:
+    """Keys and sums over whole days: of blocks that lie within, and of the days around."""
     inner_ms, outer_ms = block_of(from_ms + BLOCK_MS - 1), block_of(to_ms)
     parts = []
     for table, span, begin, end in (
@@ -138,11 +136,11 @@ def _summed(days: Any, blocks: Any, name: str, from_ms: int, to_ms: int) -> Sele
         (days, days.day_ms, max(outer_ms, inner_ms), to_ms),
     ):
         if begin < end:
-            keys = (table.camera, table.rule, getattr(table, name).label("last"))
-            parts.append(select(*keys, table.count).where(span >= begin, span < end))
+            columns = (getattr(table, name) for name in (*keys, *sums))
+            parts.append(select(*columns).where(span >= begin, span < end))
     all_ = union_all(*parts).subquery().c
-    keys = (all_.camera, all_.rule, all_.last)
-    return select(*keys, func.sum(all_.count)).group_by(*keys)
+    by = [all_[name] for name in keys]
+    return select(*by, *(func.sum(all_[name]) for name in sums)).group_by(*by)
 
 
 class _Facts:

@@ -22,6 +22,8 @@ from pipeline.ioc.store.models import (
     ReviewBlock,
     ReviewDay,
     ReviewTime,
+    ReviewTimeBlock,
+    TrafficBlock,
     TrafficDay,
     TrafficHour,
 )
@@ -80,27 +82,34 @@ def count_review(database: Database, session: Session, case: Case, at_ms: int) -
     _add(database, session, ReviewDay, ("day_ms", "rule", "camera", "state"), reviews)
     reviews = Counter({(block_of(at_ms), case.rule, case.camera, case.state): 1})
     _add(database, session, ReviewBlock, ("block_ms", "rule", "camera", "state"), reviews)
-    waited = Counter({(day, case.area, waited_minutes(case.received_ms, at_ms)): 1})
-    _add(database, session, ReviewTime, ("day_ms", "area", "minutes"), waited)
+    minutes = waited_minutes(case.received_ms, at_ms)
+    _add(
+        database, session, ReviewTime, ("day_ms", "area", "minutes"), Counter({(day, case.area, minutes): 1})
+    )
+    waited = Counter({(block_of(at_ms), case.area, minutes): 1})
+    _add(database, session, ReviewTimeBlock, ("block_ms", "area", "minutes"), waited)
 
 
 def count_flow(database: Database, session: Session, reports: Iterable[FlowReport]) -> None:
-    """Spans of traffic; each belongs to the hour and the day in which it begins."""
+    """Spans of traffic; each belongs to the hour, the day and the block in which it begins."""
     hours: dict[tuple[int, str], dict[str, Any]] = {}
     days: dict[tuple[int, str], dict[str, Any]] = {}
+    blocks: dict[tuple[int, str], dict[str, Any]] = {}
     for report in reports:
         start_ms, new = round(report.start.timestamp() * 1000), _traffic(report)
-        for sums, at in ((hours, hour_of(start_ms)), (days, day_of(start_ms))):
+        spans = ((hours, hour_of(start_ms)), (days, day_of(start_ms)), (blocks, block_of(start_ms)))
+        for sums, at in spans:
             row = sums.get(key := (at, report.camera.id))
             sums[key] = new if row is None else {name: row[name] + value for name, value in new.items()}
     _add_traffic(database, session, TrafficHour, "hour_ms", hours)
     _add_traffic(database, session, TrafficDay, "day_ms", days)
+    _add_traffic(database, session, TrafficBlock, "block_ms", blocks)
 
 
 def _add_traffic(
     database: Database,
     session: Session,
-    table: type[TrafficHour | TrafficDay],
+    table: type[TrafficHour | TrafficDay | TrafficBlock],
     span: str,
     found: dict[tuple[int, str], dict[str, Any]],
 ) -> None:

@@ -230,6 +230,14 @@ class TrafficDay(_Traffic, Base):
     day_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True, sort_order=-1)
 
 
+class TrafficBlock(_Traffic, Base):
+    """The same per block of 16 days."""
+
+    __tablename__ = "traffic_blocks"
+
+    block_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True, sort_order=-1)
+
+
 class ReviewDay(Base):
     """Final decisions per day on which they were made, rule and camera."""
 
@@ -264,6 +272,17 @@ class ReviewTime(Base):
     """The camera's at the time of the decision."""
     minutes: Mapped[int] = mapped_column(Integer, primary_key=True)
     """From arrival to decision, cut to whole minutes below 2 h, to tens below a day, to hours above."""
+    count: Mapped[int] = mapped_column(BigInteger)
+
+
+class ReviewTimeBlock(Base):
+    """The same per block of 16 days."""
+
+    __tablename__ = "review_time_blocks"
+
+    block_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    area: Mapped[str] = mapped_column(String(200), primary_key=True)
+    minutes: Mapped[int] = mapped_column(Integer, primary_key=True)
     count: Mapped[int] = mapped_column(BigInteger)
 
 
