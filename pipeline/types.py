@@ -218,6 +218,13 @@ PlateOutcome = Literal["legible", "not_legible", "not_found", "not_read", "readi
 """What became of a plate: sure enough to be told as the vehicle's; read, but not surely; no plate in the
 pictures; nobody could look; the operator has plates not read; such road users carry none."""
 
+PlateCause = Literal[
+    "unlike_a_plate", "rival_plate", "unsure", "no_picture", "acts_wait", "reader_busy", "failed", "stopping"
+]
+"""What the outcome alone does not tell: written like no plate of Vietnam; another plate may be the vehicle's;
+pictures disagree or are poor; no picture to be had; too many acts wait for their proof; plates of other acts
+were being read; the reader failed; the worker was stopping."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlateSight:
@@ -252,7 +259,9 @@ class PlateReading:
     color: PlateColor | None
     sights: tuple[PlateSight, ...]
     reason: str = ""
-    """Why it is not legible, as a sentence; "" when it is."""
+    """Why it is not legible, as a sentence with figures; "" when it is."""
+    cause: PlateCause | None = None
+    """The same in a word, where the outcome does not tell it."""
 
     @property
     def legible(self) -> bool:
@@ -260,9 +269,11 @@ class PlateReading:
         return self.outcome == "legible"
 
     @classmethod
-    def unread(cls, reason: str, outcome: PlateOutcome = "not_read") -> PlateReading:
+    def unread(
+        cls, reason: str, outcome: PlateOutcome = "not_read", cause: PlateCause | None = None
+    ) -> PlateReading:
         """Nothing was read."""
-        return cls("", (), (), 0.0, outcome, None, None, None, (), reason)
+        return cls("", (), (), 0.0, outcome, None, None, None, (), reason, cause)
 
 
 class RecordingError(Exception):

@@ -68,6 +68,7 @@ def plate_block(reading: PlateReading) -> schema.Plate:
             for sight in reading.sights
         ),
         reason=reading.reason,
+        cause=reading.cause,
     )
 
 

@@ -34,7 +34,9 @@ def settled(event: Event) -> Event:
     data = dict(event.data)
     if event.type is not EventType.SECURITY and not data.get("plate"):
         # Of a version that did not tell.
-        data["plate"] = plate_block(PlateReading.unread("the worker stopped before the plate was read"))
+        data["plate"] = plate_block(
+            PlateReading.unread("the worker stopped before the plate was read", cause="stopping")
+        )
     data["missing"] = tuple(_missing(schema.Act.model_validate(data), data.get("plate")))
     kind = event.type
     if kind is not EventType.SECURITY:

@@ -16,6 +16,7 @@ from pipeline.types import (
     CameraState,
     LampColor,
     LevelOfService,
+    PlateCause,
     PlateColor,
     PlateOutcome,
     RoadUserKind,
@@ -202,6 +203,8 @@ class Plate(Data):
     """The raw reading of each picture."""
     reason: str
     """Why it is not legible; "" when it is."""
+    cause: PlateCause | None = None
+    """The same in a word, where the outcome does not tell it."""
 
 
 class _Violation(Act):

@@ -21,6 +21,7 @@ from pipeline.evidence.words import (
     KINDS,
     LAMPS,
     MOMENTS,
+    PLATE_CAUSES,
     PLATE_COLORS,
     PLATE_OUTCOMES,
     TIME_SOURCES,
@@ -39,6 +40,8 @@ _CARD_TOP = _PANEL_TOP + _PANEL + 16
 _CARD_BOTTOM = SIZE[1] - _FOOTER - 14
 _TITLE = 44
 _PLATE_LETTERS = 16
+_PLAIN_OUTCOMES = frozenset({"not_found", "reading_off", "not_carried"})
+"""Of a plate: the words on its sign say everything."""
 """Of a line of a plate; none has so many."""
 _PAD = 16
 
@@ -204,7 +207,12 @@ def _plate_card(sheet: Sheet, record: Record, plate: PlateReading) -> None:
     for name, value in rows:
         _row(sheet, left, right, baseline, name, value or "—")
         baseline += 28
-    for line in wrap(plate.reason, font(LEAST_TEXT_PX), right - left, 1 if rows else 3):
+    told = plate.reason
+    if plate.cause is not None:
+        told = PLATE_CAUSES[plate.cause][0] if rows else " / ".join(PLATE_CAUSES[plate.cause])
+    elif plate.outcome in _PLAIN_OUTCOMES:
+        told = ""
+    for line in wrap(told, font(LEAST_TEXT_PX), right - left, 1 if rows else 3):
         sheet.write(left, baseline, line, LEAST_TEXT_PX, _RED, room=right - left)
         baseline += 26
 

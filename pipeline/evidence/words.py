@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.types import LampColor, PlateColor, PlateOutcome, RoadUserKind, TimeSource
+from pipeline.types import LampColor, PlateCause, PlateColor, PlateOutcome, RoadUserKind, TimeSource
 
 RULES: dict[str, tuple[str, str]] = {
     "red_light": ("Vượt đèn đỏ", "Red light"),
@@ -103,6 +103,20 @@ PLATE_OUTCOMES: dict[PlateOutcome, tuple[str, str]] = {
     "not_read": ("Chưa đọc", "not read"),
     "reading_off": ("Không bật đọc biển", "reading is off"),
     "not_carried": ("Không có biển", "carries none"),
+}
+
+PLATE_CAUSES: dict[PlateCause, tuple[str, str]] = {
+    "unlike_a_plate": (
+        "Chữ đọc được không đúng dạng biển số Việt Nam",
+        "not written like a Vietnamese plate",
+    ),
+    "rival_plate": ("Có biển số khác cũng có thể là của xe này", "another plate may be the vehicle's"),
+    "unsure": ("Đọc được nhưng chưa đủ chắc chắn", "read, but not surely"),
+    "no_picture": ("Không có ảnh của phương tiện", "no picture of the vehicle"),
+    "acts_wait": ("Quá nhiều vụ việc đang chờ, không kịp đọc", "too many acts waited"),
+    "reader_busy": ("Đang đọc biển số của vụ việc khác", "plates of other acts were being read"),
+    "failed": ("Lỗi khi đọc biển số", "reading failed"),
+    "stopping": ("Máy đang dừng lúc xảy ra vụ việc", "the worker was stopping"),
 }
 
 MOMENTS: dict[str, tuple[str, str]] = {

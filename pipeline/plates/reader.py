@@ -16,7 +16,7 @@ from pipeline.plates.find import Candidate, PixelBox, by_text, in_box, touches
 from pipeline.plates.grammar import correct
 from pipeline.plates.text import TextReader
 from pipeline.plates.vote import vote
-from pipeline.types import Box, Picture, PlateColor, PlateReading, PlateSight
+from pipeline.types import Box, Picture, PlateCause, PlateColor, PlateReading, PlateSight
 
 LEGIBLE = 0.8
 """Confidence from which a plate that two pictures agree on is told as the vehicle's. Set on degraded pictures
@@ -78,7 +78,7 @@ class PlateReader:
         """
         until_s = time.monotonic() + budget_s
         found: list[tuple[Sighting, Candidate, bool]] = []
-        reading = PlateReading.unread("no picture of the vehicle could be had")
+        reading = PlateReading.unread("no picture of the vehicle could be had", cause="no_picture")
         for looked, sighting in enumerate(sightings, 1):
             if looked > 1 and time.monotonic() >= until_s:
                 break
@@ -164,11 +164,15 @@ def _told(found: Sequence[tuple[Sighting, Candidate, bool]]) -> PlateReading:
     confidence /= sum(_weight(each) for _, each, _ in found)
     asked = LEGIBLE if _agree(found, voted.lines) >= _ENOUGH else LEGIBLE_ALONE
     reason = ""
+    cause: PlateCause | None = None
     if corrected.form is None:
+        cause = "unlike_a_plate"
         reason = f"what was read ({' / '.join(voted.lines)}) is not written like a Vietnamese plate"
     elif sum(rival for _, _, rival in same) * 2 > len(same):
+        cause = "rival_plate"
         reason = "another plate is as likely the vehicle's"
     elif confidence < asked:
+        cause = "unsure"
         reason = f"it was read with confidence {confidence:.2f}, and {asked:.2f} is asked for"
     return PlateReading(
         text="".join(corrected.lines),
@@ -181,6 +185,7 @@ def _told(found: Sequence[tuple[Sighting, Candidate, bool]]) -> PlateReading:
         color=color,
         sights=tuple(_sight(sighting, candidate) for sighting, candidate, _ in found),
         reason=reason,
+        cause=cause,
     )
 
 

@@ -14,7 +14,7 @@ import supervision as sv
 
 from pipeline.evidence import Seen
 from pipeline.perception.classes import KINDS, PARTS
-from pipeline.types import Box, Hit, Observation, Point
+from pipeline.types import Box, Hit, Observation, Point, TrackPoint
 
 NEAR_S = 0.35
 """A road user seen this close to a moment was there: two pictures at 6 a second."""
@@ -109,10 +109,14 @@ class HitAround:
 
     def way(self) -> Sequence[Point]:
         """Where it touched the ground from before to after."""
+        boxes = (point.box for point in self.track())
+        return [((left + right) / 2, bottom) for left, _, right, bottom in boxes]
+
+    def track(self) -> list[TrackPoint]:
+        """Where it was seen from before to after."""
         hit = self._hit
-        boxes = [
-            glimpse.tracks[hit.track_id][1]
+        return [
+            TrackPoint(glimpse.time_s, glimpse.tracks[hit.track_id][1])
             for glimpse in self._surroundings.between(hit.before.time_s, hit.after.time_s)
             if hit.track_id in glimpse.tracks
         ]
-        return [((left + right) / 2, bottom) for left, _, right, bottom in boxes]

@@ -93,27 +93,32 @@ class PlateDesk:
         """Whether so many acts wait that what can be done without is left out."""
         return self._overdue() > MOST_OVERDUE
 
-    def read(self, hit: Hit, recording: Stills) -> PlateReading:
-        """The plate of the vehicle that did it, or why it was not read. Never raises."""
+    def read(self, hit: Hit, recording: Stills, track: Sequence[TrackPoint] = ()) -> PlateReading:
+        """The plate of the vehicle that did it, or why it was not read. Never raises.
+
+        `track`: where it was seen from before to after, as far as that is known.
+        """
         if self.pressed():
-            return PlateReading.unread(f"{self._overdue()} acts wait for their proof: no time to read plates")
+            reason = f"{self._overdue()} acts wait for their proof: no time to read plates"
+            return PlateReading.unread(reason, cause="acts_wait")
         until_s = time.monotonic() + BUDGET_S
         if not self._turn.acquire(timeout=BUDGET_S):
-            return PlateReading.unread("the plates of other acts were being read")
+            return PlateReading.unread("the plates of other acts were being read", cause="reader_busy")
         try:
             if self._reader is None:
                 self._reader = PlateReader()
-            return self._reader.read(_sightings(hit, recording), until_s - time.monotonic())
+            return self._reader.read(_sightings(hit, recording, track), until_s - time.monotonic())
         except Exception as error:
             log.exception("plate_reading_failed", camera=hit.camera_id, rule=hit.rule)
-            return PlateReading.unread(f"reading failed: {type(error).__name__}")
+            return PlateReading.unread(f"reading failed: {type(error).__name__}", cause="failed")
         finally:
             self._turn.release()
 
 
-def _sightings(hit: Hit, recording: Stills) -> Iterator[Sighting]:
+def _sightings(hit: Hit, recording: Stills, track: Sequence[TrackPoint]) -> Iterator[Sighting]:
     """Pictures around the decisive moment, largest vehicle first; further ones only on demand."""
-    points = (hit.at, _between(hit.before, hit.at), _between(hit.at, hit.after), hit.before, hit.after)
+    between = (_between(one, other, track) for one, other in ((hit.before, hit.at), (hit.at, hit.after)))
+    points = (hit.at, *between, hit.before, hit.after)
     asked = sorted({point.time_s: point for point in points}.values(), key=_nearness)
     for some in (asked[:_FIRST], asked[_FIRST:]):
         for point, still in zip(some, recording.stills([point.time_s for point in some]), strict=True):
@@ -125,9 +130,14 @@ def _sightings(hit: Hit, recording: Stills) -> Iterator[Sighting]:
                 yield Sighting(pixels, point.box, still.captured_at_s)
 
 
-def _between(one: TrackPoint, other: TrackPoint) -> TrackPoint:
+def _between(one: TrackPoint, other: TrackPoint, track: Sequence[TrackPoint]) -> TrackPoint:
+    """Halfway in time: where it was seen nearest to that; where it was not, halfway between the boxes."""
+    middle_s = (one.time_s + other.time_s) / 2
+    seen = [point for point in track if one.time_s < point.time_s < other.time_s]
+    if seen:
+        return min(seen, key=lambda point: abs(point.time_s - middle_s))
     left, top, right, bottom = ((a + b) / 2 for a, b in zip(one.box, other.box, strict=True))
-    return TrackPoint((one.time_s + other.time_s) / 2, (left, top, right, bottom))
+    return TrackPoint(middle_s, (left, top, right, bottom))
 
 
 def _nearness(point: TrackPoint) -> float:

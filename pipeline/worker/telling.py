@@ -141,9 +141,9 @@ class Teller:
             return self._plates.unread(hit, "")
         began = time.monotonic()
         if stopping:
-            reading = PlateReading.unread("the worker was stopping")
+            reading = PlateReading.unread("the worker was stopping", cause="stopping")
         else:
-            reading = self._plates.read(hit, watch.camera)
+            reading = self._plates.read(hit, watch.camera, watch.around.of(hit).track())
         self._metrics.plate_seconds.observe(time.monotonic() - began)
         self._metrics.plates.labels(reading.outcome).inc()
         return reading

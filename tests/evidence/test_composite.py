@@ -128,10 +128,14 @@ def test_says_all_that_an_officer_asks_for(record: Record) -> None:
 
 def test_what_is_not_sure_is_not_told_as_sure(record: Record) -> None:
     assert record.plate is not None
-    unsure = replace(record.plate, outcome="not_legible", reason="it was read with confidence 0.60")
+    reason = "it was read with confidence 0.60"
+    unsure = replace(record.plate, outcome="not_legible", reason=reason, cause="unsure")
     told = says(compose(replace(record, plate=unsure, law=replace(LAW, verified=True))))
     assert "Không rõ / not legible" in told
-    assert "it was read with confidence 0.60" in told
+    assert "Đọc được nhưng chưa đủ chắc chắn" in told
+    assert reason not in told
+    # Of a version that knew no words for it.
+    assert reason in says(compose(replace(record, plate=replace(unsure, cause=None))))
     assert "Đã kiểm chứng / verified" in told
     assert "CHƯA KIỂM CHỨNG" not in told
     assert "Chưa có điều khoản" in says(compose(replace(record, law=None)))

@@ -82,3 +82,12 @@ def test_tells_the_way_of_the_judged() -> None:
     for number in range(-3, 4):
         look(around, NOW_S + number, (7, (0.0, 0.0, 0.5, 0.5 + number / 8)), (8, OTHER))
     assert around.of(hit()).way() == [(0.25, 0.375), (0.25, 0.5), (0.25, 0.625)]
+
+
+def test_a_track_is_where_it_was_seen_from_before_to_after() -> None:
+    around = Surroundings(10.0)
+    act = hit()
+    for time_s in (act.before.time_s - 0.5, act.before.time_s, NOW_S, act.after.time_s + 0.5):
+        look(around, time_s, (7, OWN), (8, OTHER))
+    look(around, act.after.time_s + 1.0, (8, OTHER))
+    assert around.of(act).track() == [TrackPoint(act.before.time_s, OWN), TrackPoint(NOW_S, OWN)]

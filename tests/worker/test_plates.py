@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -89,7 +90,7 @@ def test_without_a_plate_the_event_says_why() -> None:
 def test_pictures_that_are_gone_are_done_without() -> None:
     assert PlateDesk(lambda: 0).read(hit(), Ring(lost=(100.0, 99.5))).text == PLATE.text
     gone = PlateDesk(lambda: 0).read(hit(), Ring(lost=(99.0, 99.5, 100.0, 100.5, 101.0)))
-    assert gone.reason == "no picture of the vehicle could be had"
+    assert (gone.reason, gone.cause) == ("no picture of the vehicle could be had", "no_picture")
 
 
 def test_trouble_is_told_and_not_raised() -> None:
@@ -124,3 +125,16 @@ def test_one_plate_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     let_go.set()
     thread.join(60)
     assert not thread.is_alive()
+
+
+def test_a_vehicle_is_looked_for_where_it_was_seen() -> None:
+    """One that turned was never halfway between where it began and where it ended."""
+    begun, ended = (0.0, 0.0, 0.2, 0.2), (0.6, 0.0, 0.8, 0.2)
+    turning = replace(hit(), before=TrackPoint(99.0, begun), at=TrackPoint(100.0, ended))
+    ring = Ring(lost=(99.0, 100.0, 100.5, 101.0))
+    assert PlateDesk(lambda: 0).read(turning, ring).outcome != "legible"
+    track = [TrackPoint(99.0, begun), TrackPoint(99.45, BOX), TrackPoint(100.0, ended)]
+    ring = Ring(lost=(99.0, 100.0, 100.5, 101.0))
+    assert PlateDesk(lambda: 0).read(turning, ring, track).text == PLATE.text
+    assert 99.45 in ring.asked
+    assert 99.5 not in ring.asked

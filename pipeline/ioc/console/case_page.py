@@ -19,6 +19,7 @@ from pipeline.ioc.console.frame import (
     draw_box,
     due_tag,
     frame,
+    lacks,
     local_time,
     pressed,
     state_tag,
@@ -26,12 +27,13 @@ from pipeline.ioc.console.frame import (
 )
 from pipeline.ioc.console.keeping import HoldPanel, draw_exports
 from pipeline.ioc.console.signals import FACT, draw_signals, strips_of
+from pipeline.ioc.console.texts import Texts
 from pipeline.ioc.desk import CaseView, Filter, NotFoundError
 from pipeline.ioc.desk.files import item_of
 from pipeline.ioc.review import OPEN_STATES
 from pipeline.ioc.review.decide import Verdict
 from pipeline.ioc.services import Services
-from pipeline.ioc.store.act import Item, bare_plate
+from pipeline.ioc.store.act import Item, Plate, bare_plate
 
 
 class CasePage:
@@ -158,8 +160,8 @@ class CasePage:
                 if plate is not None:
                     read = " / ".join(plate.voted or plate.lines) or "—"
                     ui.label(f"{texts('plate_read')}: {read} · {plate.confidence:.0%}").classes("sub")
-                    if plate.reason:
-                        ui.label(plate.reason).classes("sub wrap")
+                    if told := _why_not(texts, plate):
+                        ui.label(told).classes("sub wrap")
                 if self._here.decides and view.row.state in OPEN_STATES:
                     self._plate = (
                         ui.input(texts("plate_correct"), value=view.row.plate)
@@ -227,7 +229,7 @@ class CasePage:
             key = view.act.evidence.signature_key_id
             ui.label(f"{view.worker} · {key or '—'} · {self._id}").classes("sub wrap")
             if missing := (*view.act.missing, *view.act.evidence.missing):
-                lacking = ", ".join(part.code or part.role for part in missing)
+                lacking = lacks(texts, missing)
                 ui.label(f"{texts('missing')}: {lacking}").classes("tag warn wrap")
             self._hold.draw(view)
             draw_exports(self._here, view)
@@ -312,6 +314,14 @@ def case_page(the: Services) -> None:
 def _kept(view: CaseView, role: str) -> Item | None:
     """The file of a role, while it is kept."""
     return None if view.evidence_gone_ms else item_of(view, role)
+
+
+def _why_not(texts: Texts, plate: Plate) -> str:
+    """Why a plate is not legible: in the officer's language where the event tells it in a word."""
+    for word in (plate.cause, plate.outcome):
+        if (told := texts.named("plate_cause", word or "", plate.reason)) != plate.reason:
+            return told
+    return plate.reason
 
 
 def _shown(value: object, name: str = "") -> str:

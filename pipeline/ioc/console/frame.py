@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -21,6 +21,7 @@ from pipeline.ioc.people import AccountError, Person, permitted
 from pipeline.ioc.review import REASONS, AlreadyDecidedError, ClaimedError, ReviewError, SameOfficerError
 from pipeline.ioc.review.decide import Verdict
 from pipeline.ioc.services import Services
+from pipeline.ioc.store.act import Missing
 
 HERE = Path(__file__).parent
 VIETNAM = timezone(timedelta(hours=7))
@@ -257,6 +258,11 @@ def due_tag(texts: Texts, days: int, state: str) -> None:
 def state_tag(texts: Texts, state: str) -> None:
     """What became of it."""
     ui.label(texts.named("state", state)).classes(f"tag {STATE_COLORS.get(state, '')}")
+
+
+def lacks(texts: Texts, missing: Iterable[Missing]) -> str:
+    """What a record lacks, each thing once: its parts and the files behind them have the same names."""
+    return ", ".join(dict.fromkeys(texts.named("part", part.code or part.role) for part in missing))
 
 
 def draw_box(box: tuple[float, float, float, float]) -> None:

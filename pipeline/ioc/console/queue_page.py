@@ -22,6 +22,7 @@ from pipeline.ioc.console.frame import (
     draw_box,
     due_tag,
     frame,
+    lacks,
     local_time,
     pressed,
     state_tag,
@@ -259,11 +260,9 @@ class QueuePage:
                     f"{name}: {texts.named('lamp', lamp.color)}" for name, lamp in view.act.lamps.items()
                 )
                 ui.label(", ".join(lamps))
-            if missing := [
-                part.code or part.role for part in (*view.act.missing, *view.act.evidence.missing)
-            ]:
+            if missing := (*view.act.missing, *view.act.evidence.missing):
                 ui.label(texts("missing"))
-                ui.label(", ".join(missing))
+                ui.label(lacks(texts, missing))
 
     async def _pick(self, index: int) -> None:
         if not 0 <= index < len(self._rows) or index == self._at:

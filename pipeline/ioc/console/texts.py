@@ -30,10 +30,13 @@ class Texts:
         """A text of the catalogue."""
         return catalogue()[key][self._index]
 
-    def named(self, family: str, word: str) -> str:
-        """The name of a rule, state, vehicle ...; a word that the catalogue lacks stands for itself."""
+    def named(self, family: str, word: str, fallback: str | None = None) -> str:
+        """The name of a rule, state, vehicle ...; a word that the catalogue lacks stands for itself, or for
+        the `fallback`."""
         found = catalogue().get(f"{family}.{word}")
-        return found[self._index] if found else word.replace("_", " ")
+        if found:
+            return found[self._index]
+        return word.replace("_", " ") if fallback is None else fallback
 
     def both(self, pair: object, fallback: str = "") -> str:
         """A text that came in both languages, as {vi: ..., en: ...}."""

@@ -362,4 +362,4 @@ def _roads(
 def _per_hour(row: Any) -> int | None:
     if row is None or row.observed_ms < LEAST_OBSERVED_MS:
         return None
-    return round(row.vehicles * HOUR_MS / row.observed_ms)
+    return round(int(row.vehicles) * HOUR_MS / int(row.observed_ms))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import Result, Select, func, select, union_all
+from sqlalchemy import Select, func, select, union_all
 
 from pipeline.ioc.config import AreaTree
 from pipeline.ioc.config.areas import within
@@ -103,7 +103,7 @@ class Indicators:
                     facts[area].cameras += 1
                     facts[area].expected_ms += until_ms - max(from_ms, first_ms)
 
-            def summed(days: Any, blocks: Any, keys: Sequence[str], *sums: str) -> Result[Any]:
+            def summed(days: Any, blocks: Any, keys: Sequence[str], *sums: str) -> Iterable[Any]:
                 return session.execute(_summed(days, blocks, keys, sums or ("count",), from_ms, to_ms))
 
             counts = summed(DayCount, BlockCount, ("camera", "rule", "type"))

@@ -365,7 +365,7 @@ def _evidence_page(form: Form, view: CaseView, checked: list[Checked]) -> None:
             state = words.STATES.get(entry.state, entry.state)
             form.row(words.day(entry.at_ms).replace(" ngày", ""), f"{state}, {entry.user}{note}")
     if missing := (*view.act.missing, *evidence.missing):
-        form.row("Thiếu", "; ".join(part.reason or part.code or part.role for part in missing[:12]))
+        form.row("Thiếu", "; ".join(words.lacking(missing)))
     form.pen(8, color=MUTED)
     form.text_at(
         form.l_margin,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 
-from pipeline.evidence.words import FACTS, KINDS, LAMPS, PLATE_COLORS, rule_words
-from pipeline.ioc.store.act import Act
+from pipeline.evidence.words import FACTS, KINDS, LAMPS, PLATE_COLORS, PLATE_OUTCOMES, rule_words
+from pipeline.ioc.store.act import Act, Missing
 from pipeline.types import LampColor, RoadUserKind
 
 VIETNAM = timezone(timedelta(hours=7))
@@ -32,6 +33,19 @@ ROLES = {
     "annotated": "Ảnh có chú giải",
     "composite": "Ảnh tổng hợp",
 }
+PARTS = {
+    "still_before": ROLES["before"],
+    "still_at": ROLES["at"],
+    "still_after": ROLES["after"],
+    "clip_before": "Đoạn đầu của video",
+    "clip.before": "Đoạn đầu của video",
+    "clip_after": "Đoạn cuối của video",
+    "clip.after": "Đoạn cuối của video",
+    "geometry": "Vạch, vùng làm căn cứ",
+    "plate": "Ảnh biển số",
+    **ROLES,
+}
+"""Of a record, by code and by role."""
 
 
 def rule(name: str) -> str:
@@ -52,6 +66,17 @@ def lamp(color: str) -> str:
 def plate_color(color: str | None) -> str:
     """The plate's ground."""
     return next((vi for name, (vi, _) in PLATE_COLORS.items() if name == color), "")
+
+
+def lacking(missing: Iterable[Missing]) -> list[str]:
+    """What a record lacks, each thing once."""
+    told: dict[str, None] = {}
+    for part in missing:
+        name = part.code or part.role
+        outcome = name.removeprefix("plate_")
+        plate = next((vi for key, (vi, _) in PLATE_OUTCOMES.items() if key == outcome), "")
+        told[f"Biển số: {plate.lower()}" if plate else PARTS.get(name) or part.reason or name] = None
+    return list(told)[:12]
 
 
 def measured(act: Act) -> list[str]:

@@ -124,7 +124,9 @@ class Plate(Part):
     color: Shown | None = None
     province: Shown | None = None
     sights: Annotated[tuple[PlateSight, ...], Field(max_length=200)] = ()
+    outcome: Shown = ""
     reason: Told = ""
+    cause: Shown | None = None
 
 
 class Title(Part):
