@@ -36,6 +36,7 @@ class Case(Base):
         Index("cases_by_time", "at_ms", "id"),
         Index("cases_queue", "at_ms", "id", sqlite_where=OPEN, postgresql_where=OPEN),
         Index("cases_queue_by_rule", "rule", "at_ms", "id", sqlite_where=OPEN, postgresql_where=OPEN),
+        Index("cases_queue_by_state", "state", "at_ms", "id", sqlite_where=OPEN, postgresql_where=OPEN),
         Index("cases_by_rule", "rule", "at_ms", "id"),
         Index("cases_by_camera", "camera", "at_ms", "id"),
         Index("cases_by_area", "area", "at_ms", "id"),
