@@ -215,7 +215,8 @@ def test_each_is_whole_or_says_what_it_lacks(judged: tuple[dict[str, list[Found]
     for hits in found.values():
         for hit in hits:
             missing = hit.data["missing"]
-            lacking[", ".join(part["code"] for part in missing) or "nothing"] += 1
+            parts = ", ".join(part["code"] for part in missing)
+            lacking[f"{hit.rule}: {parts or 'nothing'}"] += 1
             roles = {item["role"] for item in hit.data["evidence"]["items"]}
             whole = roles >= {"before", "at", "after", "clip"} and hit.data["plate"]["legible"]
             assert whole or missing

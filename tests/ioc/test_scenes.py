@@ -313,6 +313,55 @@ def test_a_zone_is_drawn_and_moved_by_keyboard_alone(place: Place, browser: Brow
     page.context.close()
 
 
+@pytest.mark.slow
+def test_hours_of_a_zone_and_a_measured_rectangle_are_drawn_and_saved(
+    place: Place, browser: Browser, tmp_path: Path
+) -> None:
+    page = log_in(browser, place.station, "gio", "operator")
+    failures: list[str] = []
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    page.goto(f"{place.station.url}/cameras/cam-1/scene")
+    page.wait_for_selector(".canvas image[data-seen]")
+    verdict(page, "good")
+    draw(page, "z", (0.1, 0.5), (0.4, 0.5), (0.4, 0.9), (0.1, 0.9))
+    page.select_option("[data-field=purpose]", "restricted_hours")
+    page.click(".props .ticks label:has-text('Xe tải')")
+    page.click("[data-do=hours]")
+    page.click("label:has([data-field=sat-0])")
+    page.click("label:has([data-field=sun-0])")
+    for field, clock, expected in (
+        ("start-0", "16:30", "good"),
+        ("end-0", "25:00", "bad"),
+        ("end-0", "22:00", "good"),
+    ):
+        page.fill(f"[data-field={field}]", clock)
+        page.press(f"[data-field={field}]", "Tab")
+        verdict(page, expected)
+    page.screenshot(path=tmp_path / "hours.png")
+    # The sides of a rectangle are not guessed.
+    page.keyboard.press("Escape")
+    page.focus(".canvas")
+    draw(page, "r", (0.3, 0.9), (0.7, 0.9), (0.62, 0.5), (0.38, 0.5), end=False)
+    verdict(page, "bad")
+    page.wait_for_function("document.activeElement.dataset.field === 'width_m'")
+    for name, metres in (("width_m", "7"), ("length_m", "30")):
+        page.fill(f"[data-field={name}]", metres)
+        page.press(f"[data-field={name}]", "Tab")
+    page.wait_for_selector("[data-rms]")
+    page.screenshot(path=tmp_path / "rectangle.png")
+    page.wait_for_selector("[data-verdict=good], [data-verdict=warn]")
+    page.fill("[data-field=note]", "Giờ cấm xe tải")
+    page.click("[data-do=save]")
+    page.wait_for_selector("[data-saved=good]")
+    saved = yaml.safe_load(place.scene.read_text())
+    zone = saved["zones"][-1]
+    assert zone["hours"] == [{"start": "16:30", "end": "22:00", "days": ["mon", "tue", "wed", "thu", "fri"]}]
+    assert zone["classes"] == ["truck"]
+    assert saved["calibration"]["rectangle"]["width_m"] == 7
+    assert failures == []
+    page.context.close()
+
+
 def test_every_version_is_kept_on_either_database(place: Place, database: Database) -> None:
     office = place.station.office
     person = office.hire("giu", "operator")

@@ -4,7 +4,7 @@
   const { page, t, el, svg, number, clock, time, ruleName, ready } = window.ngatuLive;
   const STILL_MS = 4000, CHECK_MS = 300, WIDE = 1600, MOST_UNDONE = 200;
   const PURPOSES = ['no_stopping', 'pavement', 'restricted_hours', 'motorway', 'restricted', 'loitering', 'crowd', 'abandoned_object'];
-  const USERS = ['person', 'bicycle', 'motorbike', 'car', 'bus', 'truck'], WAYS = ['left', 'straight', 'right'];
+  const USERS = ['person', 'bicycle', 'motorbike', 'car', 'bus', 'truck'], DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'], WAYS = ['left', 'straight', 'right'];
   // Where the geometry of each family lies in an item, and what form it has.
   const GEOMETRY = { stop_lines: [['line', 'line'], ['travel', 'arrow'], ['junction.area', 'area'], ['junction.clearance', 'line'],
     ...WAYS.map((way) => [`movements.${way}.exit`, 'area'])], lamps: [['box', 'box']], zones: [['polygon', 'area']],
@@ -108,13 +108,16 @@
       ['turn', 't', 'area', (entry) => start({ name: 'turn', form: 'area', hint: 'scene_draw_exit', done: (exit) => add('turns', { id: fresh('turn', 'turns'), act: 'u_turn', entry, exit }) })],
       ['point', 'c', 'point', (p) => { const n = data.calibration?.points?.length ?? 0;
         change(() => { data.calibration ??= {}; delete data.calibration.rectangle; (data.calibration.points ??= []).push({ picture: p[0], ground_m: [0, 0] }); chosen = 'calibration/0'; });
-        heads.item.querySelector(`[data-metre="${n}-0"]`)?.select(); }],
+        ask(`[data-metre="${n}-0"]`); }],
+      // Nothing is guessed: without its sides in metres the check refuses it.
+      ['rectangle', 'r', 'area', (p) => { change(() => { data.calibration ??= {}; delete data.calibration.points; data.calibration.rectangle = { corners: p, width_m: 0, length_m: 0 }; chosen = 'calibration/0'; });
+        ask('[data-field=width_m]'); }, 4],
       ['ignore', 'i', 'area', (p) => add('ignore', p)], ['window', 'w', 'box', (p) => add('windows', box(p))],
     ];
     const start = (chosenTool) => { tool = chosenTool; points = []; draw(); canvas.focus({ preventScroll: true }); };
-    const pick = (name) => { const [, , form, done] = TOOLS.find((one) => one[0] === name); start({ name, form, done }); };
+    const pick = (name) => { const [, , form, done, corners] = TOOLS.find((one) => one[0] === name); start({ name, form, done, corners }); };
     const finish = () => {
-      if (!tool || points.length < LEAST[tool.form]) return;
+      if (!tool || points.length < (tool.corners ?? LEAST[tool.form])) return;
       const [done, drawn, again] = [tool.done, points, tool.form === 'point' ? tool : null];
       tool = again; points = [];
       done(drawn);
@@ -124,7 +127,7 @@
       const p = [round(at[0]), round(at[1])], last = points[points.length - 1];
       if (last && last[0] === p[0] && last[1] === p[1]) return;
       points.push(p);
-      if (points.length >= (MOST[tool.form] ?? 64)) finish(); else draw();
+      if (points.length >= (tool.corners ?? MOST[tool.form] ?? 64)) finish(); else draw();
     };
     const drop = () => { tool = null; points = []; draw(); };
     const removeChosen = () => {
@@ -148,7 +151,7 @@
       const made = [], r = 6.5 * scale();
       shape.points.forEach((p, i) => made.push(svg('circle', { class: 'handle', cx: X(p), cy: Y(p), r, tabindex: '0', role: 'button', 'data-path': shape.path.join('.'), 'data-corner': i,
         'aria-label': `${t('scene_corner')} ${i + 1}: ${p[0]}, ${p[1]}` })));
-      if (shape.form === 'area' || shape.form === 'line' || shape.form === 'way') shape.points.forEach((p, i) => {
+      if (shape.family !== 'calibration' && (shape.form === 'area' || shape.form === 'line' || shape.form === 'way')) shape.points.forEach((p, i) => {
         if (shape.form !== 'area' && i === shape.points.length - 1) return;
         const m = middle(p, shape.points[(i + 1) % shape.points.length]);
         made.push(svg('circle', { class: 'between', cx: X(m), cy: Y(m), r: r * 0.65, 'data-path': shape.path.join('.'), 'data-after': i }));
@@ -188,7 +191,7 @@
       }
       drawing.replaceChildren(...parts);
       if (focus) [...drawing.querySelectorAll('.handle')].find((one) => one.dataset.path === focus[0] && one.dataset.corner === focus[1])?.focus({ preventScroll: true });
-      hint.textContent = tool ? `${t(tool.hint ?? `scene_tool.${tool.name}`)}: ${t(`scene_how.${tool.form}`)}` : chosen ? t('scene_how_edit') : t('scene_how_pick');
+      hint.textContent = tool ? `${t(tool.hint ?? `scene_tool.${tool.name}`)}: ${t(`scene_how.${tool.corners ? 'four' : tool.form}`)}` : chosen ? t('scene_how_edit') : t('scene_how_pick');
     };
     const at = (event) => { const p = new DOMPoint(event.clientX, event.clientY).matrixTransform(canvas.getScreenCTM().inverse()); return [p.x / WIDE, p.y / high]; };
     const zoom = (factor, about = [(view.x + view.w / 2) / WIDE, (view.y + view.h / 2) / high]) => {
@@ -275,7 +278,10 @@
 
     // --- the side
     const field = (name, input) => el('label', { class: 'field' }, el('span', {}, t(name)), input);
-    const input = (value, take, more = {}) => { const made = el('input', { value: value ?? '', ...more }); made.addEventListener('change', () => take(made.value)); return made; };
+    const input = (value, take, more = {}) => { const made = el('input', { value: value ?? '', ...more }); made.addEventListener('change', () => { made.defaultValue = made.value; take(made.value); }); return made; };
+    // What somebody is typing is never drawn away: an answer of the check may come in between.
+    const typing = () => { const at = document.activeElement; return heads.item.contains(at) && at.matches('input:not([type=checkbox])') && at.value !== at.defaultValue; };
+    const ask = (selector) => setTimeout(() => { const at = heads.item.querySelector(selector); at?.focus(); at?.select(); });
     const select = (value, options, take, more = {}) => {
       const made = el('select', more, ...options.map(([v, text]) => el('option', { value: v, ...(v === value ? { selected: 'selected' } : {}) }, text)));
       made.addEventListener('change', () => take(made.value));
@@ -286,6 +292,18 @@
     const who = (item) => el('div', { class: 'field' }, el('span', {}, t('scene_classes')), el('div', { class: 'ticks' }, ...USERS.map((user) => tick(page.texts[`road_user.${user}`] ?? user, item.classes?.includes(user), (on) => change(() => {
       const left = USERS.filter((one) => one === user ? on : item.classes?.includes(one)); if (left.length) item.classes = left; else delete item.classes; })))));
     const limit = (item) => field('scene_limit', input(item.limit_kmh, (v) => change(() => setOr(item, 'limit_kmh', v === '' ? '' : +v)), { type: 'number', min: 5, max: 150 }));
+    // Times of day are "06:00" in the file; without quotes YAML reads 22:00 as minutes.
+    const oclock = (v, none) => typeof v === 'number' ? `${String(Math.floor(v / 60)).padStart(2, '0')}:${String(v % 60).padStart(2, '0')}` : v ?? none;
+    const hoursOf = (item) => {
+      const spans = item.hours ?? [];
+      const time = (span, i, key, none) => input(oclock(span[key], none), (v) => change(() => { span[key] = v.trim(); }), { maxlength: 5, placeholder: 'HH:MM', inputmode: 'numeric', 'data-field': `${key}-${i}`, 'aria-label': `${t(`scene_${key}`)} ${i + 1}` });
+      return el('div', { class: 'hours' }, el('span', { class: 'sub' }, `${t('scene_when')}: ${spans.length ? '' : t('scene_always')}`), ...spans.map((span, i) => el('div', { class: 'span' },
+        el('div', { class: 'days' }, ...DAYS.map((day) => tick(t(`scene_day.${day}`), (span.days ?? DAYS).includes(day), (on) => change(() => {
+          const left = DAYS.filter((one) => one === day ? on : (span.days ?? DAYS).includes(one)); if (left.length === DAYS.length) delete span.days; else span.days = left; }), { 'data-field': `${day}-${i}` }))),
+        el('div', { class: 'times' }, time(span, i, 'start', '00:00'), el('span', {}, '–'), time(span, i, 'end', '24:00'),
+          button('✕', () => change(() => { spans.splice(i, 1); if (!spans.length) delete item.hours; }), 'small-act bare', { 'aria-label': `${t('scene_delete')} ${i + 1}` })))),
+        button(t('scene_add_hours'), () => change(() => { (item.hours ??= []).push({ start: '06:00', end: '08:00' }); }), 'small-act', { 'data-do': 'hours' }));
+    };
     const rename = (family, item) => field('scene_id', input(item.id, (v) => change(() => {
       if (family === 'lamps') for (const one of data.stop_lines ?? []) for (const way of WAYS) if (one.movements?.[way]?.lamp === item.id) one.movements[way].lamp = v;
       item.id = v; }), { maxlength: 63, 'data-field': 'id' }));
@@ -317,8 +335,8 @@
           el('td', {}, button('✕', () => change(() => { data.calibration.points.splice(i, 1); if (!data.calibration.points.length) { delete data.calibration; chosen = ''; } }), 'small-act bare', { 'aria-label': t('scene_delete') })));
       });
       const rectangle = data.calibration?.rectangle;
-      const parts = [el('div', { class: 'sub wrap' }, t('scene_metres_how'))];
-      if (rectangle) parts.push(...['width_m', 'length_m'].map((name) => field(`scene_${name}`, input(rectangle[name], (v) => change(() => { rectangle[name] = +v; }), { type: 'number', step: 'any' }))));
+      const parts = [el('div', { class: 'sub wrap' }, t(rectangle ? 'scene_rectangle_how' : 'scene_metres_how'))];
+      if (rectangle) parts.push(...['width_m', 'length_m'].map((name) => field(`scene_${name}`, input(rectangle[name], (v) => change(() => { rectangle[name] = +v; }), { type: 'number', step: 'any', min: 0, 'data-field': name }))));
       else parts.push(el('table', { class: 'metres' }, el('thead', {}, el('tr', {}, el('th', {}, ''), ...['x m', 'y m', t('scene_error'), t('scene_left_out'), ''].map((text) => el('th', {}, text)))), el('tbody', {}, ...rows)));
       if (checked?.calibration) parts.push(el('div', { class: 'fit', 'data-rms': checked.calibration.rms_m }, el('b', {}, `${number(checked.calibration.rms_m, 3)} m`), ` ${t('scene_rms')} · ${t('scene_grid_every')} ${checked.calibration.spacing_m} m`));
       return parts;
@@ -331,7 +349,7 @@
       if (family === 'calibration') fields.push(...metres());
       else if (!Array.isArray(item)) {
         fields.push(rename(family, item));
-        if (family === 'zones') fields.push(field('scene_purpose', select(item.purpose, [...new Set([...PURPOSES, item.purpose])].map((v) => [v, page.texts[`scene_purpose.${v}`] ?? v]), (v) => change(() => { item.purpose = v; }), { 'data-field': 'purpose' })), who(item), limit(item));
+        if (family === 'zones') fields.push(field('scene_purpose', select(item.purpose, [...new Set([...PURPOSES, item.purpose])].map((v) => [v, page.texts[`scene_purpose.${v}`] ?? v]), (v) => change(() => { item.purpose = v; }), { 'data-field': 'purpose' })), who(item), limit(item), hoursOf(item));
         if (family === 'lanes') fields.push(who(item), limit(item), button(t('scene_turn_round'), () => change(() => { item.direction.reverse(); }), 'small-act'));
         if (family === 'lamps') fields.push(field('scene_layout', select(item.layout ?? 'vertical', ['vertical', 'horizontal', 'single'].map((v) => [v, t(`scene_layout.${v}`)]), (v) => change(() => { item.layout = v; }))),
           field('scene_shows', select(item.shows ?? 'ball', ['ball', 'arrow'].map((v) => [v, t(`scene_shows.${v}`)]), (v) => change(() => { item.shows = v; }))));
@@ -339,7 +357,6 @@
         if (family === 'solid_lines') fields.push(who(item), tick(t('scene_one_way'), !!item.forbidden, (on) => change(() => { if (on) item.forbidden = across(item.line); else delete item.forbidden; })),
           item.forbidden ? button(t('scene_turn_round'), () => change(() => { item.forbidden.reverse(); }), 'small-act') : null);
         if (family === 'turns') fields.push(field('scene_act', select(item.act, ['u_turn', 'banned_turn'].map((v) => [v, ruleName(v)]), (v) => change(() => { item.act = v; }))), who(item));
-        if (item.hours?.length) fields.push(el('div', { class: 'sub wrap' }, t('scene_hours_kept')));
       }
       heads.item.replaceChildren(el('h3', {}, t(`scene_one.${family}`)), ...fields.filter(Boolean), button(t('scene_delete'), removeChosen, 'small-act bad', { 'data-do': 'delete' }));
     };
@@ -438,8 +455,8 @@
       made.append({ area: () => svg('path', { d: 'M3 15L6 4L17 6L15 16Z' }), line: () => svg('path', { d: 'M3 14L17 6' }), box: () => svg('path', { d: 'M6 3H14V17H6Z' }), point: () => svg('path', { d: 'M5 5L15 15M5 15L15 5' }) }[form]());
       return made; };
     const draw = () => { drawTools(); paint(); const held = document.activeElement?.closest?.('.props') ? document.activeElement : null, mark = held && ['data-metre', 'data-field', 'data-way', 'data-rule', 'data-item'].map((name) => held.getAttribute(name) && `[${name}="${CSS.escape(held.getAttribute(name))}"]`).find(Boolean);
-      drawCheck(); drawItem(); drawItems(); drawRules(); drawTrial(); drawSave(); drawVersions();
-      if (mark) side.querySelector(mark)?.focus({ preventScroll: true }); };
+      drawCheck(); if (!typing()) drawItem(); drawItems(); drawRules(); drawTrial(); drawSave(); drawVersions();
+      if (mark && !held.isConnected) { const at = side.querySelector(mark); at?.focus({ preventScroll: true }); if (at?.matches('input:not([type=checkbox])')) at.select(); } };
 
     // --- what the service does
     const drawn = () => ({ data, version: given.version });
