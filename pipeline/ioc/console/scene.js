@@ -425,11 +425,11 @@
     const drawSave = () => {
       const note = el('input', { maxlength: 500, placeholder: t('scene_note'), 'aria-label': t('scene_note'), 'data-field': 'note', value: drawSave.note ?? '' });
       note.addEventListener('input', () => { drawSave.note = note.value; put_.toggleAttribute('disabled', !ok()); });
-      const ok = () => sound() && changed() && !!drawSave.note?.trim() && !drawSave.busy;
+      const ok = () => sound() && changed() && !!drawSave.note?.trim() && !drawSave.busy && (!!tried || !!drawSave.anyway);
       const put_ = button(t('scene_save'), save, 'good', { 'data-do': 'save', ...(ok() ? {} : { disabled: 'disabled' }) });
       const lines = checked?.diff ?? [];
       heads.save.replaceChildren(...[el('h3', {}, t('scene_saving')), changed() && lines.length ? el('details', {}, el('summary', {}, `${t('scene_diff')} (+${lines.filter((l) => l[0] === '+').length} −${lines.filter((l) => l[0] === '-').length})`), diff(lines)) : null,
-        changed() && sound() && !tried ? el('div', { class: 'sub wrap' }, `▲ ${t('scene_untried')}`) : null, note, el('div', { class: 'acts' }, put_),
+        changed() && sound() && !tried ? tick(t('scene_untried'), drawSave.anyway, (on) => { drawSave.anyway = on; drawSave(); }, { 'data-field': 'anyway' }) : null, note, el('div', { class: 'acts' }, put_),
         saved ? el('div', { class: `verdict ${drawSave.state ?? ''}`, 'data-saved': drawSave.state }, saved) : null].filter(Boolean));
     };
     const drawVersions = () => {
@@ -480,7 +480,7 @@
       drawSave.busy = true; saved = t('scene_sending'); drawSave.state = ''; drawSave();
       try {
         const { etag } = await call('PUT', '', { ...drawn(), etag: given.etag, note: drawSave.note.trim() });
-        undone = []; redone = []; drawSave.note = '';
+        undone = []; redone = []; drawSave.note = ''; drawSave.anyway = false;
         await load();
         for (let turn = 0; turn < 60 && given.in_force !== etag && !given.camera.notice; turn++) { saved = t('scene_waiting'); draw(); await new Promise((go) => setTimeout(go, 300)); await load(); }
         [saved, drawSave.state] = given.in_force === etag ? [`✓ ${t('scene_taken_up')} ${time(Date.now())}`, 'good'] : [given.camera.notice || t('scene_not_yet'), 'warn'];
