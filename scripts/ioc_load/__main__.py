@@ -140,7 +140,8 @@ def drain(house: House, options: argparse.Namespace) -> bool:
     """What waits in the broker, as fast as it goes; then the same rows with nothing around them."""
     house.start()
     house.wait_ready()
-    house.stop()  # topics are there now
+    house.wait_topics()
+    house.stop()
     publisher = Publisher(house.kafka, options.seed)
     sent = publisher.run(1e9, options.rate * options.seconds / 1e9)
     publisher.close()

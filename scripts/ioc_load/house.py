@@ -20,6 +20,7 @@ from typing import Any
 import psycopg
 import requests
 import yaml
+from kafka import KafkaAdminClient
 
 from pipeline.ioc.config import AreaTree, DatabaseSettings, IocKafkaSettings
 from pipeline.ioc.config.areas import AreaSettings
@@ -94,6 +95,19 @@ class House:
                     return
             time.sleep(0.1)
         raise TimeoutError(f"the service does not answer; see {self.folder}/service.log")
+
+    def wait_topics(self) -> None:
+        """Until ingest, which is a process of its own, has made its topics. Raises TimeoutError."""
+        wanted = {name for key, name in self.kafka.model_dump().items() if key.endswith("_topic")}
+        admin = KafkaAdminClient(bootstrap_servers=[self.broker])
+        try:
+            deadline = time.monotonic() + READY_S
+            while not wanted <= set(admin.list_topics()):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"topics are missing; see {self.folder}/service.log")
+                time.sleep(0.2)
+        finally:
+            admin.close()
 
     def kill(self) -> None:
         """SIGKILL, to the whole process group."""

@@ -112,6 +112,25 @@ def test_what_happens_is_on_the_wall_at_once_and_nothing_is_kept(station: Statio
 
 
 @pytest.mark.slow
+def test_a_page_outlives_a_connection_that_was_away(station: Station, browser: Browser) -> None:
+    page = log_in(browser, station, "ly", "supervisor")
+    page.goto(f"{station.url}/wall")
+    page.wait_for_selector("[data-tile=violations] .v")
+    page.wait_for_timeout(2000)
+    loaded, before = page.evaluate("performance.timeOrigin"), violations(page)
+    page.context.set_offline(True)
+    page.wait_for_timeout(15_000)
+    page.context.set_offline(False)
+    tell(station, 61_001)
+    page.wait_for_function(
+        f"() => +document.querySelector('[data-tile=violations] .v').textContent > {before}"
+    )
+    page.wait_for_timeout(4000)
+    assert page.evaluate("performance.timeOrigin") == loaded
+    page.context.close()
+
+
+@pytest.mark.slow
 def test_a_town_sees_its_own_on_the_wall_and_among_the_cameras(station: Station, browser: Browser) -> None:
     page = log_in(browser, station, "town", "viewer", TRANGBANG)
     asked: list[str] = []

@@ -21,6 +21,9 @@ from pipeline.ioc.console.watch_pages import watch_pages
 from pipeline.ioc.people.oidc import Provider
 from pipeline.ioc.services import Services
 
+RECONNECT_S = 30.0
+"""Links drop: a page whose connection comes back within this time goes on, and is not loaded anew."""
+
 
 def mount_console(app: FastAPI, services: Services) -> None:
     """Once in a process: the framework keeps its pages globally."""
@@ -43,4 +46,6 @@ def mount_console(app: FastAPI, services: Services) -> None:
         text = "the database does not answer; try again" if away else "something went wrong"
         return PlainTextResponse(text, 503 if away else 500)
 
-    ui.run_with(app, title="Ngã Tư IOC", language="vi", show_welcome_message=False)
+    ui.run_with(
+        app, title="Ngã Tư IOC", language="vi", show_welcome_message=False, reconnect_timeout=RECONNECT_S
+    )
