@@ -35,7 +35,7 @@ from pipeline.sim.truth import read_acts, read_frames
 from pipeline.worker.logs import configure_logs
 from scripts.accuracy import plan
 from scripts.accuracy.clock import ClockError
-from scripts.accuracy.counts import lane_counts
+from scripts.accuracy.counts import lane_counts, told
 from scripts.accuracy.look import draw
 from scripts.accuracy.match import match
 from scripts.accuracy.perception import Perception, measure
@@ -162,7 +162,7 @@ def _measure(
                 [
                     count
                     for name, truth in truths.items()
-                    for count in lane_counts(truth, Scene(scenes[name]), poses[name], done.flow)
+                    for count in lane_counts(truth, Scene(scenes[name]), poses[name], told(name, done.flow))
                 ],
                 done.cameras,
                 [read for outcome in outcomes for read in plate_reads(truths[outcome.camera_id], outcome)],

@@ -26,8 +26,17 @@ class LaneCount:
     counted: int
 
 
-def lane_counts(truth: CameraTruth, scene: Scene, pose: CameraPose, flow: Iterable[Event]) -> list[LaneCount]:
-    """What the worker's traffic.flow events say of each lane of a camera, beside the truth.
+def told(camera_id: str, flow: Iterable[Event]) -> Iterable[tuple[str | None, str, int]]:
+    """What the worker's traffic.flow events say of a camera: lane, kind of road user, how many."""
+    for event in flow:
+        for count in event.data["counts"] if event.key == camera_id else ():
+            yield count["lane"], count["road_user"], count["count"]
+
+
+def lane_counts(
+    truth: CameraTruth, scene: Scene, pose: CameraPose, counts: Iterable[tuple[str | None, str, int]]
+) -> list[LaneCount]:
+    """Counts (lane, kind of road user, how many) of one camera, beside the truth.
 
     The truth is each vehicle's place on the ground, seen from the camera, passing the middle of the lane's
     direction line within the lane as drawn, while anything of it can be seen; once a vehicle and lane.
@@ -46,10 +55,9 @@ def lane_counts(truth: CameraTruth, scene: Scene, pose: CameraPose, flow: Iterab
                         break
                 before = progress
     counted: Counter[str] = Counter()
-    for event in flow:
-        for count in event.data["counts"] if event.key == truth.camera_id else ():
-            if count["lane"] is not None and RoadUserKind(count["road_user"]) in VEHICLES:
-                counted[count["lane"]] += count["count"]
+    for lane_id, kind, count in counts:
+        if lane_id is not None and RoadUserKind(kind) in VEHICLES:
+            counted[lane_id] += count
     return [LaneCount(truth.camera_id, lane.id, true[lane.id], counted[lane.id]) for lane in lanes]
 
 

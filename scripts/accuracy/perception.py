@@ -161,10 +161,10 @@ def measure(
         shares.append(_shares(there, boxes[keep]))
     into.hota.append(compute_hota_metrics(ids, tracked, shares))
     into.identity.append(compute_identity_metrics(ids, tracked, shares))
-    into.speeds += _speed_errors(scene, observations, truths, size)
+    into.speeds += speed_errors(scene, observations, truths, size)
 
 
-def _speed_errors(
+def speed_errors(
     scene: SceneSettings,
     observations: list[Observation],
     truths: list[Mapping[str, Any]],

@@ -56,7 +56,7 @@ CLOSE = ("south-line", "road-lanes")
 """With a long lens: plates are legible."""
 
 
-def _town(light: Light, seed: int, more: tuple[str, ...] = OVERVIEW, duration_s: float = 150.0) -> Take:
+def town(light: Light, seed: int, more: tuple[str, ...] = OVERVIEW, duration_s: float = 150.0) -> Take:
     """Two or three arms of a junction with their own lamps, and a road with lanes for some classes only."""
     town = replace(
         scenario("demo", "heldout", seed, duration_s),
@@ -72,19 +72,19 @@ def _town(light: Light, seed: int, more: tuple[str, ...] = OVERVIEW, duration_s:
 def full() -> list[Take]:
     """What `make accuracy` measures: twelve minutes by day, two and a half each by night and in rain."""
     return [
-        _town("day", 0),
-        _town("day", 1, CLOSE),
-        _town("day", 2, ("corner", "road-west")),
-        _town("day", 3, CLOSE),
-        _town("night", 10),
-        _town("rain", 20),
+        town("day", 0),
+        town("day", 1, CLOSE),
+        town("day", 2, ("corner", "road-west")),
+        town("day", 3, CLOSE),
+        town("night", 10),
+        town("rain", 20),
         Take("day", scenario("security", "heldout", 30, 120.0)),
     ]
 
 
 def quick() -> list[Take]:
     """Half a minute of one camera: shows that the ruler works, and nothing more."""
-    take = _town("day", 0, duration_s=25.0)
+    take = town("day", 0, duration_s=25.0)
     alone = replace(take.scenario, name="town-quick", cameras=("south",), places=("S",))
     return [replace(take, scenario=alone)]
 
