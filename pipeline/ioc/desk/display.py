@@ -113,13 +113,14 @@ class Display:
         today, hour = day_of(now_ms), hour_of(now_ms)
         from_hour = hour - (HOURS - 1) * HOUR_MS
         shown = shown_areas(scope)
+        shown_in = {area: _shown_in(area, shown) for area in scope}
         with self._database.read() as session:
             cameras = list(
                 session.scalars(
                     select(CameraState).where(CameraState.area.in_(scope)).order_by(CameraState.id)
                 )
             )
-            where = {camera.id: _shown_in(camera.area, shown) for camera in cameras}
+            where = {camera.id: shown_in[camera.area] for camera in cameras}
             by_camera = _rows(
                 session,
                 select(DayCount.camera, DayCount.rule, DayCount.type, DayCount.count).where(
@@ -232,6 +233,7 @@ class Display:
         today = day_of(clock.now_ms())
         from_day = today - (DAYS - 1) * DAY_MS
         shown = shown_areas(scope)
+        shown_in = {area: _shown_in(area, shown) for area in scope}
         with self._database.read() as session:
             # Once through the counters for both series: the sums are few.
             counts = _rows(
@@ -250,7 +252,7 @@ class Display:
             "from_ms": from_day,
             "by_kind": _series([(at, rule, n) for at, rule, _, n in counts], from_day, DAY_MS, DAYS),
             "by_area": _series(
-                [(at, _shown_in(area, shown), n) for at, _, area, n in counts if area in scope],
+                [(at, shown_in[area], n) for at, _, area, n in counts if area in shown_in],
                 from_day,
                 DAY_MS,
                 DAYS,
@@ -341,22 +343,23 @@ def _roads(
     hours: dict[str, dict[int, Any]] = defaultdict(dict)
     for row in traffic:
         hours[row.camera][row.hour_ms] = row
-    roads: list[dict[str, Any]] = []
+    found: list[tuple[str, Any, int | None]] = []
     for camera in cameras:
-        if not (mine := hours.get(camera.id)):
-            continue
-        fresh = [mine[at] for at in (hour, hour - HOUR_MS) if at in mine]
-        now = next((row for row in fresh if row.observed_ms >= LEAST_OBSERVED_MS), None)
-        roads.append(
-            {
-                "camera": camera.id,
-                "vehicles_per_hour": _per_hour(now),
-                "speed_kmh": round(now.speed_sum / now.speed_weight, 1) if now and now.speed_weight else None,
-                "congested": round(now.congested_ms / now.level_ms, 3) if now and now.level_ms else None,
-                "flows": [_per_hour(mine.get(from_hour + step * HOUR_MS)) for step in range(HOURS)],
-            }
-        )
-    return sorted(roads, key=lambda road: -(road["vehicles_per_hour"] or 0))[:ROADS]
+        if mine := hours.get(camera.id):
+            fresh = [mine[at] for at in (hour, hour - HOUR_MS) if at in mine]
+            now = next((row for row in fresh if row.observed_ms >= LEAST_OBSERVED_MS), None)
+            found.append((camera.id, now, _per_hour(now)))
+    found.sort(key=lambda one: -(one[2] or 0))
+    return [
+        {
+            "camera": camera_id,
+            "vehicles_per_hour": per_hour,
+            "speed_kmh": round(now.speed_sum / now.speed_weight, 1) if now and now.speed_weight else None,
+            "congested": round(now.congested_ms / now.level_ms, 3) if now and now.level_ms else None,
+            "flows": [_per_hour(hours[camera_id].get(from_hour + step * HOUR_MS)) for step in range(HOURS)],
+        }
+        for camera_id, now, per_hour in found[:ROADS]
+    ]
 
 
 def _per_hour(row: Any) -> int | None:
