@@ -44,6 +44,12 @@ FOOTPRINT_M: dict[RoadUserKind, tuple[float, float]] = {
 }
 """Usual length and width."""
 
+HIGH_M, HIGH = 2.05, frozenset({RoadUserKind.BUS, RoadUserKind.TRUCK})
+"""Lower than this (`tall_m`, which a roof seen from above adds to), nobody is surely a bus or a lorry: large
+and from the side, a detector takes cars for lorries. The city's cars reach 2.0, its lorries begin at 2.1."""
+DOUBTED = 0.5
+"""Confidence in `car`, at most, of who was told as a bus or a lorry and is that low."""
+
 HIDDEN_SHARE = 0.7
 """Lower than this share of what it was: half hidden. Turning on the spot changes a car's box by less."""
 
@@ -180,7 +186,10 @@ class Tracks:
             ended_s = self._ended.pop(user.track_id, -math.inf)
             trail = _Trail(Track(user.track_id, user.kind, user.kind_confidence), last_seen_s=ended_s)
             self._trails[user.track_id] = trail
-        trail.track = replace(trail.track, kind=user.kind, kind_confidence=user.kind_confidence)
+        kind, confidence = user.kind, user.kind_confidence
+        if kind in HIGH and 0 < trail.tall_m < HIGH_M:
+            kind, confidence = RoadUserKind.CAR, min(confidence, DOUBTED)
+        trail.track = replace(trail.track, kind=kind, kind_confidence=confidence)
         return trail
 
     def _see(self, point: TrackPoint, there: _Spot, time: FrameTime, boxes: Sequence[Box]) -> _Seen:

@@ -6,7 +6,8 @@ and heads PART_PX). What the model finds of the rest, or of things that are no r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,9 @@ from pipeline.perception.camera import CameraPerception
 from pipeline.perception.classes import KIND_ID, KINDS, PARTS
 from pipeline.perception.detector import Detector
 from pipeline.perception.windows import detect
-from pipeline.rules.speed import best_of_tracks
+from pipeline.rules.speed import Speed, best_of_tracks
 from pipeline.scene import Scene, SceneSettings
-from pipeline.types import VEHICLES, Frame, FrameTime, Observation, Picture, RoadUserKind
+from pipeline.types import VEHICLES, Frame, FrameTime, Observation, Picture, RoadUser, RoadUserKind
 from scripts.accuracy.truth import HEIGHT_PX, VISIBLE
 
 PART_PX = 8.0
@@ -39,6 +40,9 @@ SAME = 0.5
 SPAN_S = 60.0
 """Of each film: enough for tracks, and a matter of a minute."""
 SPEEDS_KMH = (20.0, 100.0)
+UNSURE_KMH, UNSURE_SHARE = 5.0, 0.1
+"""A speed whose uncertainty is larger than this, and than this share of it, claims nothing: it is counted, its
+error is not."""
 PICTURE_EVERY = 6
 """Of the pictures that are tracked, the detector is scored on every sixth: one a second."""
 
@@ -66,6 +70,8 @@ class Perception:
     hota: list[dict[str, Any]] = field(default_factory=list)
     identity: list[dict[str, Any]] = field(default_factory=list)
     speeds: list[SpeedError] = field(default_factory=list)
+    unsure: int = 0
+    """Vehicles of no speed that is sure enough to be wrong."""
 
     def figures(self, names: Collection[str]) -> dict[str, Any]:
         """mAP by class (of those that the model has), HOTA and IDF1; shares 0..1."""
@@ -96,6 +102,35 @@ class Perception:
             "speed": self._speed(),
         }
 
+    def add_speeds(
+        self,
+        scene: SceneSettings,
+        observations: Sequence[Observation],
+        truths: Sequence[Mapping[str, Any]],
+        size: tuple[int, int],
+    ) -> None:
+        """The surest speed of each track of one camera, of vehicles well seen over the speed's window.
+
+        `truths` are those of the observations, in their time; `size` is the main stream's in pixels.
+        """
+        whole = np.array((*size, *size), np.float32)
+        for track_id, speed in best_of_tracks(Scene(scene), observations).items():
+            window = [
+                (user, truth)
+                for observation, truth in zip(observations, truths, strict=True)
+                if abs(observation.time.captured_at_s - speed.at_s) <= speed.duration_s / 2
+                for user in observation.road_users
+                if user.track_id == track_id
+            ]
+            actor_id, share = _followed(window, whole)
+            error = _speed_error(speed, truths, actor_id) if share >= SAME else None
+            if error is None:
+                continue
+            if speed.uncertainty_kmh > max(UNSURE_KMH, UNSURE_SHARE * speed.kmh):
+                self.unsure += 1
+            else:
+                self.speeds.append(error)
+
     def _speed(self) -> dict[str, Any] | None:
         """Errors of speeds in km/h; None where no camera is calibrated."""
         if not self.speeds:
@@ -103,6 +138,7 @@ class Perception:
         off = np.abs([one.off_kmh for one in self.speeds])
         return {
             "vehicles": len(self.speeds),
+            "unsure": self.unsure,
             "mean_absolute_kmh": float(off.mean()),
             "p95_absolute_kmh": float(np.percentile(off, 95)),
             "within_3_kmh": float((off <= 3.0).mean()),
@@ -161,44 +197,38 @@ def measure(
         shares.append(_shares(there, boxes[keep]))
     into.hota.append(compute_hota_metrics(ids, tracked, shares))
     into.identity.append(compute_identity_metrics(ids, tracked, shares))
-    into.speeds += speed_errors(scene, observations, truths, size)
+    into.add_speeds(scene, observations, truths, size)
 
 
-def speed_errors(
-    scene: SceneSettings,
-    observations: list[Observation],
-    truths: list[Mapping[str, Any]],
-    size: tuple[int, int],
-) -> Iterator[SpeedError]:
-    """Each tracked vehicle's surest speed, where that is a vehicle of SPEEDS_KMH, well seen just then."""
-    times = np.array([observation.time.captured_at_s for observation in observations])
-    whole = np.array((*size, *size), np.float32)
-    for track_id, speed in best_of_tracks(Scene(scene), observations).items():
-        nearest = int(np.abs(times - speed.at_s).argmin())
-        user = next((one for one in observations[nearest].road_users if one.track_id == track_id), None)
+def _speed_error(speed: Speed, truths: Sequence[Mapping[str, Any]], actor_id: int) -> SpeedError | None:
+    """Of a vehicle's speed; None where its true speed is outside SPEEDS_KMH."""
+    true = [
+        actor["speed_kmh"]
+        for truth in truths
+        if abs(truth["time_s"] - speed.at_s) <= speed.duration_s / 2
+        for actor in truth["actors"]
+        if actor["id"] == actor_id
+    ]
+    true_kmh = float(np.mean(true))
+    if not SPEEDS_KMH[0] <= true_kmh <= SPEEDS_KMH[1]:
+        return None
+    off_kmh = speed.kmh - true_kmh
+    return SpeedError(off_kmh, abs(off_kmh) <= speed.uncertainty_kmh)
+
+
+def _followed(window: list[tuple[RoadUser, Mapping[str, Any]]], whole: Boxes) -> tuple[int, float]:
+    """The vehicle whose boxes a track had over a window, by the mean of their IoU, and that mean."""
+    shares: Counter[int] = Counter()
+    for user, truth in window:
         actors = [
-            actor
-            for actor in truths[nearest]["actors"]
-            if actor["kind"] in VEHICLES and actor["visible"] >= VISIBLE
+            actor for actor in truth["actors"] if actor["kind"] in VEHICLES and actor["visible"] >= VISIBLE
         ]
-        if user is None or not actors:
-            continue
-        box = np.array([user.now.box], np.float32) * whole
-        shares = sv.box_iou_batch(np.array([actor["box"] for actor in actors], np.float32), box)[:, 0]
-        if shares.max() < SAME:
-            continue
-        actor_id = actors[int(shares.argmax())]["id"]
-        true = [
-            actor["speed_kmh"]
-            for truth in truths
-            if abs(truth["time_s"] - speed.at_s) <= speed.duration_s / 2
-            for actor in truth["actors"]
-            if actor["id"] == actor_id
-        ]
-        true_kmh = float(np.mean(true))
-        if SPEEDS_KMH[0] <= true_kmh <= SPEEDS_KMH[1]:
-            off_kmh = speed.kmh - true_kmh
-            yield SpeedError(off_kmh, abs(off_kmh) <= speed.uncertainty_kmh)
+        if actors:
+            box = np.array([user.now.box], np.float32) * whole
+            overlaps = sv.box_iou_batch(np.array([actor["box"] for actor in actors], np.float32), box)[:, 0]
+            for actor, overlap in zip(actors, overlaps.tolist(), strict=True):
+                shares[actor["id"]] += overlap / len(window)
+    return shares.most_common(1)[0] if shares else (-1, 0.0)
 
 
 def _pictures(

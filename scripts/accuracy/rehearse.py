@@ -41,7 +41,7 @@ from scripts.accuracy import plan
 from scripts.accuracy.counts import lane_counts
 from scripts.accuracy.look import draw
 from scripts.accuracy.match import Reported, match
-from scripts.accuracy.perception import Perception, speed_errors
+from scripts.accuracy.perception import Perception
 from scripts.accuracy.places import Places
 from scripts.accuracy.report import Judged, report, show
 from scripts.accuracy.run import HEADS, watched
@@ -124,7 +124,7 @@ def _judge(
         outcomes.append(match(truth, [_reported(camera.camera_id, n, hit) for n, hit in enumerate(hits)]))
         told = ((one.lane, one.kind.value, one.count) for one in counts)
         lanes += lane_counts(truth, Scene(scene), poses[camera.camera_id], told)
-        sums.setdefault(take.light, Perception()).speeds += speed_errors(
+        sums.setdefault(take.light, Perception()).add_speeds(
             scene, seen, [_at(frames, one.time.captured_at_s) for one in seen], size
         )
     if look is not None:

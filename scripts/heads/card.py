@@ -36,9 +36,9 @@ def write(model: Path, heldout: Tiles, trained_on: str, epochs: int, seed: int, 
         "",
         "## On held-out cities",
         "",
-        f"{len(heldout.pictures)} tiles of machines at least half of which can be seen, by day, dusk, night "
-        f"and in rain, a third of them as coarse as a sub stream; {heads} heads, {heads - helmets} of them "
-        "bare.",
+        f"{len(heldout.pictures)} tiles of two-wheelers at least half of which can be seen, by day, dusk, "
+        f"night and in rain, a third of them as coarse as a sub stream; {heads} heads, {heads - helmets} of "
+        "them bare.",
         "",
         "| heads | found | told right, of those found |",
         "|---|---|---|",
@@ -50,6 +50,9 @@ def write(model: Path, heldout: Tiles, trained_on: str, epochs: int, seed: int, 
         "",
         f"Told where there is none: {score['false']}, {score['false'] / len(heldout.pictures):.2f} a tile. "
         f"Number of heads right: {_share(score['count right'], len(heldout.pictures))} of the tiles.",
+        "",
+        f"Bicycles, of which no head is to be told: {_share(score['bicycles silent'], score['bicycles'])} of "
+        "the tiles.",
         "",
     ]
     if real is not None:
@@ -69,6 +72,8 @@ def _score(finder: HeadFinder, tiles: Tiles) -> Counter[str]:
             found = [list(head) for head in told(one).tolist()]
             true = labels[~np.isnan(labels[:, 0])].tolist()
             score["count right"] += len(found) == len(true)
+            score["bicycles"] += not true
+            score["bicycles silent"] += not true and not found
             for x, y, high, helmet in true:
                 kind = "helmet" if helmet else "bare"
                 score["heads"] += 1

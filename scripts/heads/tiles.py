@@ -1,7 +1,8 @@
 """Tiles to train on: motorbikes of the city, cut out as perception.closer cuts them, and their riders' heads.
 
 In cities with many bare heads and full machines, which streets have few of. A tile's labels are the heads of
-its own machine alone: whoever rides beside it is for another tile.
+its own machine alone: whoever rides beside it is for another tile. Tiles of bicycles have none: a detector
+takes one for a motorbike now and then, and cyclists need no helmet.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from pipeline.perception.closer import LEAST_PX, cut
 from pipeline.sim.errors import SimError
 from pipeline.sim.types import ActKind, Seen
-from pipeline.types import Picture
+from pipeline.types import Picture, RoadUserKind
 from scripts.detector.pictures import DRAWN, SAVED, View, render
 
 ACTS = {ActKind.NO_HELMET: 20.0, ActKind.TOO_MANY_RIDERS: 14.0}
@@ -47,7 +48,7 @@ class Tiles:
 
 
 def tiles_of(view: View) -> Tiles | None:
-    """Every machine in the view's pictures that is large enough; None of a yard, where nobody rides."""
+    """Every two-wheeler in the view's pictures that is large enough; None of a yard, where nobody rides."""
     chosen = view.scenario()
     if chosen.plan == "yard":
         return None
@@ -117,7 +118,8 @@ def _as_streamed(picture: Picture, coarse: bool, dice: random.Random) -> Picture
 
 def _is_ridden(one: Seen, coarse: bool) -> bool:
     high = (one.box[3] - one.box[1]) * (SAVED[0] / DRAWN[0] if coarse else 1.0)
-    return one.kind == "motorbike" and bool(one.heads) and one.visible >= LEAST_VISIBLE and high >= LEAST_PX
+    two_wheels = one.kind in (RoadUserKind.MOTORBIKE, RoadUserKind.BICYCLE)
+    return two_wheels and bool(one.heads) and one.visible >= LEAST_VISIBLE and high >= LEAST_PX
 
 
 def _tile(
@@ -127,7 +129,8 @@ def _tile(
     box = np.array(one.box) + [dice.gauss(0, BOX_ERROR) * high for _ in range(4)]
     tile, place = cut(picture, box.astype(np.float32))
     told = np.full((MOST_HEADS, 4), np.nan, np.float32)
-    for row, (left, top, right, bottom, helmet) in enumerate(one.heads[:MOST_HEADS]):
+    heads = one.heads[:MOST_HEADS] if one.kind == RoadUserKind.MOTORBIKE else ()
+    for row, (left, top, right, bottom, helmet) in enumerate(heads):
         x, y = place.to_tile(((left + right) / 2, (top + bottom) / 2))
         told[row] = (x, y, (bottom - top) * place.scale, helmet)
     return tile, told

@@ -13,7 +13,7 @@ import pytest
 from pipeline.rules.step import Step
 from pipeline.rules.trajectory import HALF_WINDOW_S, MAX_GAP_S, Tracks
 from pipeline.scene import Calibration, Scene, SceneSettings
-from pipeline.types import Observation, RoadUser, TrackPoint
+from pipeline.types import Observation, RoadUser, RoadUserKind, TrackPoint
 from tests.rules.drive import HEIGHT, SIZE, START_S, Driver, moments, observe
 
 ASPECT = SIZE[0] / SIZE[1]
@@ -135,8 +135,13 @@ def test_a_new_connection_ends_all_tracks_of_the_old_one_in_a_moment_of_its_own(
     assert sum(step is not None for moment in shared for _, step in moment.advances) == 36
 
 
-def calibration() -> Calibration:
-    corners = [((0.1, 0.9), (0, 0)), ((0.9, 0.9), (10, 0)), ((0.7, 0.5), (10, 30)), ((0.3, 0.5), (0, 30))]
+def calibration(wide_m: float = 10.0) -> Calibration:
+    corners = [
+        ((0.1, 0.9), (0, 0)),
+        ((0.9, 0.9), (wide_m, 0)),
+        ((0.7, 0.5), (wide_m, 30)),
+        ((0.3, 0.5), (0, 30)),
+    ]
     return Calibration([picture for picture, _ in corners], [ground for _, ground in corners])
 
 
@@ -195,3 +200,32 @@ def test_a_little_less_of_a_box_is_hidden_where_a_nearer_one_covers_its_foot(cov
     hidden = {step.hidden for track, step in seen if step is not None and track.id == 1
               if 3 < step.time_s - START_S < 6}  # fmt: skip
     assert hidden == {covered}
+
+
+@pytest.mark.parametrize(
+    ("told", "wide_m", "kind"),
+    [
+        # The box is as high as 1/8 of the road is wide.
+        (RoadUserKind.TRUCK, 14.0, RoadUserKind.CAR),
+        (RoadUserKind.TRUCK, 24.0, RoadUserKind.TRUCK),
+        (RoadUserKind.BUS, 14.0, RoadUserKind.CAR),
+        (RoadUserKind.MOTORBIKE, 14.0, RoadUserKind.MOTORBIKE),
+    ],
+)
+def test_who_is_no_higher_than_a_car_is_not_surely_a_lorry(
+    told: RoadUserKind, wide_m: float, kind: RoadUserKind
+) -> None:
+    tracks = Tracks(calibration(wide_m))
+    driver = Driver(STANDS, told, jitter=0.02)
+    seen = [pair for o in observe([driver], until_s=6) for pair in tracks.observe(o)]
+    later = [track for track, step in seen if step is not None and step.time_s > START_S + 1]
+    assert {track.kind for track in later} == {kind}
+    assert all((track.kind_confidence <= 0.5) == (kind is not told) for track in later)
+
+
+def test_without_a_calibration_a_lorry_is_what_the_detector_says() -> None:
+    tracks = Tracks()
+    seen = [
+        pair for o in observe([Driver(STANDS, RoadUserKind.TRUCK)], until_s=6) for pair in tracks.observe(o)
+    ]
+    assert {track.kind for track, _ in seen} == {RoadUserKind.TRUCK}
