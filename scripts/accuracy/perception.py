@@ -41,8 +41,8 @@ SPAN_S = 60.0
 """Of each film: enough for tracks, and a matter of a minute."""
 SPEEDS_KMH = (20.0, 100.0)
 UNSURE_KMH, UNSURE_SHARE = 5.0, 0.1
-"""A speed whose uncertainty is larger than this, and than this share of it, claims nothing: it is counted, its
-error is not."""
+"""A speed whose uncertainty is larger than this, and than this share of it, claims nothing: it is counted,
+its error is not."""
 PICTURE_EVERY = 6
 """Of the pictures that are tracked, the detector is scored on every sixth: one a second."""
 
