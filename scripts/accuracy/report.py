@@ -362,8 +362,9 @@ def _perception(result: dict[str, Any], console: Console) -> None:
         if (speed := found["speed"]) is not None:
             console.print(
                 f"Speeds, {light}: {speed['vehicles']} vehicles ({speed['unsure']} more, too unsure), "
-                f"mean error {speed['mean_absolute_kmh']:.2f} km/h, 95 % within "
-                f"{speed['p95_absolute_kmh']:.2f} km/h, {speed['within_3_kmh']:.1%} within 3 km/h, {speed['within_uncertainty']:.1%} within the "
+                f"mean error {speed['mean_absolute_kmh']:.2f} km/h, "
+                f"95 % within {speed['p95_absolute_kmh']:.2f} km/h, "
+                f"{speed['within_3_kmh']:.1%} within 3 km/h, {speed['within_uncertainty']:.1%} within the "
                 f"uncertainty told."
             )
 
