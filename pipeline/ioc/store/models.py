@@ -37,6 +37,8 @@ class Case(Base):
         Index("cases_queue", "at_ms", "id", sqlite_where=OPEN, postgresql_where=OPEN),
         Index("cases_queue_by_rule", "rule", "at_ms", "id", sqlite_where=OPEN, postgresql_where=OPEN),
         Index("cases_queue_by_state", "state", "at_ms", "id", sqlite_where=OPEN, postgresql_where=OPEN),
+        Index("cases_queue_by_camera", "camera", "at_ms", "id", sqlite_where=OPEN, postgresql_where=OPEN),
+        Index("cases_queue_by_type", "type", "at_ms", "id", sqlite_where=OPEN, postgresql_where=OPEN),
         Index("cases_by_rule", "rule", "at_ms", "id"),
         Index("cases_by_camera", "camera", "at_ms", "id"),
         Index("cases_by_area", "area", "at_ms", "id"),

@@ -1,0 +1,23 @@
+"""What waits of one camera, and of one type."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+
+OPEN = sa.text("state IN ('open', 'confirmed_once', 'second_look')")
+
+
+def upgrade() -> None:
+    """Make the indexes."""
+    for first in ("camera", "type"):
+        op.create_index(
+            f"cases_queue_by_{first}",
+            "cases",
+            [first, "at_ms", "id"],
+            sqlite_where=OPEN,
+            postgresql_where=OPEN,
+        )
