@@ -90,12 +90,12 @@ class Console:
                     self.away[str(answer.status_code)] += 1
 
 
-def wait_for(house: House, sent: Sent, seconds: float) -> float:
-    """Until as many cases and flows are there as were sent; returns how long that took, or `seconds`."""
+def wait_for(house: House, events: int, seconds: float) -> float:
+    """Until so many cases and flows are there; returns how long that took, or `seconds`."""
     began = time.monotonic()
     with house.connect() as connection:
         while (waited := time.monotonic() - began) < seconds:
-            if held(connection) >= sent.events:
+            if held(connection) >= events:
                 return waited
             time.sleep(0.25)
     return seconds

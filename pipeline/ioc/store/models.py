@@ -18,6 +18,8 @@ Serial = BigInteger().with_variant(Integer(), "sqlite")
 
 OPEN = text("state IN ('open', 'confirmed_once', 'second_look')")
 """States in which somebody still has to decide; the queue's index holds only these."""
+REJECTED = text("state = 'rejected'")
+"""Rarer than confirmed ones: found in an area without reading those."""
 HAS_PLATE = text("plate <> ''")
 KEPT = text("evidence_gone_ms = 0 AND state IN ('confirmed', 'rejected', 'incomplete')")
 """Evidence of which nobody has to decide any more: what retention looks through."""
@@ -39,6 +41,14 @@ class Case(Base):
         Index("cases_queue_by_state", "state", "at_ms", "id", sqlite_where=OPEN, postgresql_where=OPEN),
         Index("cases_queue_by_camera", "camera", "at_ms", "id", sqlite_where=OPEN, postgresql_where=OPEN),
         Index("cases_queue_by_type", "type", "at_ms", "id", sqlite_where=OPEN, postgresql_where=OPEN),
+        Index(
+            "cases_rejected_by_area",
+            "area",
+            "at_ms",
+            "id",
+            sqlite_where=REJECTED,
+            postgresql_where=REJECTED,
+        ),
         Index("cases_by_rule", "rule", "at_ms", "id"),
         Index("cases_by_camera", "camera", "at_ms", "id"),
         Index("cases_by_area", "area", "at_ms", "id"),

@@ -1,4 +1,4 @@
-"""What waits of one camera, and of one type."""
+"""What waits of one camera, and of one type; what was rejected in an area."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ revision = "0010"
 down_revision = "0009"
 
 OPEN = sa.text("state IN ('open', 'confirmed_once', 'second_look')")
+REJECTED = sa.text("state = 'rejected'")
 
 
 def upgrade() -> None:
@@ -21,3 +22,10 @@ def upgrade() -> None:
             sqlite_where=OPEN,
             postgresql_where=OPEN,
         )
+    op.create_index(
+        "cases_rejected_by_area",
+        "cases",
+        ["area", "at_ms", "id"],
+        sqlite_where=REJECTED,
+        postgresql_where=REJECTED,
+    )
