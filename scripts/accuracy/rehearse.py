@@ -44,7 +44,7 @@ from scripts.accuracy.match import Reported, match
 from scripts.accuracy.perception import Perception
 from scripts.accuracy.places import Places
 from scripts.accuracy.report import Judged, report, show
-from scripts.accuracy.run import HEADS, watched
+from scripts.accuracy.run import HEADS, watched_stream
 from scripts.accuracy.truth import CameraTruth, camera_truth
 
 START_S = 1_700_000_000.0
@@ -137,7 +137,7 @@ def observations(
     camera: CameraFilm, scene: SceneSettings, settings: ModelSettings, detector: Detector, kept: Path
 ) -> list[Observation]:
     """What the worker's perception makes of a camera's film; kept in the folder `kept`."""
-    film_path = watched(camera)
+    film_path = watched_stream(camera)
     asked = repr((scene.windows, scene.ignore, scene.lamps_to_read(), asks_for_heads(scene)))
     code = b"".join(path.read_bytes() for path in sorted(Path(perception.__file__).parent.glob("*.py")))
     heads = settings.heads.read_bytes() if settings.heads is not None else b""
@@ -151,7 +151,7 @@ def observations(
 def _observe(
     camera: CameraFilm, scene: SceneSettings, settings: ModelSettings, detector: Detector, kept: Path
 ) -> list[Observation]:
-    film_path = watched(camera)
+    film_path = watched_stream(camera)
     name = hashlib.sha256(f"{detector.sha256} {scene.windows} {film_path.name}".encode()).hexdigest()
     found = _kept(
         kept / f"{camera.camera_id}-detections-{name[:16]}.pickle",

@@ -384,7 +384,8 @@ def _machine(result: dict[str, Any], console: Console) -> None:
         if not camera["kept_up"]:
             console.print(
                 f"[bold red]no measurement[/] {film} {name}: the machine could not keep up "
-                f"({camera['analysed']} of {camera['expected']} analysed, {camera['dropped']} dropped)"
+                f"({camera['analysed']} of {camera['expected']} analysed, {camera['dropped']} dropped): "
+                "leave it alone meanwhile, or give a smaller --at-once"
             )
 
 

@@ -84,7 +84,7 @@ class Run:
     cameras: tuple[CameraRun, ...]
 
 
-def watched(camera: CameraFilm) -> Path:
+def watched_stream(camera: CameraFilm) -> Path:
     """The stream that an operator would analyse: the large one where lamps or riders need it."""
     scene = load_scene(camera.scene)
     readable = all((lamp.box[2] - lamp.box[0]) * SUB_SIZE[0] >= MIN_LAMP_PX for lamp in scene.lamps)
@@ -127,7 +127,7 @@ def _sitting(
     for camera in cameras:
         shutil.copy(camera.scene, folder / camera.scene.name)
     files = [path for camera in cameras for path in (camera.main, camera.sub)]
-    watched = {camera.camera_id: watched(camera) for camera in cameras}
+    watched = {camera.camera_id: watched_stream(camera) for camera in cameras}
     with ReplayServer(files, once=True) as server:
         settings = [
             {
