@@ -19,6 +19,8 @@ PixelBox = tuple[float, float, float, float]
 
 SEARCH_PX = (320, 640)
 """Longer side at which a vehicle is searched for text: twice its own, within this span."""
+CLOSE_PX = 1280
+"""The same at most, for one who is larger than that and in whom no plate was found."""
 
 _SURE = 0.9
 """A plate that fits the grammar at this confidence is not looked at more closely."""
@@ -90,7 +92,18 @@ def by_text(
     text is searched for, that follows from the picture's size, and not more rows are read than a vehicle may
     bear; with it, everything is read, as closely as can be.
     """
-    side = side_px or min(max(2 * max(picture.shape[:2]), SEARCH_PX[0]), SEARCH_PX[1])
+    if side_px is not None:
+        return _search(picture, reader, within, side_px, everything=True)
+    longer = max(picture.shape[:2])
+    found = _search(picture, reader, within, min(max(2 * longer, SEARCH_PX[0]), SEARCH_PX[1]))
+    if not found and longer > SEARCH_PX[1]:
+        found = _search(picture, reader, within, min(longer, CLOSE_PX))
+    return found
+
+
+def _search(
+    picture: Picture, reader: TextReader, within: PixelBox | None, side: int, *, everything: bool = False
+) -> list[Candidate]:
     quads = [quad for quad in reader.quads(picture, side) if within is None or _inside(quad, within)]
     whole = rows_of(quads)
     # Words that were put together may belong to two plates side by side: alone they have a chance as well.
@@ -100,13 +113,13 @@ def by_text(
         for row in (*whole, *words)
         if _ASPECT[0] * row.height_px < row.width_px < _ASPECT[1] * row.height_px
     ]
-    if side_px is None:
+    if not everything:
         rows = sorted(rows, key=lambda row: -row.height_px)[:_MOST_ROWS]
     found = candidates(picture, rows, reader)
     doubted = [
         each
-        for each in _apart(found)[: None if side_px else _CLOSER]
-        if each.correction.form is None or each.confidence <= _SURE or side_px
+        for each in _apart(found)[: None if everything else _CLOSER]
+        if everything or each.correction.form is None or each.confidence <= _SURE
     ]
     closer = [each for candidate in doubted for each in _look(picture, candidate, reader)]
     return sorted((*found, *closer), key=lambda each: each.rank, reverse=True)

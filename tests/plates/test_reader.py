@@ -95,6 +95,12 @@ def test_askew_dim_small_and_large(
     assert read_one(reader, plate, motorbike, **how).text == plate.text
 
 
+def test_where_nothing_is_found_on_a_large_vehicle_it_is_looked_at_more_closely(reader: PlateReader) -> None:
+    """Shrunk to 640 px its characters have 6."""
+    near = {"size": (2200, 600), "char_px": 20.0}
+    assert read_one(reader, Plate("62N06659", 2, "white"), False, **near).text == "62N06659"
+
+
 def test_the_sight_says_where_and_what_was_read(reader: PlateReader) -> None:
     plate = Plate("59P231316", 2, "white")
     [sight] = reader.read([seen(vehicle((plate, True, (0.5, 0.7)), char_px=30.0), at_s=7.5)]).sights
