@@ -99,7 +99,7 @@ class Perception:
             "deta": float(hota["DetA"]),
             "assa": float(hota["AssA"]),
             "idf1": float(identity["IDF1"]),
-            "speed": self._speed(),
+            "speed": self.speed(),
         }
 
     def add_speeds(
@@ -131,7 +131,7 @@ class Perception:
             else:
                 self.speeds.append(error)
 
-    def _speed(self) -> dict[str, Any] | None:
+    def speed(self) -> dict[str, Any] | None:
         """Errors of speeds in km/h; None where no camera is calibrated."""
         if not self.speeds:
             return None

@@ -43,7 +43,7 @@ from scripts.accuracy.look import draw
 from scripts.accuracy.match import Reported, match
 from scripts.accuracy.perception import Perception
 from scripts.accuracy.places import Places
-from scripts.accuracy.report import Judged, report, show
+from scripts.accuracy.report import Judged, report, show_judged, speed_line
 from scripts.accuracy.run import HEADS, watched_stream
 from scripts.accuracy.truth import CameraTruth, camera_truth
 
@@ -67,12 +67,12 @@ def main() -> int:
     for take in takes:
         print(f"{take.name}: filming, perceiving", file=sys.stderr)
         judged.append(_judge(take, settings, given.films, sums, given.look))
-    speeds = {light: one.figures(()) for light, one in sums.items() if one.speeds}
-    facts = {"model": given.model.name, "quick": True, "took_s": 0.0}
-    result = report(judged, {}, facts, bars=False)
-    show(result, Console(width=None if sys.stdout.isatty() else 140))
-    for light, found in speeds.items():
-        print(light, found["speed"])
+    result = report(judged, {}, {"model": given.model.name}, bars=False)
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    show_judged(result, console)
+    for light, one in sums.items():
+        if (speed := one.speed()) is not None:
+            console.print(speed_line(light, speed))
     return 0
 
 

@@ -261,10 +261,7 @@ def report(
 
 def show(result: dict[str, Any], console: Console) -> None:
     """Print a report."""
-    console.print(f"Model {result['model']}. {result['definition']}\n", markup=False)
-    _acts(result, console)
-    _details(result, console)
-    _lanes(result, console)
+    show_judged(result, console)
     _plates(result, console)
     _perception(result, console)
     _machine(result, console)
@@ -272,6 +269,14 @@ def show(result: dict[str, Any], console: Console) -> None:
         console.print("The bars are not asked for: this is too little to judge by.")
     for sentence in result["bars_missed"] or ():
         console.print(f"[bold red]bar missed[/] {sentence}")
+
+
+def show_judged(result: dict[str, Any], console: Console) -> None:
+    """The part of a report that tells what rules and counts made of the films."""
+    console.print(f"Model {result['model']}. {result['definition']}\n", markup=False)
+    _acts(result, console)
+    _details(result, console)
+    _lanes(result, console)
 
 
 def _acts(result: dict[str, Any], console: Console) -> None:
@@ -359,14 +364,19 @@ def _perception(result: dict[str, Any], console: Console) -> None:
         )
     console.print(table)
     for light, found in result["perception"].items():
-        if (speed := found["speed"]) is not None:
-            console.print(
-                f"Speeds, {light}: {speed['vehicles']} vehicles ({speed['unsure']} more, too unsure), "
-                f"mean error {speed['mean_absolute_kmh']:.2f} km/h, "
-                f"95 % within {speed['p95_absolute_kmh']:.2f} km/h, "
-                f"{speed['within_3_kmh']:.1%} within 3 km/h, {speed['within_uncertainty']:.1%} within the "
-                f"uncertainty told."
-            )
+        if found["speed"] is not None:
+            console.print(speed_line(light, found["speed"]))
+
+
+def speed_line(light: str, speed: dict[str, Any]) -> str:
+    """Errors of speeds, as Perception has them."""
+    return (
+        f"Speeds, {light}: {speed['vehicles']} vehicles ({speed['unsure']} more, too unsure), "
+        f"mean error {speed['mean_absolute_kmh']:.2f} km/h, "
+        f"95 % within {speed['p95_absolute_kmh']:.2f} km/h, "
+        f"{speed['within_3_kmh']:.1%} within 3 km/h, {speed['within_uncertainty']:.1%} within the "
+        f"uncertainty told."
+    )
 
 
 def _machine(result: dict[str, Any], console: Console) -> None:
