@@ -13,7 +13,7 @@ demo: ## see it work: a synthetic city on RTSP, a worker that watches it, its co
 	@scripts/setup --demo
 	@$(PYTHON) -m pipeline.cli demo $(ARGS)
 
-SMOKE_KINDS := red_light,wrong_way,wrong_lane,restricted_hours,stop_line
+SMOKE_KINDS := red_light,wrong_way,wrong_lane,stop_line,no_helmet
 
 smoke: ## the demo without a screen: succeeds once every expected kind was found, within 100 s, and shown
 	@scripts/setup --demo
