@@ -27,11 +27,10 @@ from pipeline.config.load import load_scene
 from pipeline.perception.closer import known_classes
 from pipeline.perception.detector import Detector
 from pipeline.rules import blind
-from pipeline.scene import Scene, SceneSettings
+from pipeline.scene import Scene
 from pipeline.sim.errors import SimError
 from pipeline.sim.film import Film, cache_folder, film
-from pipeline.sim.reel import CameraFilm, main_size
-from pipeline.sim.truth import read_acts, read_frames
+from pipeline.sim.reel import main_size
 from pipeline.worker.logs import configure_logs
 from scripts.accuracy import plan
 from scripts.accuracy.clock import ClockError
@@ -39,11 +38,10 @@ from scripts.accuracy.counts import lane_counts, told
 from scripts.accuracy.look import draw
 from scripts.accuracy.match import match
 from scripts.accuracy.perception import Perception, measure
-from scripts.accuracy.places import Places
 from scripts.accuracy.plates import plate_reads
 from scripts.accuracy.report import Judged, report, show
 from scripts.accuracy.run import HEADS, RunError, run
-from scripts.accuracy.truth import CameraTruth, camera_truth
+from scripts.accuracy.truth import film_truth
 
 MODEL = Path("models/ngatu_nano_int8.onnx")
 
@@ -139,13 +137,14 @@ def _measure(
         poses = {pose.id: pose for pose in take.scenario.poses()}
         sizes = {name: main_size(pose, plan.SIZE) for name, pose in poses.items()}
         truths = {
-            camera.camera_id: _truth(
-                take,
-                shot,
+            camera.camera_id: film_truth(
+                take.scenario,
+                shot.acts,
                 camera,
                 scenes[camera.camera_id],
                 rules[camera.camera_id],
                 sizes[camera.camera_id],
+                plan.RATE_HZ,
             )
             for camera in shot.cameras
         }
@@ -205,20 +204,6 @@ def _film(take: plan.Take, cache: Path, bars: Progress) -> Film:
         )
     finally:
         bars.remove_task(task)
-
-
-def _truth(
-    take: plan.Take,
-    shot: Film,
-    camera: CameraFilm,
-    scene: SceneSettings,
-    rules: set[str],
-    size: tuple[int, int],
-) -> CameraTruth:
-    frames = tuple(read_frames(camera.truth))
-    places = Places(take.scenario.site(), frames)
-    acts = read_acts(shot.acts)
-    return camera_truth(camera.camera_id, frames, acts, scene, rules, places.of, size, plan.RATE_HZ)
 
 
 if __name__ == "__main__":

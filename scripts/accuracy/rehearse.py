@@ -34,7 +34,6 @@ from pipeline.scene import Scene, SceneSettings
 from pipeline.sim.film import cache_folder, film
 from pipeline.sim.reel import CameraFilm, main_size
 from pipeline.sim.scenario import FAMILIES
-from pipeline.sim.truth import read_acts, read_frames
 from pipeline.types import FlowCount, Frame, FrameTime, Hit, Observation
 from pipeline.worker.logs import configure_logs
 from scripts.accuracy import plan
@@ -42,10 +41,9 @@ from scripts.accuracy.counts import lane_counts
 from scripts.accuracy.look import draw
 from scripts.accuracy.match import Reported, match
 from scripts.accuracy.perception import Perception
-from scripts.accuracy.places import Places
 from scripts.accuracy.report import Judged, report, show_judged, speed_line
 from scripts.accuracy.run import HEADS, watched_stream
-from scripts.accuracy.truth import CameraTruth, camera_truth
+from scripts.accuracy.truth import CameraTruth, film_truth
 
 START_S = 1_700_000_000.0
 """Of each film, epoch seconds."""
@@ -110,14 +108,10 @@ def _judge(
     outcomes, lanes, on = [], [], set[str]()
     for camera in shot.cameras:
         scene = load_scene(camera.scene)
-        frames = tuple(read_frames(camera.truth))
         size = main_size(poses[camera.camera_id], plan.SIZE)
         rules = set(scene.rules) - set(blind(scene, known))
         on |= rules
-        places = Places(take.scenario.site(), frames)
-        truth = camera_truth(
-            camera.camera_id, frames, read_acts(shot.acts), scene, rules, places.of, size, plan.RATE_HZ
-        )
+        truth = film_truth(take.scenario, shot.acts, camera, scene, rules, size, plan.RATE_HZ)
         seen = observations(camera, scene, settings, detector, shot.folder / "perceived")
         hits, counts = judge(scene, seen)
         truths[camera.camera_id] = truth
@@ -125,7 +119,7 @@ def _judge(
         told = ((one.lane, one.kind.value, one.count) for one in counts)
         lanes += lane_counts(truth, Scene(scene), poses[camera.camera_id], told)
         sums.setdefault(take.light, Perception()).add_speeds(
-            scene, seen, [_at(frames, one.time.captured_at_s) for one in seen], size
+            scene, seen, [_at(truth.frames, one.time.captured_at_s) for one in seen], size
         )
     if look is not None:
         draw(shot, truths, outcomes, look / take.name)

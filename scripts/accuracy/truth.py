@@ -20,15 +20,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.scene import SceneSettings
+from pipeline.sim.reel import CameraFilm
+from pipeline.sim.scenario import Scenario
+from pipeline.sim.truth import read_acts, read_frames
 from pipeline.sim.types import Act
 from pipeline.sim.types import ActKind as K
 from pipeline.types import Box
+from scripts.accuracy.places import Places
 
 Floats = npt.NDArray[np.float64]
 PlaceOf = Callable[[Act], str | None]
@@ -118,6 +123,21 @@ class CameraTruth:
     """Legal acts whose decisive moment it sees."""
     frames: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     """As they were read, see pipeline.sim.truth."""
+
+
+def film_truth(
+    scenario: Scenario,
+    acts: Path,
+    camera: CameraFilm,
+    scene: SceneSettings,
+    rules: Collection[str],
+    size: tuple[int, int],
+    rate_hz: float,
+) -> CameraTruth:
+    """`camera_truth` out of a film's files; `acts` is the whole film's."""
+    frames = tuple(read_frames(camera.truth))
+    places = Places(scenario.site(), frames)
+    return camera_truth(camera.camera_id, frames, read_acts(acts), scene, rules, places.of, size, rate_hz)
 
 
 def camera_truth(
