@@ -56,7 +56,7 @@ def calibrate(
     except survey.SurveyError as error:
         fail(str(error))
     calibration = settings.fitted()
-    report = _report(calibration, survey.suspect(calibration), size or (1920, 1080))
+    report = _report(calibration, survey.suspect(calibration), size)
     if seen is not None:
         grid, spacing_m = survey.draw_grid(seen, calibration)
         path = picture or points.with_name(f"{points.stem}-grid.jpg")
@@ -91,7 +91,10 @@ def _source(still: str | None, config_file: Path | None, camera: str | None) -> 
     return stream
 
 
-def _report(calibration: Calibration, suspect: int | None, size: tuple[int, int]) -> dict[str, Any]:
+def _report(calibration: Calibration, suspect: int | None, still: tuple[int, int] | None) -> dict[str, Any]:
+    size = still or (1920, 1080)
+    # Without a still the picture's shape is not known.
+    camera_m = calibration.camera_m(still[0] / still[1]) if still else None
     left_out = calibration.leave_one_out_m()
     pixel = calibration.jacobian(calibration.picture) / size
     rows: list[dict[str, Any]] = [
@@ -113,6 +116,7 @@ def _report(calibration: Calibration, suspect: int | None, size: tuple[int, int]
         "rms_m": round(calibration.rms_m, 4),
         "left_out_rms_m": round(math.sqrt(sum(v * v for v in known) / len(known)), 4) if known else None,
         "suspect": None if suspect is None else suspect + 1,
+        "camera_m": [round(v, 1) for v in camera_m or ()] or None,
     }
 
 
@@ -138,6 +142,9 @@ def _show(report: dict[str, Any]) -> None:
         out.print(f"reprojection error {report['rms_m']:.3f} m RMS{left_out}")
     if report["suspect"] is not None:
         err.print(f"point {report['suspect']} does not fit the others: measure or click it again")
+    if report["camera_m"] is not None:
+        x, y, high = report["camera_m"]
+        out.print(f"So the camera stands {high:.1f} m over the road, at x {x:.1f} m, y {y:.1f} m: does it?")
     if "grid" in report:
         out.print(f"{report['grid']}: a line every {report['grid_m']:g} m", markup=False)
 

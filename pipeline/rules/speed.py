@@ -1,15 +1,18 @@
 """How fast a road user went, in metres over capture time, and how far off that may be.
 
-The tracked point is the middle of the box's lower edge: of a car seen from behind its rear, not its middle.
-It keeps its place on the vehicle while the vehicle goes straight, so its speed is the vehicle's; where it
-slides along the vehicle is the third part of the uncertainty. With the points p_i(t_i) on the ground, a
-straight and even motion p0 + v t is fitted by generalised least squares, each point weighing by its own
-error: the box's jitter through the calibration's Jacobian J at that point, and the frame's timing.
+The middle of a box's lower edge is the nearest part of a vehicle: its rear, its front, its side. It slides
+along a vehicle that turns or passes by, so half of a usual footprint's reach towards the camera, by class and
+heading, is added: that is the vehicle's middle. With the middles p_i(t_i), a straight and even motion
+p0 + v t is fitted by generalised least squares, each point weighing by its own error: the box's jitter
+through the calibration's Jacobian J at that point, and the frame's timing. What bends by the angle b within
+the window is longer than the line by b^2/40 of it (of a circle, to the fourth order).
 
     S_i = J_i diag(sx_i^2, sy_i^2) J_i' + (v s_frame)^2 u u'
     u^2(speed) = u' C_fit u      box jitter and frame timing, widened where the fit is worse than its errors
                + u^2(length)/T^2 calibration: covariance of both ends together, along the way u
-               + (k v)^2         the point's height over the ground and its slide, by class
+               + (k v)^2         the point's height over the ground, by class
+               + (q r/T)^2       what was added to make middles changed by r, of sizes known to a share q
+               + (v b^2/40)^2    the bend
                + (v dt/T)^2      what the clock was slewed within the window
 
 (law of propagation of uncertainty, JCGM 100:2008, 5.1.2; expanded with k = 2, some 95 %, 6.2.1).
@@ -19,13 +22,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.rules.moments import Moment, Moments
+from pipeline.rules.trajectory import FOOTPRINT_M
 from pipeline.scene import Calibration, Scene
 from pipeline.types import FrameTime, Observation, RoadUserKind, TrackPoint
 
@@ -40,8 +44,9 @@ PICTURE_JITTER = 0.0005
 """And of the picture: half a pixel of 1280, 720."""
 FRAME_JITTER_S = 0.004
 """Of a frame's stamp against the frames beside it: cameras stamp by a clock of 90 kHz, but not at once."""
-ALIKE = 2.0
-"""Boxes in a row err alike: the variance of a fit is as much larger than with independent ones."""
+ALIKE = 3.0
+"""Boxes in a row err alike: the variance of a fit is as much larger than with independent ones. Such that
+95 % of a development city's speeds are within their uncertainty, see docs/rules/speeding.md."""
 OUTLIER = 2.5
 """A point farther off than this many of its errors weighs less (Huber)."""
 
@@ -51,10 +56,17 @@ POINT_SHARE = {
     RoadUserKind.TRUCK: 0.03,
 }
 """Standard uncertainty by what the tracked point is, of the speed: a bumper's lower edge z over the ground is
-seen H / (H - z) too fast by a camera H high (0.3 m at 7 m: 4 %); a side that comes into view slides the
-middle. Read off models of the synthetic city, see docs/rules/speeding.md."""
+seen H / (H - z) too fast by a camera H high (0.3 m at 7 m: 4 %). Read off models of the synthetic city, see
+docs/rules/speeding.md."""
 POINT_SHARE_SMALL = 0.005
 """Of two-wheelers and persons, which stand on the ground just where their box ends."""
+
+SIZE_SHARE = 0.15
+"""Standard uncertainty of a vehicle's length and width, of those usual for its class."""
+SHRUNK, WHOLE_SHARE = 0.88, 0.75
+"""A box that makes a vehicle lower than this share of what most others make it has lost its lower edge: to
+something in front of it, or because a detector takes large vehicles too small. It does not count; where less
+than that share of the boxes is left, they are no measurement."""
 
 LEAP_ERRORS, LEAP_M = 5.0, 1.0
 """A step of this many of its errors and metres within the window, beyond what speeding up and braking make,
@@ -68,6 +80,9 @@ WINDOW_S = 2.0
 MIN_POINTS = 5
 MIN_S = 0.7
 """Of a window: less says nothing."""
+TURNING_MPS = 1.0
+"""Slower, a heading is that of the whole window."""
+MOST_BEND = 0.1
 EDGE = 0.004
 """A box this near to the picture's side or bottom is cut by it: its lower middle is not the vehicle's."""
 MIN_MPS, MAX_MPS = 0.1, 70.0
@@ -104,41 +119,50 @@ def measure(
     calibration: Calibration,
     points: Iterable[TrackPoint],
     kind: RoadUserKind,
+    aspect: float,
     times: tuple[FrameTime, FrameTime] | None = None,
 ) -> Speed | None:
     """The speed over points of one trajectory, oldest first; None where they do not make one.
 
-    `times` are the first and last point's stamps: what their error bounds differ by was slewed in between.
+    `aspect` is the picture's width over its height. `times` are the first and last point's stamps: what their
+    error bounds differ by was slewed in between.
     """
     points = _usable(points)
-    if len(points) < MIN_POINTS or points[-1].time_s - points[0].time_s < MIN_S:
+    if not _enough(points):
         return None
     boxes = np.array([point.box for point in points])
-    picture = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]])
-    ground = calibration.to_ground(picture)
-    if not np.isfinite(ground).all():
-        return None
     time = np.array([point.time_s for point in points])
+    places = _places(calibration, time, boxes, kind)
+    if places is None:
+        return None
+    whole = _whole(calibration, places, boxes, aspect)
+    if whole.mean() < WHOLE_SHARE or not _enough([points[i] for i in np.flatnonzero(whole)]):
+        return None
+    time, boxes, places = time[whole], boxes[whole], places.only(whole)
+    ground, noise = places.middles, _noise(places.slopes, boxes)
     start_s, end_s = time[0], time[-1]
-    noise = _noise(calibration.jacobian(picture), boxes)
     position, velocity, spread, at_s = _fit(time, ground, noise)
-    mps, duration_s = float(np.hypot(*velocity)), float(end_s - start_s)
-    if not MIN_MPS < mps <= MAX_MPS or _leaps(time, ground, noise, velocity / mps):
+    line_mps, duration_s = float(np.hypot(*velocity)), float(end_s - start_s)
+    if not MIN_MPS < line_mps <= MAX_MPS or _leaps(time, ground, noise, velocity / line_mps):
         return None
     if _grows(calibration, boxes):
         return None
-    way = velocity / mps
+    way = velocity / line_mps
     ends = calibration.to_picture([position + velocity * (t - at_s) for t in (start_s, end_s)])
     along = np.concatenate([-way, way])
     length = float(along @ calibration.covariance(ends) @ along) if np.isfinite(ends).all() else math.inf
     slewed_s = abs(times[1].uncertainty_ms - times[0].uncertainty_ms) / 1e3 if times else 0.0
+    longer = _bend_share(time, ground, places.slopes, way, line_mps)
+    mps = line_mps * (1 + longer)
     variance = (
         float(way @ spread @ way)
         + length / duration_s**2
         + (mps * POINT_SHARE.get(kind, POINT_SHARE_SMALL)) ** 2
+        + (SIZE_SHARE * float(np.ptp(places.reach_m)) / duration_s) ** 2
+        + (mps * longer) ** 2
         + (mps * slewed_s / duration_s) ** 2
     )
-    return Speed(mps, COVERAGE * math.sqrt(variance), float(at_s), mps * duration_s, duration_s, len(points))
+    return Speed(mps, COVERAGE * math.sqrt(variance), float(at_s), mps * duration_s, duration_s, len(time))
 
 
 def best_of_tracks(scene: Scene, observations: Iterable[Observation]) -> dict[int, Speed]:
@@ -158,7 +182,7 @@ def best_of_tracks(scene: Scene, observations: Iterable[Observation]) -> dict[in
             window.append(step.raw)
             while step.time_s - window[0].time_s > WINDOW_S:
                 window.popleft()
-            speed = measure(scene.calibration, window, track.kind)
+            speed = measure(scene.calibration, window, track.kind, moment.aspect)
             known = found.get(track.id)
             if speed is not None and (known is None or speed.uncertainty_mps < known.uncertainty_mps):
                 found[track.id] = speed
@@ -169,6 +193,79 @@ def best_of_tracks(scene: Scene, observations: Iterable[Observation]) -> dict[in
     for moment in moments.finish():
         take_up(moment)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Of boxes on the ground, in metres."""
+
+    middles: Floats
+    """(N, 2) of the vehicle."""
+    reach_m: Floats
+    """(N,) from its nearest part to its middle, along the line of sight."""
+    slopes: Floats
+    """(N, 2, 2): the calibration's Jacobian at the boxes' lower middles."""
+
+    def only(self, which: npt.NDArray[np.bool_]) -> _Places:
+        return _Places(self.middles[which], self.reach_m[which], self.slopes[which])
+
+
+def _enough(points: Sequence[TrackPoint]) -> bool:
+    return len(points) >= MIN_POINTS and points[-1].time_s - points[0].time_s >= MIN_S
+
+
+def _places(calibration: Calibration, time: Floats, boxes: Floats, kind: RoadUserKind) -> _Places | None:
+    """None for what lies beyond the horizon."""
+    picture = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]])
+    ground, slopes = calibration.to_ground(picture), calibration.jacobian(picture)
+    if not np.isfinite(ground).all():
+        return None
+    sight = -slopes[:, :, 1] / np.linalg.norm(slopes[:, :, 1], axis=1)[:, None]
+    velocity, _ = _curve(time, ground, slopes)
+    speed = np.linalg.norm(velocity, axis=1)[:, None]
+    line = ground[-1] - ground[0]
+    heading = np.where(speed > TURNING_MPS, velocity / np.maximum(speed, 1e-9), _unit(line))
+    ahead = np.abs((sight * heading).sum(axis=1))
+    length_m, width_m = FOOTPRINT_M[kind]
+    reach_m = (length_m * ahead + width_m * np.sqrt(np.maximum(0, 1 - ahead**2))) / 2
+    return _Places(ground + sight * reach_m[:, None], reach_m, slopes)
+
+
+def _whole(calibration: Calibration, places: _Places, boxes: Floats, aspect: float) -> npt.NDArray[np.bool_]:
+    """(N,) whether a box shows a vehicle as high as most others do; also where the picture's top cuts it.
+
+    A box ends where the vehicle's far upper edge is seen, h over the road and d away from the camera's foot.
+    Behind it the road begins at e: h is 1 - d / e of the camera's height.
+    """
+    cut = boxes[:, 1] <= EDGE
+    camera_m = calibration.camera_m(aspect)
+    if camera_m is None or cut.sum() > len(cut) - 3:
+        return np.ones(len(cut), np.bool_)
+    away = places.middles - camera_m[:2]
+    far_m = np.linalg.norm(away, axis=1)
+    tops = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 1]])
+    high = 1 - (far_m + places.reach_m) * calibration.nearness(tops, camera_m[:2], away / far_m[:, None])
+    return np.asarray(cut | (high > SHRUNK * np.quantile(high[~cut], 0.75)))
+
+
+def _curve(time: Floats, ground: Floats, slopes: Floats) -> tuple[Floats, Floats]:
+    """Velocities (N, 2) and acceleration (2,) of an evenly accelerated motion; what is nearer weighs more."""
+    root = 1 / np.linalg.norm(slopes, axis=(1, 2))
+    later = time - time.mean()
+    powers = np.column_stack([later**0, later, later**2])
+    fitted = np.linalg.lstsq(powers * root[:, None], ground * root[:, None], rcond=None)[0]
+    return fitted[1] + 2 * later[:, None] * fitted[2], np.asarray(2 * fitted[2])
+
+
+def _bend_share(time: Floats, ground: Floats, slopes: Floats, way: Floats, mps: float) -> float:
+    """By which share a bent way is longer than the line fitted to it."""
+    _, acceleration = _curve(time, ground, slopes)
+    aside = abs(float(acceleration[0] * way[1] - acceleration[1] * way[0]))
+    return min((aside * float(time[-1] - time[0]) / mps) ** 2 / 40, MOST_BEND)
+
+
+def _unit(vector: Floats) -> Floats:
+    return vector / max(float(np.hypot(*vector)), 1e-9)
 
 
 def _leaps(time: Floats, ground: Floats, noise: Floats, way: Floats) -> bool:

@@ -122,7 +122,7 @@ class Speeding:
         while step.time_s - way.seen[0].raw.time_s > WINDOW_S:
             way.seen.popleft()
         if math.hypot(*step.velocity_mps) * 3.6 >= NEAR * here[0]:
-            self._look(way, track)
+            self._look(way, track, moment.aspect)
         if way.best is not None and step.time_s - way.first_s >= SETTLE_S:
             yield from self._decide(moment, track, self._ways.pop(key))
 
@@ -131,12 +131,12 @@ class Speeding:
             yield from self._decide(moment, track, self._ways.pop(key))
         self._reported.discard(track.id)
 
-    def _look(self, way: _Way, track: Track) -> None:
+    def _look(self, way: _Way, track: Track, aspect: float) -> None:
         calibration = self._scene.calibration
         assert calibration is not None  # `lacks` has seen to it
         window = tuple(way.seen)
         points = [one.raw for one in window]
-        speed = measure(calibration, points, track.kind, (window[0].time, window[-1].time))
+        speed = measure(calibration, points, track.kind, aspect, (window[0].time, window[-1].time))
         limit_kmh = max(one.limit_kmh for one in window)
         if speed is None or speed.kmh - speed.uncertainty_kmh <= limit_kmh + self._parameters.over_kmh:
             return

@@ -30,6 +30,9 @@ ON_LINE_ERRORS = 5.0
 HORIZON_SHARE = 1e-3
 """Of the depth scale at the surveyed points: what is less deep lies at the horizon, or beyond."""
 
+MIN_FLAT = 1e-4
+"""One over the square of a focal length in picture heights: 100 of them is no lens of a traffic camera."""
+
 _ROUNDS = 8
 
 
@@ -117,6 +120,39 @@ class Calibration:
         slopes = scale @ _slopes(self._h, _apply(self._from_picture, picture))
         flat = slopes.reshape(-1, 8)
         return np.asarray(flat @ self._spread @ flat.T)
+
+    def camera_m(self, aspect: float) -> tuple[float, float, float] | None:
+        """Where the camera is: x, y, and its height over the road, metres; `aspect` is width over height.
+
+        For square pixels and a lens whose middle is the picture's: both axes of the ground are as long and at
+        right angles, which settles the focal length (Zhang 2000, 3.1). None where they settle none, as of a
+        camera that looks straight down.
+        """
+        to_heights = np.array([[aspect, 0.0, -aspect / 2], [0.0, 1.0, -0.5], [0.0, 0.0, 1.0]])
+        seen = to_heights @ self._inverse
+        seen = seen / np.linalg.norm(seen)
+        (a, b), (c, d) = seen[:2, :2]
+        e, f = seen[2, :2]
+        across, along = a * b + c * d, a * a + c * c - b * b - d * d
+        square = across**2 + along**2
+        flat = -(across * e * f + along * (e * e - f * f)) / square if square > 0 else 0.0
+        if flat <= MIN_FLAT:
+            return None
+        axes = np.diag([math.sqrt(flat), math.sqrt(flat), 1.0]) @ seen
+        scale = math.sqrt(float(np.linalg.norm(axes[:, 0]) * np.linalg.norm(axes[:, 1])))
+        one, two, away = (axes / scale).T
+        up = np.cross(one, two)
+        x, y, z = (-float(axis @ away) / float(axis @ axis) for axis in (one, two, up))
+        return x, y, abs(z)
+
+    def nearness(self, points: npt.ArrayLike, foot_m: Point, sight: Floats) -> Floats:
+        """(N,) one over the metres from the camera's foot along `sight` (N, 2) to the road at points (N, 2).
+
+        Zero at the horizon, and below zero over it: no point is too high to have one.
+        """
+        mapped = _homogeneous(np.asarray(points, dtype=np.float64).reshape(-1, 2)) @ self._matrix.T
+        way = mapped[:, :2] - mapped[:, 2:] * foot_m
+        return np.asarray(mapped[:, 2] / (way * sight).sum(axis=1))
 
     @property
     def residuals_m(self) -> Floats:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.config.load import load_scene
-from tests.rules.metres import SIZE, SURVEYED, seen
+from tests.rules.metres import POSE, SIZE, SURVEYED, seen
 
 
 def run(*arguments: object) -> tuple[int, str, str]:
@@ -46,6 +46,7 @@ def test_points_in_pixels_become_metres_and_a_grid_lies_on_the_still(tmp_path: P
     assert code == 0
     assert 0 < report["rms_m"] < 0.1
     assert report["suspect"] is None
+    assert report["camera_m"] == pytest.approx(POSE.position, abs=0.5)
     assert [row["point"] for row in report["points"]] == list(range(1, len(SURVEYED) + 1))
     assert all(row["error_m"] < 0.2 and row["pixel_m"] > 0 for row in report["points"])
     drawn = cv2.imread(str(grid))

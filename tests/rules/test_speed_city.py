@@ -65,11 +65,12 @@ def drives(camera: CameraPose, lane: Lane, rng: np.random.Generator) -> Iterator
             yield Drive(kind, kmh, points)
 
 
-def surest(calibration: Calibration, drive: Drive) -> Speed | None:
+def surest(calibration: Calibration, drive: Drive, aspect: float) -> Speed | None:
     windows = (
         [p for p in drive.points if end.time_s - WINDOW_S <= p.time_s <= end.time_s] for end in drive.points
     )
-    found = [speed for window in windows if (speed := measure(calibration, window, drive.kind)) is not None]
+    speeds = (measure(calibration, window, drive.kind, aspect) for window in windows)
+    found = [speed for speed in speeds if speed is not None]
     return min(found, key=lambda speed: speed.uncertainty_mps, default=None)
 
 
@@ -87,7 +88,7 @@ def test_speeds_between_20_and_100_kmh_are_right() -> None:
             ids = [lane.id for lane in drawn.settings.lanes][:3]
             for lane in (lane for lane in site.lanes if lane.id in ids):
                 for drive in drives(camera, lane, rng):
-                    speed = surest(drawn.calibration, drive)
+                    speed = surest(drawn.calibration, drive, camera.width_px / camera.height_px)
                     if speed is None:
                         continue
                     errors.append(speed.kmh - drive.kmh)

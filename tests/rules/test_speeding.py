@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable
 from typing import Any
@@ -13,8 +14,20 @@ from pipeline.rules.speed import measure
 from pipeline.scene import Calibration, Scene, SceneSettings
 from pipeline.types import FrameTime, Hit, Observation, RoadUserKind, TrackPoint
 from tests.rules.drive import judge as judge_by
-from tests.rules.metres import CALIBRATION, START_S, SURVEYED, Vehicle, every, lane, observe, seen, steady
+from tests.rules.metres import (
+    CALIBRATION,
+    SIZE,
+    START_S,
+    SURVEYED,
+    Vehicle,
+    every,
+    lane,
+    observe,
+    seen,
+    steady,
+)
 
+ASPECT = SIZE[0] / SIZE[1]
 ROAD: dict[str, Any] = {
     "calibration": CALIBRATION,
     "lanes": [lane("north", -3.5, 3.5, limit_kmh=50)],
@@ -186,11 +199,13 @@ def test_the_uncertainty_covers_the_error_of_survey_and_boxes_together() -> None
         picture = np.array([seen(*at) for at in SURVEYED]) + rng.normal(0, 0.001, (len(SURVEYED), 2))
         calibration = Calibration(picture, np.array(SURVEYED) + rng.normal(0, 0.05, (len(SURVEYED), 2)))
         kmh = float(rng.uniform(20, 100))
-        vehicle = Vehicle(steady(kmh, 8), jitter=0.02, seed=seed, kind=RoadUserKind.MOTORBIKE)
+        vehicle = Vehicle(
+            steady(kmh, 8), size_m=(1.9, 0.7, 1.6), jitter=0.02, seed=seed, kind=RoadUserKind.MOTORBIKE
+        )
         last = [list(o.road_users) for o in observe([vehicle], every(1 / 6, 1.6))][-1]
         if not last:
             continue
-        speed = measure(calibration, last[0].trajectory, RoadUserKind.MOTORBIKE)
+        speed = measure(calibration, last[0].trajectory, RoadUserKind.MOTORBIKE, ASPECT)
         assert speed is not None
         covered.append(abs(speed.kmh - kmh) <= speed.uncertainty_kmh)
     assert len(covered) > 80
@@ -202,15 +217,62 @@ def test_too_little_makes_no_speed() -> None:
     assert calibration is not None
     (*_, last) = observe([Vehicle(steady(50))], every(1 / 6, 2.0))
     points = last.road_users[0].trajectory
-    whole = measure(calibration, points, RoadUserKind.CAR)
+    whole = measure(calibration, points, RoadUserKind.CAR, ASPECT)
     assert whole is not None
-    assert measure(calibration, points[:4], RoadUserKind.CAR) is None, "four points"
-    assert measure(calibration, [points[0]] * 9, RoadUserKind.CAR) is None, "one moment"
+    assert measure(calibration, points[:4], RoadUserKind.CAR, ASPECT) is None, "four points"
+    assert measure(calibration, [points[0]] * 9, RoadUserKind.CAR, ASPECT) is None, "one moment"
     in_the_sky = [TrackPoint(p.time_s, (0.4, 0.0, 0.5, 0.001)) for p in points]
-    assert measure(calibration, in_the_sky, RoadUserKind.CAR) is None
+    assert measure(calibration, in_the_sky, RoadUserKind.CAR, ASPECT) is None
     at_the_edge = [TrackPoint(p.time_s, (p.box[0], p.box[1], p.box[2], 1.0)) for p in points]
-    assert measure(calibration, at_the_edge, RoadUserKind.CAR) is None, "cut by the picture's edge"
+    assert measure(calibration, at_the_edge, RoadUserKind.CAR, ASPECT) is None, "cut by the picture's edge"
     times = (FrameTime(START_S, "rtcp", 0, 100.0), FrameTime(START_S + 2, "rtcp", 0, 0.0))
-    slewed = measure(calibration, points, RoadUserKind.CAR, times)
+    slewed = measure(calibration, points, RoadUserKind.CAR, ASPECT, times)
     assert slewed is not None
     assert slewed.uncertainty_kmh > whole.uncertainty_kmh
+
+
+def test_boxes_that_lose_their_lower_edge_do_not_count() -> None:
+    """Something stands before it, or a detector takes what is large in the picture too small."""
+    (*_, last) = observe([Vehicle(steady(50))], every(1 / 6, 2.0))
+    points = last.road_users[0].trajectory
+    calibration = Scene(SceneSettings.model_validate({"calibration": CALIBRATION})).calibration
+    assert calibration is not None
+    whole = measure(calibration, points, RoadUserKind.CAR, ASPECT)
+    assert whole is not None
+    for gone in (points[:2], points[-2:]):
+        cut = [shorter(p) if p in gone else p for p in points]
+        speed = measure(calibration, cut, RoadUserKind.CAR, ASPECT)
+        assert speed is not None
+        assert speed.kmh == pytest.approx(50, abs=1.5)
+        assert speed.points == whole.points - len(gone)
+    half = [shorter(p) if number % 2 else p for number, p in enumerate(points)]
+    assert measure(calibration, half, RoadUserKind.CAR, ASPECT) is None
+
+
+def shorter(point: TrackPoint) -> TrackPoint:
+    left, top, right, bottom = point.box
+    return TrackPoint(point.time_s, (left, top, right, bottom - 0.25 * (bottom - top)), point.confidence)
+
+
+def test_who_turns_before_the_camera_is_as_fast_as_it_is() -> None:
+    """From its side to its end the lower edge's middle slides by half its length."""
+    calibration = Scene(SceneSettings.model_validate({"calibration": CALIBRATION})).calibration
+    assert calibration is not None
+    points = [TrackPoint(time_s, turning(36, 14, time_s), 0.9) for time_s in every(1 / 6, 1.8)]
+    speed = measure(calibration, points, RoadUserKind.MOTORBIKE, ASPECT)
+    assert speed is not None
+    assert speed.kmh == pytest.approx(36, abs=1.0)
+
+
+def turning(kmh: float, radius_m: float, time_s: float) -> tuple[float, float, float, float]:
+    """The box of a motorbike that comes from the left and turns away from the camera."""
+    angle = kmh / 3.6 * time_s / radius_m
+    x, y = -9 + radius_m * math.sin(angle), 15 + radius_m * (1 - math.cos(angle))
+    corners = [
+        seen(x + a * math.cos(angle) - b * math.sin(angle), y + a * math.sin(angle) + b * math.cos(angle), z)
+        for a in (-0.95, 0.95)
+        for b in (-0.35, 0.35)
+        for z in (0.0, 1.6)
+    ]
+    (left, top), (right, bottom) = np.min(corners, axis=0), np.max(corners, axis=0)
+    return float(left), float(top), float(right), float(bottom)

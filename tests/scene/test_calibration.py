@@ -56,6 +56,25 @@ def test_a_rectangle_of_known_size_gives_metres_whichever_way_round_its_corners_
         assert math.dist(a, b) == pytest.approx(5.0, abs=1e-6)
 
 
+def test_the_cameras_own_place_follows_from_the_ground() -> None:
+    assert surveyed().camera_m(16 / 9) == pytest.approx((0.0, -12.0, 7.0), abs=1e-3)
+    for seed in range(20):
+        assert surveyed(seed=seed).camera_m(16 / 9) == pytest.approx((0.0, -12.0, 7.0), abs=1.0)
+
+
+def test_a_camera_that_looks_straight_down_has_no_place_that_its_points_settle() -> None:
+    square = np.array([(0.2, 0.8), (0.8, 0.8), (0.8, 0.2), (0.2, 0.2)])
+    assert Calibration(square, square * [16, -9]).camera_m(16 / 9) is None
+
+
+def test_how_near_the_road_is_behind_a_point_is_known_up_to_the_horizon_and_over_it() -> None:
+    calibration, foot_m = surveyed(), (0.0, -12.0)
+    ahead = np.array([(0.0, 8.0), (0.0, 38.0)])
+    towards = np.array([(0.0, 1.0), (0.0, 1.0)], np.float64)
+    assert calibration.nearness(seen(ahead), foot_m, towards) == pytest.approx([1 / 20, 1 / 50])
+    assert calibration.nearness(np.array([(0.5, 0.0)]), foot_m, towards[:1])[0] < 0
+
+
 def test_without_points_a_scene_has_no_calibration() -> None:
     assert Scene(SceneSettings()).calibration is None
 
