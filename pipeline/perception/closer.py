@@ -22,7 +22,7 @@ from pipeline.config import ModelSettings
 from pipeline.perception.classes import MOTORBIKE
 from pipeline.perception.detector import Detector
 from pipeline.perception.errors import PerceptionError
-from pipeline.perception.riders import Boxes
+from pipeline.perception.riders import Boxes, each_once
 from pipeline.types import Picture, Point
 
 log = structlog.get_logger(__name__)
@@ -122,7 +122,8 @@ class HeadFinder:
         rows = np.flatnonzero((np.asarray(users.class_id) == MOTORBIKE) & (tall >= LEAST_PX))
         rows = rows[np.argsort(-tall[rows], kind="stable")][:MOST]
         data: dict[str, Any] = users.data
-        for row, found in zip(rows, self.heads(picture, users.xyxy[rows].astype(np.float32)), strict=True):
+        boxes = users.xyxy[rows].astype(np.float32)
+        for row, found in zip(rows, each_once(self.heads(picture, boxes), boxes), strict=True):
             data["heads"][row] = found
         return users
 

@@ -7,6 +7,8 @@ of whose box it sits best.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -47,6 +49,23 @@ def with_heads(users: sv.Detections, detections: sv.Detections) -> sv.Detections
     for row, heads in enumerate(owned):
         data["heads"][row] = np.array(heads, np.float32).reshape(-1, 6)
     return users
+
+
+def each_once(heads: Sequence[Boxes], users: Boxes) -> list[Boxes]:
+    """The (H, 6) heads of each of the two-wheelers `users` (M, 4); those told of several with one alone."""
+    stays = [np.ones(len(each), np.bool_) for each in heads]
+    kinds = np.full(2, MOTORBIKE, np.intp)
+    for one, other in combinations(range(len(users)), 2):
+        if not len(heads[one]) or not len(heads[other]):
+            continue
+        same = sv.box_iou_batch(heads[one][:, :4], heads[other][:, :4]) >= _SAME_HEAD
+        for a, b in np.argwhere(same).tolist():
+            if stays[one][a] and stays[other][b]:
+                first = bool(heads[one][a, 4:].max() >= heads[other][b, 4:].max())
+                owner = _owner(heads[one][a] if first else heads[other][b], users[[one, other]], kinds)
+                first = first if owner is None else owner == 0
+                stays[one][a], stays[other][b] = first, not first
+    return [each[kept] for each, kept in zip(heads, stays, strict=True)]
 
 
 def told(heads: Boxes, size: tuple[int, int]) -> tuple[Head, ...]:

@@ -10,7 +10,8 @@ when
   is unhidden and its box is at least HEIGHT_PX high in the analysed stream; gaps of up to GAP_S are bridged.
   Acts that happen at a moment (AT_A_MOMENT) must be well seen from LEAD_S before their start until their end,
   or TRAIL_S after the decisive moment; acts that last, for as long as they must last to be an act and MORE_S;
-  those of riders (OF_RIDERS), for RIDE_S and RIDERS_PX high.
+  those of riders (OF_RIDERS), for RIDE_S, RIDERS_PX high, and the heads that make it an act can be seen: a
+  third one's, a bare one. Who sits hidden between two others is hidden from an officer as well.
 
 What really happened and does not count is neither missed when it is not found, nor false when it is.
 """
@@ -45,6 +46,7 @@ RIDERS_PX = 32.0
 """Who sits on a motorbike must be told: heads of some 5 pixels."""
 SUB_HEIGHT_PX = 360
 """Of the analysed stream."""
+MOST_RIDERS = 2
 GAP_S = 0.5
 EDGE_S = 3.0
 MORE_S = 1.5
@@ -71,6 +73,8 @@ class Sighting:
     """(N, 4) left, top, right, bottom, 0..1."""
     visible: Floats
     """(N,) share 0..1."""
+    telling: Mapping[K, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    """(N,) of acts of riders: whether the heads that make it one can be seen."""
 
     def box_at(self, time_s: float) -> Box | None:
         """Between the two pictures around a moment; None where it was not seen."""
@@ -86,10 +90,11 @@ class Sighting:
         left, top, right, bottom = (1 - share) * self.boxes[before] + share * self.boxes[after]
         return float(left), float(top), float(right), float(bottom)
 
-    def well_seen_s(self, least_px: float) -> Floats:
-        """Times of the pictures in which it is seen well enough."""
+    def well_seen_s(self, kind: K) -> Floats:
+        """Times of the pictures in which it is seen well enough for an act of that kind."""
+        least_px = RIDERS_PX if kind in OF_RIDERS else HEIGHT_PX
         tall = (self.boxes[:, 3] - self.boxes[:, 1]) * SUB_HEIGHT_PX >= least_px
-        return np.asarray(self.times_s[tall & (self.visible >= VISIBLE)])
+        return np.asarray(self.times_s[tall & (self.visible >= VISIBLE) & self.telling.get(kind, True)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +191,17 @@ def sightings(frames: Iterable[Mapping[str, Any]], size: tuple[int, int]) -> dic
     for frame in frames:
         for actor in frame["actors"]:
             kinds[actor["id"]] = actor["kind"]
-            rows.setdefault(actor["id"], []).append((frame["time_s"], actor["visible"], *actor["box"]))
+            bare = sum(not head[4] for head in actor["heads"])
+            row = (frame["time_s"], actor["visible"], *actor["box"], len(actor["heads"]), bare)
+            rows.setdefault(actor["id"], []).append(row)
     scale = np.array([*size, *size], float)
     out = {}
     for actor_id, values in rows.items():
         table = np.array(values, float)
-        out[actor_id] = Sighting(actor_id, kinds[actor_id], table[:, 0], table[:, 2:] / scale, table[:, 1])
+        telling = {K.TOO_MANY_RIDERS: table[:, 6] > MOST_RIDERS, K.NO_HELMET: table[:, 7] > 0}
+        out[actor_id] = Sighting(
+            actor_id, kinds[actor_id], table[:, 0], table[:, 2:6] / scale, table[:, 1], telling
+        )
     return out
 
 
@@ -204,7 +214,7 @@ def judge(
     duration_s: float,
 ) -> TrueAct:
     """Whether an act at a `place` (None: anywhere) counts, see the module's own words."""
-    well = seen.well_seen_s(RIDERS_PX if act.kind in OF_RIDERS else HEIGHT_PX)
+    well = seen.well_seen_s(act.kind)
     if act.kind not in AT_A_MOMENT:
         well = well[(well >= EDGE_S) & (well <= duration_s - EDGE_S)]
     start_s, end_s = _stretch(well, act)

@@ -14,7 +14,7 @@ from pipeline.sim.scenario import scenario
 from pipeline.sim.truth import read_acts, read_frames, write_acts
 from pipeline.sim.types import Act
 from scripts.accuracy.places import Places
-from scripts.accuracy.truth import Sighting, TrueAct, camera_truth, judge
+from scripts.accuracy.truth import Sighting, TrueAct, camera_truth, judge, sightings
 from tests.accuracy.city import DRAWN, DURATION_S, RULES, act, sighting
 
 
@@ -86,9 +86,28 @@ def test_riders_must_be_seen_larger() -> None:
     assert judged(bare, sighting(1, size=33 / 360)).counts
 
 
+@pytest.mark.parametrize(
+    ("kind", "heads", "counts"),
+    [
+        ("too_many_riders", [True, True, True], True),
+        ("too_many_riders", [True, True], False),
+        ("no_helmet", [True, False], True),
+        ("no_helmet", [True], False),
+    ],
+)
+def test_an_act_of_riders_counts_where_the_heads_that_make_it_one_are_seen(
+    kind: str, heads: list[bool], counts: bool
+) -> None:
+    boxes = [[100.0, 90.0, 108.0, 99.0, helmet] for helmet in heads]
+    actor = {"id": 1, "kind": "motorbike", "box": [90, 90, 120, 170], "visible": 1.0, "heads": boxes}
+    frames = [{"time_s": k / 10, "frame": k, "actors": [actor], "lamps": []} for k in range(200)]
+    seen = sightings(frames, (1280, 720))[1]
+    assert judged(act(kind, 1, 5.0, start_s=4.0, end_s=9.0, place=""), seen).counts is counts
+
+
 def test_a_camera_has_its_part_of_the_truth(tmp_path: Path) -> None:
     """From the city's files: seconds, boxes 0..1, legal acts apart, acts of those it never sees left out."""
-    actor = {"id": 1, "kind": "car", "box": [128, 72, 256, 144], "visible": 0.9}
+    actor = {"id": 1, "kind": "car", "box": [128, 72, 256, 144], "visible": 0.9, "heads": []}
     frames = [
         {"time_s": k / 10, "frame": k, "actors": [actor] if k < 90 else [], "lamps": []} for k in range(100)
     ]

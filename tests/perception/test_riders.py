@@ -8,7 +8,7 @@ import supervision as sv
 
 from pipeline.perception.camera import CameraPerception
 from pipeline.perception.classes import KIND_ID, KINDS
-from pipeline.perception.riders import BARE, HELMET, told, with_heads
+from pipeline.perception.riders import BARE, HELMET, each_once, told, with_heads
 from pipeline.perception.road_users import fuse
 from pipeline.types import GRID, Frame, FrameTime, RoadUser, RoadUserKind
 
@@ -88,6 +88,17 @@ def test_cars_have_no_heads() -> None:
 def test_without_detections_nobody_has_heads() -> None:
     empty = sv.Detections.empty()
     assert len(with_heads(fuse(empty), empty)) == 0
+
+
+def test_a_head_told_of_two_machines_is_the_one_s_on_which_it_sits() -> None:
+    users = np.array([(100, 100, 140, 200), (130, 90, 170, 190)], np.float32)
+    mine, theirs = (112, 102, 124, 116, 0.8, 0.1), (144, 92, 156, 106, 0.3, 0.6)
+    blurred = (111, 103, 123, 117, 0.9, 0.0)
+    heads = [np.array(each, np.float32) for each in ((mine,), (theirs, blurred))]
+    first, second = each_once(heads, users)
+    assert first == pytest.approx(np.array([mine]))
+    assert second == pytest.approx(np.array([theirs]))
+    assert [len(each) for each in each_once([heads[0], np.empty((0, 6), np.float32)], users)] == [1, 0]
 
 
 def test_heads_are_told_on_the_grid() -> None:
