@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from pipeline.plates.color import ground_color
-from pipeline.plates.grammar import Correction, correct
+from pipeline.plates.grammar import Correction, correct, lost_a_digit
 from pipeline.plates.rows import Row, find_rows, joined, rows_of
 from pipeline.plates.text import Line, Quad, TextReader
 from pipeline.types import Picture, PlateColor
@@ -54,6 +54,11 @@ class Candidate:
         )
 
     @property
+    def whole(self) -> bool:
+        """Whether it is written like a plate, and like one of which nothing is hidden."""
+        return self.correction.form is not None and not lost_a_digit(self.lines[-1].text)
+
+    @property
     def char_px(self) -> float:
         """Height of the characters, estimated."""
         return float(np.mean([row.char_px for row in self.rows]))
@@ -80,7 +85,7 @@ class Candidate:
     @property
     def rank(self) -> tuple[bool, int, float]:
         """Sorts the likelier plate after the less likely."""
-        return self.correction.form is not None, -self.correction.changes, self.confidence
+        return self.whole, -self.correction.changes, self.confidence
 
 
 def by_text(
@@ -119,7 +124,7 @@ def _search(
     doubted = [
         each
         for each in _apart(found)[: None if everything else _CLOSER]
-        if everything or each.correction.form is None or each.confidence <= _SURE
+        if everything or not each.whole or each.confidence <= _SURE
     ]
     closer = [each for candidate in doubted for each in _look(picture, candidate, reader)]
     return sorted((*found, *closer), key=lambda each: each.rank, reverse=True)

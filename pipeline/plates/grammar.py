@@ -151,6 +151,28 @@ def correct(
     return Correction(text, form, fewest)
 
 
+def four_digits(line: str) -> bool:
+    """Whether the number that ends a plate's last line is one of the old ones: without separators."""
+    return len(line) - len(line.rstrip(_DIGITS)) == 4
+
+
+def lost_a_digit(text: str) -> bool:
+    """Whether a last line, separators included, has four digits but is parted as five are: 480.3 or 80.33.
+
+    That is what something in front of a plate's end, or of one digit, leaves of 480.33; without the point it
+    would be a whole plate of the old kind. Those have no separators within the number.
+    """
+    number = _number(text)
+    return sum(map(str.isdigit, number)) == 4 and not number.isdigit()
+
+
+def _number(text: str) -> str:
+    """What stands between the first and the last digit after a line's last letter."""
+    after = max((at for at, character in enumerate(text) if character.isalpha()), default=-1)
+    digits = [at for at, character in enumerate(text) if at > after and character.isdigit()]
+    return text[digits[0] : digits[-1] + 1] if digits else ""
+
+
 def _fit(
     pattern: Pattern, read: tuple[str, ...], likely: Sequence[Floats] | None
 ) -> tuple[tuple[str, ...], int] | None:

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.plates.find import Candidate, PixelBox, by_text, in_box, touches
-from pipeline.plates.grammar import correct
+from pipeline.plates.grammar import correct, four_digits, lost_a_digit
 from pipeline.plates.text import TextReader
 from pipeline.plates.vote import vote
 from pipeline.types import Box, Picture, PlateCause, PlateColor, PlateReading, PlateSight
@@ -142,7 +142,7 @@ def _claim(candidate: Candidate, box: PixelBox) -> tuple[bool, float]:
     """Sorts what is likelier the plate of the vehicle in `box` after what is less likely."""
     mended = 0.8**candidate.correction.changes
     sure = math.sqrt(candidate.confidence) * mended
-    return candidate.correction.form is not None, sure * _place(candidate, box)
+    return candidate.whole, sure * _place(candidate, box)
 
 
 def _place(candidate: Candidate, box: PixelBox) -> float:
@@ -162,7 +162,9 @@ def _told(found: Sequence[tuple[Sighting, Candidate, bool]]) -> PlateReading:
     # What was read of other plates speaks against this one.
     confidence = voted.confidence * sum(_weight(each) for _, each, _ in same)
     confidence /= sum(_weight(each) for _, each, _ in found)
-    asked = LEGIBLE if _agree(found, voted.lines) >= _ENOUGH else LEGIBLE_ALONE
+    agree = _agree(found, voted.lines)
+    asked = LEGIBLE if agree >= _ENOUGH else LEGIBLE_ALONE
+    old = corrected.form not in (None, "military") and four_digits(corrected.lines[-1])
     reason = ""
     cause: PlateCause | None = None
     if corrected.form is None:
@@ -171,6 +173,12 @@ def _told(found: Sequence[tuple[Sighting, Candidate, bool]]) -> PlateReading:
     elif sum(rival for _, _, rival in same) * 2 > len(same):
         cause = "rival_plate"
         reason = "another plate is as likely the vehicle's"
+    elif old and any(lost_a_digit(each.lines[-1].text) for _, each, _ in same):
+        cause = "unsure"
+        reason = f"{_number_of(same)} is parted like five digits, but has four: one may be hidden"
+    elif old and agree < _ENOUGH:
+        cause = "unsure"
+        reason = f"four digits were read in {agree} of {len(found)} pictures: a fifth may be hidden"
     elif confidence < asked:
         cause = "unsure"
         reason = f"it was read with confidence {confidence:.2f}, and {asked:.2f} is asked for"
@@ -189,9 +197,13 @@ def _told(found: Sequence[tuple[Sighting, Candidate, bool]]) -> PlateReading:
     )
 
 
+def _number_of(same: Sequence[tuple[Sighting, Candidate, bool]]) -> str:
+    return next(text for _, each, _ in same if lost_a_digit(text := each.lines[-1].text))
+
+
 def _weight(candidate: Candidate) -> float:
     """Large, sure readings that fit the grammar count for more."""
-    return (0.05 + candidate.confidence) * candidate.char_px * (2.0 if candidate.correction.form else 1.0)
+    return (0.05 + candidate.confidence) * candidate.char_px * (2.0 if candidate.whole else 1.0)
 
 
 def _of_one_plate(

@@ -31,12 +31,15 @@ class Voted:
     lines: tuple[str, ...]
     likely: tuple[Floats, ...]
     """For each line (N, 36): mean probability of each of ALPHABET over the readings."""
+    no_more: float = 1.0
+    """Probability that nothing stands where some readings saw something, and was outvoted."""
 
     @property
     def confidence(self) -> float:
-        """Product of the mean probabilities of all characters: that all are right, were they independent."""
+        """Product of the mean probabilities of all characters: that all are right, were they independent,
+        and none is lacking."""
         peaks = [float(each) for line in self.likely for each in line.max(axis=1)]
-        return float(np.prod(peaks)) if peaks else 0.0
+        return float(np.prod(peaks)) * self.no_more if peaks else 0.0
 
 
 def vote(readings: Sequence[tuple[Sequence[Floats], float]]) -> Voted:
@@ -109,8 +112,10 @@ def _aligned(one: Floats, other: Floats) -> list[tuple[int | None, int | None]]:
 
 def _spelt(means: Floats) -> Voted:
     lines, likely = [""], [[]]  # type: tuple[list[str], list[list[Floats]]]
+    no_more = 1.0
     for place in means:
         if place[_GAP] >= 0.5:
+            no_more *= float(place[_GAP])
             continue
         if place[_BREAK] >= 0.5:
             lines.append("")
@@ -118,4 +123,4 @@ def _spelt(means: Floats) -> Voted:
         else:
             lines[-1] += ALPHABET[int(place[:_BREAK].argmax())]
             likely[-1].append(place[:_BREAK])
-    return Voted(tuple(lines), tuple(np.array(line).reshape(-1, _BREAK) for line in likely))
+    return Voted(tuple(lines), tuple(np.array(line).reshape(-1, _BREAK) for line in likely), no_more)

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from pipeline.plates.grammar import ALPHABET, INDEX, PROVINCES, correct
+from pipeline.plates.grammar import ALPHABET, INDEX, PROVINCES, correct, four_digits, lost_a_digit
 from pipeline.sim.traffic import fleet
 from pipeline.types import RoadUserKind
 
@@ -64,6 +64,32 @@ def test_exactly_the_codes_in_use_are_plates(code: str) -> None:
     assert (found.form is not None) is in_use
     assert found.province == (code if in_use else None)
     assert (code in PROVINCES) is in_use
+
+
+@pytest.mark.parametrize(
+    ("line", "lost"),
+    [
+        ("70E-480.3", True),
+        ("64C-84 16", True),
+        ("31.31", True),
+        (" 480.3-", True),
+        ("70E-480.33", False),
+        ("331.31", False),
+        ("50Z-1630", False),
+        ("1630.", False),
+        ("59-P2", False),
+        ("", False),
+    ],
+)
+def test_four_digits_that_are_parted_are_what_is_left_of_five(line: str, lost: bool) -> None:
+    assert lost_a_digit(line) is lost
+
+
+@pytest.mark.parametrize(
+    ("line", "four"), [("50Z1630", True), ("1630", True), ("70A12345", False), ("80NG01", False), ("", False)]
+)
+def test_old_numbers_have_four_digits(line: str, four: bool) -> None:
+    assert four_digits(line) is four
 
 
 def test_there_are_81_codes() -> None:

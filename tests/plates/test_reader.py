@@ -170,6 +170,28 @@ def test_pictures_vote_and_one_of_another_vehicle_does_not_count(reader: PlateRe
     assert [sight.captured_at_s for sight in reading.sights] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("hidden_px", [(313, 360), (200, 249)], ids=["last", "first"])
+def test_a_number_with_a_hidden_digit_is_not_legible_as_an_old_one(
+    reader: PlateReader, hidden_px: tuple[int, int]
+) -> None:
+    """Two lines, 480.33: something stands in front of one end of the lower one, in all pictures."""
+    picture = vehicle((Plate("70E48033", 2, "white"), False, (0.5, 0.7)))
+    picture[292:340, slice(*hidden_px)] = (60, 70, 160)
+    reading = reader.read([seen(picture, at_s=at_s) for at_s in range(3)])
+    assert reading.text in ("70E4803", "70E8033")
+    assert "may be hidden" in reading.reason
+    assert not reading.legible
+
+
+def test_two_pictures_agree_on_an_old_number_or_it_is_not_legible(reader: PlateReader) -> None:
+    picture = vehicle((Plate("54S85452", 2, "white"), True, (0.5, 0.7)))
+    once = reader.read([seen(picture)])
+    assert once.text == "54S85452"
+    assert not once.legible
+    assert "four digits" in once.reason
+    assert reader.read([seen(picture), seen(picture, at_s=1.2)]).legible
+
+
 def test_two_pictures_that_agree_spare_the_rest(reader: PlateReader) -> None:
     picture = vehicle((CASES[0][0], False, (0.5, 0.7)))
     assert len(reader.read([seen(picture)] * 5).sights) == 2

@@ -58,6 +58,12 @@ def test_disagreement_lowers_confidence_and_agreement_does_not_raise_it_above_wh
     assert torn.confidence < 0.6 * sure.confidence
 
 
+def test_what_was_outvoted_by_nothing_lowers_confidence() -> None:
+    cut = vote([(read("70E4803"), 1.1), (read("70E48033"), 1.0)])
+    assert cut.lines == ("70E4803",)
+    assert cut.confidence < 0.6 * 0.95**7
+
+
 def test_nothing_read_gives_nothing() -> None:
     assert vote([]).lines == ()
     assert vote([]).confidence == 0.0
