@@ -189,6 +189,8 @@ class Seen:
     plate_box: tuple[float, float, float, float] | None = None
     plate_char_px: float = 0.0
     """Height of the plate's characters in pixels."""
+    plate_visible: float = 0.0
+    """Share 0..1 of the plate that nothing hides and the frame does not cut."""
     heads: tuple[tuple[float, float, float, float, bool], ...] = ()
     """Left, top, right, bottom, helmet or not, of each rider's or pedestrian's visible head."""
 

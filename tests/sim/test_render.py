@@ -110,6 +110,18 @@ def test_bus_hides_the_motorbike_behind_it(clear: Renderer) -> None:
     assert all(s.actor_id != 2 or s.visible < 0.35 for s in hidden.seen)
 
 
+def test_how_much_of_a_plate_is_hidden_is_known() -> None:
+    renderer = evidence()
+    car = make_actor(1, K.CAR, 2.0, 6.0, plate=Plate("70A12345", 1, "yellow"), seed=3)
+    shares = []
+    for aside in np.linspace(-1.2, 1.2, 13):
+        walker = make_actor(2, K.PERSON, 2.0 + aside, 3.0)
+        [mine] = [one for one in renderer.draw(moment(car, walker)).seen if one.actor_id == 1]
+        shares.append(mine.plate_visible)
+    assert shares[0] > 0.95 < shares[-1]
+    assert any(0.6 < share < 0.9 for share in shares), "0 where less is left of it"
+
+
 def test_frame_cuts_count_as_hidden(clear: Renderer) -> None:
     whole = clear.draw(moment(make_actor(1, K.CAR, 1.0, 12.0, 0.0))).seen[0]
     assert whole.visible > 0.97
@@ -160,6 +172,7 @@ def test_plate_is_legible_at_evidence_size(plate: Plate, kind: K, lines: int) ->
     picture = renderer.draw(moment(make_actor(1, kind, 2.0, 6.0, plate=plate, seed=3))).picture
     crop = picture[round(top) : round(bottom), round(left) : round(right)].astype(float)
     assert seen.plate_char_px > 10
+    assert seen.plate_visible > 0.95
     grey = crop.mean(axis=2)
     low, high = np.percentile(grey, [5, 95])
     assert high - low > 70, "ink and ground must differ"

@@ -35,7 +35,7 @@ def seen(
             continue
         own = float(alone[number]) / CELL_PX**2 * (x1 - x0) * (y1 - y0)
         parts = np.where(mine, region & 7, 0)
-        plate_box, char_px = _plate(player, parts, (left, top), camera)
+        plate_box, char_px, plate_visible = _plate(player, parts, (left, top), camera)
         out.append(
             Seen(
                 actor_id=player.actor.id,
@@ -44,6 +44,7 @@ def seen(
                 visible=float(min(1.0, count / max(own, 1e-9))),
                 plate_box=plate_box,
                 plate_char_px=char_px,
+                plate_visible=plate_visible,
                 heads=_heads(player, parts, (left, top), camera),
             )
         )
@@ -79,14 +80,15 @@ def _heads(
 
 def _plate(
     player: Player, parts: npt.NDArray[np.uint16], corner: tuple[int, int], camera: CameraPose
-) -> tuple[Box | None, float]:
+) -> tuple[Box | None, float, float]:
+    """Around what can be seen of it, its characters' height in pixels, and the share that can be seen."""
     plate = player.actor.plate
     if plate is None:
-        return None, 0.0
+        return None, 0.0, 0.0
     mine = parts == PLATE
     count = int(np.count_nonzero(mine)) / 4
     if count < _LEAST_PX:
-        return None, 0.0
+        return None, 0.0, 0.0
     kind = plates.shape(plate, player.actor.kind == "motorbike")
     wide, high = (v / 2000 for v in plates.SIZES_MM[kind])
     for middle, right, up, front in player.plates():
@@ -100,7 +102,7 @@ def _plate(
             float(np.sum(pixels[:, 0] * np.roll(pixels[:, 1], -1) - np.roll(pixels[:, 0], -1) * pixels[:, 1]))
         )
         if count < _PLATE_SHARE * area:
-            return None, 0.0
+            return None, 0.0, 0.0
         tall = float(np.linalg.norm(pixels[3] - pixels[0]) + np.linalg.norm(pixels[2] - pixels[1])) / 2
-        return _box(mine, corner), tall * plates.CHARACTER_SHARE[kind]
-    return None, 0.0
+        return _box(mine, corner), tall * plates.CHARACTER_SHARE[kind], min(1.0, count / max(area, 1e-9))
+    return None, 0.0, 0.0
