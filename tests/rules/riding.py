@@ -60,6 +60,8 @@ class Machine:
     head_px: float = 9.0
     kind: RoadUserKind = RoadUserKind.MOTORBIKE
     unseen: Callable[[float], bool] = lambda time_s: False
+    sure: float = 0.95
+    """Share of the vote for its kind."""
     jitter_px: float = 0.6
     seed: int = 0
     points: dict[int, list[TrackPoint]] = field(default_factory=dict)
@@ -88,7 +90,7 @@ class Machine:
             heads.append(
                 Head(_box(x - half, y - half, x + half, y + half), sight.helmet, sight.bare, self.head_px)
             )
-        return RoadUser(track, self.kind, tuple(points[-60:]), 0.95, (), tuple(heads))
+        return RoadUser(track, self.kind, tuple(points[-60:]), self.sure, (), tuple(heads))
 
 
 def judge(rule: str, machines: Iterable[Machine], until_s: float = 5.0, **parameters: Any) -> list[Hit]:

@@ -102,6 +102,11 @@ def test_cyclists_and_walkers_need_none() -> None:
         assert not judge("no_helmet", [Machine(lambda t: (BARE,), kind=kind)])
 
 
+def test_a_bicycle_that_is_called_a_motorbike_half_of_the_time_is_not_accused() -> None:
+    assert judge("no_helmet", [Machine(lambda t: (BARE,), sure=0.91)])
+    assert not judge("no_helmet", [Machine(lambda t: (BARE,), sure=0.85)])
+
+
 def test_a_track_that_jumps_to_another_machine_begins_anew() -> None:
     """An id switch: a bare head for half a second, then another machine's helmets under the same id."""
     bare = Machine(lambda t: (BARE,), unseen=lambda t: t >= 0.6)
