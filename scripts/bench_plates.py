@@ -309,7 +309,7 @@ def city(vehicles: Iterable[Vehicle], reader: PlateReader) -> None:
     spent = pictures = 0.0
     for vehicle in vehicles:
         began = time.thread_time()
-        reading = reader.read(vehicle.sightings)
+        reading = reader.read(vehicle.sightings, kind=RoadUserKind(vehicle.kind))
         spent += time.thread_time() - began
         pictures += len(reading.sights)
         text = vehicle.plate.text
@@ -318,7 +318,7 @@ def city(vehicles: Iterable[Vehicle], reader: PlateReader) -> None:
             if reading.legible and reading.text != text:
                 print(f"  {text} ({vehicle.kind}, {vehicle.light}, partly hidden) told as {reading.text}")
             continue
-        single = reader.read(vehicle.sightings[:1]).text
+        single = reader.read(vehicle.sightings[:1], kind=RoadUserKind(vehicle.kind)).text
         whole.add(reading, text, single)
         edge = max((edge for edge in EDGES if edge <= vehicle.char_px), default=EDGES[0])
         rows[edge].add(reading, text, single)

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.types import PlateColor
+from pipeline.types import PlateColor, RoadUserKind
 
 Floats = npt.NDArray[np.float64]
 
@@ -149,6 +149,13 @@ def correct(
         return Correction(read, None, 0)
     text, form = best[0]
     return Correction(text, form, fewest)
+
+
+def suits(form: Form | None, kind: RoadUserKind | None) -> bool:
+    """Whether a vehicle of that kind may bear a plate of that form; None: nothing is known."""
+    if kind is RoadUserKind.MOTORBIKE:
+        return form not in ("car", "joint")
+    return form != "motorbike" or kind is None
 
 
 def four_digits(line: str) -> bool:

@@ -13,10 +13,10 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.plates.find import Candidate, PixelBox, by_text, in_box, touches
-from pipeline.plates.grammar import correct, four_digits, lost_a_digit
+from pipeline.plates.grammar import correct, four_digits, lost_a_digit, suits
 from pipeline.plates.text import TextReader
 from pipeline.plates.vote import vote
-from pipeline.types import Box, Picture, PlateCause, PlateColor, PlateReading, PlateSight
+from pipeline.types import Box, Picture, PlateCause, PlateColor, PlateReading, PlateSight, RoadUserKind
 
 LEGIBLE = 0.8
 """Confidence from which a plate that two pictures agree on is told as the vehicle's. Set on degraded pictures
@@ -71,8 +71,10 @@ class PlateReader:
         self._text = TextReader()
         self._finder = finder
 
-    def read(self, sightings: Iterable[Sighting], budget_s: float = math.inf) -> PlateReading:
-        """Read the vehicle's plate in `sightings`, best picture first.
+    def read(
+        self, sightings: Iterable[Sighting], budget_s: float = math.inf, kind: RoadUserKind | None = None
+    ) -> PlateReading:
+        """Read the plate of a vehicle of that `kind` in `sightings`, best picture first.
 
         Stops when two pictures agree with confidence, or after the picture in which `budget_s` ran out.
         """
@@ -82,11 +84,11 @@ class PlateReader:
         for looked, sighting in enumerate(sightings, 1):
             if looked > 1 and time.monotonic() >= until_s:
                 break
-            candidate, rivals = self._best(sighting)
+            candidate, rivals = self._best(sighting, kind)
             if candidate is not None:
                 found.append((sighting, candidate, rivals))
             reading = (
-                _told(found)
+                _told(found, kind)
                 if found
                 else PlateReading.unread(
                     f"no plate can be made out in {looked} picture{'s' if looked > 1 else ''}", "not_found"
@@ -103,9 +105,9 @@ class PlateReader:
         for candidate in by_text(picture, self._text, side_px=side_px):
             if not any(touches(candidate.box, other.box) for other in kept):
                 kept.append(candidate)
-        return [_told([(whole, candidate, False)]) for candidate in kept]
+        return [_told([(whole, candidate, False)], None) for candidate in kept]
 
-    def _best(self, sighting: Sighting) -> tuple[Candidate | None, bool]:
+    def _best(self, sighting: Sighting, kind: RoadUserKind | None) -> tuple[Candidate | None, bool]:
         """The likeliest plate of the vehicle, and whether another vehicle's could be meant as well."""
         height, width = sighting.picture.shape[:2]
         left, top, right, bottom = sighting.box
@@ -116,7 +118,7 @@ class PlateReader:
             return None, False
         crop = np.ascontiguousarray(sighting.picture[y0:y1, x0:x1])
         box = (left * width - x0, top * height - y0, right * width - x0, bottom * height - y0)
-        found = sorted(self._candidates(crop, box), key=lambda each: _claim(each, box), reverse=True)
+        found = sorted(self._candidates(crop, box), key=lambda each: _claim(each, box, kind), reverse=True)
         if not found:
             return None, False
         best = found[0]
@@ -138,11 +140,12 @@ class PlateReader:
         return by_text(crop, self._text, box)
 
 
-def _claim(candidate: Candidate, box: PixelBox) -> tuple[bool, float]:
+def _claim(candidate: Candidate, box: PixelBox, kind: RoadUserKind | None) -> tuple[bool, float]:
     """Sorts what is likelier the plate of the vehicle in `box` after what is less likely."""
+    fits = candidate.whole and suits(candidate.correction.form, kind)
     mended = 0.8**candidate.correction.changes
     sure = math.sqrt(candidate.confidence) * mended
-    return candidate.whole, sure * _place(candidate, box)
+    return fits, sure * _place(candidate, box)
 
 
 def _place(candidate: Candidate, box: PixelBox) -> float:
@@ -153,7 +156,7 @@ def _place(candidate: Candidate, box: PixelBox) -> float:
     return math.exp(-(((x - 0.5) / _ASIDE) ** 2)) * (1.0 if y > _LOW else 0.3)
 
 
-def _told(found: Sequence[tuple[Sighting, Candidate, bool]]) -> PlateReading:
+def _told(found: Sequence[tuple[Sighting, Candidate, bool]], kind: RoadUserKind | None) -> PlateReading:
     """Vote over the candidates of several pictures, and what the grammar makes of it."""
     same = _of_one_plate(found)
     voted = vote([([line.likely for line in each.lines], _weight(each)) for _, each, _ in same])
@@ -173,6 +176,9 @@ def _told(found: Sequence[tuple[Sighting, Candidate, bool]]) -> PlateReading:
     elif sum(rival for _, _, rival in same) * 2 > len(same):
         cause = "rival_plate"
         reason = "another plate is as likely the vehicle's"
+    elif not suits(corrected.form, kind):
+        cause = "rival_plate"
+        reason = f"what was read is not written like the plate of a {kind}"
     elif old and any(lost_a_digit(each.lines[-1].text) for _, each, _ in same):
         cause = "unsure"
         reason = f"{_number_of(same)} is parted like five digits, but has four: one may be hidden"

@@ -83,6 +83,7 @@ MIN_S = 0.7
 TURNING_MPS = 1.0
 """Slower, a heading is that of the whole window."""
 MOST_BEND = 0.1
+"""Share of the way: more is no bend, but a track that jumps."""
 EDGE = 0.004
 """A box this near to the picture's side or bottom is cut by it: its lower middle is not the vehicle's."""
 MIN_MPS, MAX_MPS = 0.1, 70.0

@@ -107,7 +107,8 @@ class PlateDesk:
         try:
             if self._reader is None:
                 self._reader = PlateReader()
-            return self._reader.read(_sightings(hit, recording, track), until_s - time.monotonic())
+            left_s = until_s - time.monotonic()
+            return self._reader.read(_sightings(hit, recording, track), left_s, hit.kind)
         except Exception as error:
             log.exception("plate_reading_failed", camera=hit.camera_id, rule=hit.rule)
             return PlateReading.unread(f"reading failed: {type(error).__name__}", cause="failed")

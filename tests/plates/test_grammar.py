@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from pipeline.plates.grammar import ALPHABET, INDEX, PROVINCES, correct, four_digits, lost_a_digit
+from pipeline.plates.grammar import ALPHABET, INDEX, PROVINCES, correct, four_digits, lost_a_digit, suits
 from pipeline.sim.traffic import fleet
 from pipeline.types import RoadUserKind
 
@@ -90,6 +90,16 @@ def test_four_digits_that_are_parted_are_what_is_left_of_five(line: str, lost: b
 )
 def test_old_numbers_have_four_digits(line: str, four: bool) -> None:
     assert four_digits(line) is four
+
+
+def test_cars_and_motorbikes_bear_plates_of_their_own() -> None:
+    four_wheels = (RoadUserKind.CAR, RoadUserKind.BUS, RoadUserKind.TRUCK)
+    assert [suits("motorbike", kind) for kind in four_wheels] == [False] * 3
+    assert suits("motorbike", RoadUserKind.MOTORBIKE)
+    assert not any(suits(form, RoadUserKind.MOTORBIKE) for form in ("car", "joint"))
+    assert all(suits(form, kind) for form in ("diplomatic", "military") for kind in RoadUserKind)
+    assert suits("motorbike", None)
+    assert suits("car", None)
 
 
 def test_there_are_81_codes() -> None:

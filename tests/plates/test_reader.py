@@ -16,7 +16,7 @@ from pipeline.plates.reader import LEGIBLE
 from pipeline.sim.render import plates
 from pipeline.sim.render.textures import font
 from pipeline.sim.types import Plate
-from pipeline.types import Box, Picture, PlateReading
+from pipeline.types import Box, Picture, PlateReading, RoadUserKind
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 CASES = [
@@ -181,6 +181,19 @@ def test_a_number_with_a_hidden_digit_is_not_legible_as_an_old_one(
     assert reading.text in ("70E4803", "70E8033")
     assert "may be hidden" in reading.reason
     assert not reading.legible
+
+
+def test_a_motorbikes_plate_in_a_cars_box_is_somebody_elses(reader: PlateReader) -> None:
+    motorbikes = vehicle((Plate("62LX51648", 2, "white"), True, (0.5, 0.7)))
+    pictures = [seen(motorbikes), seen(motorbikes, at_s=1.2)]
+    assert reader.read(pictures, kind=RoadUserKind.MOTORBIKE).legible
+    reading = reader.read(pictures, kind=RoadUserKind.CAR)
+    assert reading.text == "62LX51648"
+    assert (reading.legible, reading.cause) == (False, "rival_plate")
+    beside = (Plate("70A12345", 1, "white"), False, (0.3, 0.6))
+    both = vehicle((Plate("62LX51648", 2, "white"), True, (0.5, 0.72)), beside)
+    assert reader.read([seen(both)], kind=RoadUserKind.CAR).text == "70A12345"
+    assert reader.read([seen(both)], kind=RoadUserKind.MOTORBIKE).text == "62LX51648"
 
 
 def test_two_pictures_agree_on_an_old_number_or_it_is_not_legible(reader: PlateReader) -> None:
