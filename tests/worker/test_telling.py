@@ -217,7 +217,7 @@ def test_at_ten_acts_a_second_events_go_out_in_time_without_plates(
 ) -> None:
     """Reading takes half a second here, evidence is real: acts pile up; plates and composites give way."""
 
-    def slow(self: PlateReader, sightings: object, budget_s: float) -> PlateReading:
+    def slow(self: PlateReader, sightings: object, budget_s: float, kind: object) -> PlateReading:
         time.sleep(0.5)
         return PlateReading.unread("nothing to be read", "not_found")
 
