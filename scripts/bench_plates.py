@@ -308,8 +308,9 @@ def city(vehicles: Iterable[Vehicle], reader: PlateReader) -> None:
     lines: Counter[bool] = Counter()
     spent = pictures = 0.0
     for vehicle in vehicles:
+        kind = RoadUserKind(vehicle.kind)
         began = time.thread_time()
-        reading = reader.read(vehicle.sightings, kind=RoadUserKind(vehicle.kind))
+        reading = reader.read(vehicle.sightings, kind=kind)
         spent += time.thread_time() - began
         pictures += len(reading.sights)
         text = vehicle.plate.text
@@ -318,7 +319,7 @@ def city(vehicles: Iterable[Vehicle], reader: PlateReader) -> None:
             if reading.legible and reading.text != text:
                 print(f"  {text} ({vehicle.kind}, {vehicle.light}, partly hidden) told as {reading.text}")
             continue
-        single = reader.read(vehicle.sightings[:1], kind=RoadUserKind(vehicle.kind)).text
+        single = reader.read(vehicle.sightings[:1], kind=kind).text
         whole.add(reading, text, single)
         edge = max((edge for edge in EDGES if edge <= vehicle.char_px), default=EDGES[0])
         rows[edge].add(reading, text, single)
@@ -351,9 +352,9 @@ def city(vehicles: Iterable[Vehicle], reader: PlateReader) -> None:
     print(legible_line(whole))
     print(f"partly hidden: {hidden.right} right; {legible_line(hidden)}")
     print(f"of those read right, colour {colors[True]}, line count {lines[True]} of {colors.total()} right")
+    looked_at = max(1, whole.all + hidden.all)
     print(
-        f"{1000 * spent / max(1, whole.all + hidden.all):.0f} ms of one core a vehicle, "
-        f"{pictures / max(1, whole.all + hidden.all):.1f} pictures read"
+        f"{1000 * spent / looked_at:.0f} ms of one core a vehicle, {pictures / looked_at:.1f} pictures read"
     )
 
 

@@ -168,6 +168,8 @@ def _told(found: Sequence[tuple[Sighting, Candidate, bool]], kind: RoadUserKind 
     agree = _agree(found, voted.lines)
     asked = LEGIBLE if agree >= _ENOUGH else LEGIBLE_ALONE
     old = corrected.form not in (None, "military") and four_digits(corrected.lines[-1])
+    numbers = (each.lines[-1].text for _, each, _ in same)
+    parted = next((text for text in numbers if lost_a_digit(text)), None)
     reason = ""
     cause: PlateCause | None = None
     if corrected.form is None:
@@ -179,9 +181,9 @@ def _told(found: Sequence[tuple[Sighting, Candidate, bool]], kind: RoadUserKind 
     elif not suits(corrected.form, kind):
         cause = "rival_plate"
         reason = f"what was read is not written like the plate of a {kind}"
-    elif old and any(lost_a_digit(each.lines[-1].text) for _, each, _ in same):
+    elif old and parted is not None:
         cause = "unsure"
-        reason = f"{_number_of(same)} is parted like five digits, but has four: one may be hidden"
+        reason = f"{parted} is parted like five digits, but has four: one may be hidden"
     elif old and agree < _ENOUGH:
         cause = "unsure"
         reason = f"four digits were read in {agree} of {len(found)} pictures: a fifth may be hidden"
@@ -201,10 +203,6 @@ def _told(found: Sequence[tuple[Sighting, Candidate, bool]], kind: RoadUserKind 
         reason=reason,
         cause=cause,
     )
-
-
-def _number_of(same: Sequence[tuple[Sighting, Candidate, bool]]) -> str:
-    return next(text for _, each, _ in same if lost_a_digit(text := each.lines[-1].text))
 
 
 def _weight(candidate: Candidate) -> float:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,15 +129,15 @@ def measure(
     error bounds differ by was slewed in between.
     """
     points = _usable(points)
-    if not _enough(points):
+    time = np.array([point.time_s for point in points])
+    if not _enough(time):
         return None
     boxes = np.array([point.box for point in points])
-    time = np.array([point.time_s for point in points])
     places = _places(calibration, time, boxes, kind)
     if places is None:
         return None
     whole = _whole(calibration, places, boxes, aspect)
-    if whole.mean() < WHOLE_SHARE or not _enough([points[i] for i in np.flatnonzero(whole)]):
+    if whole.mean() < WHOLE_SHARE or not _enough(time[whole]):
         return None
     time, boxes, places = time[whole], boxes[whole], places.only(whole)
     ground, noise = places.middles, _noise(places.slopes, boxes)
@@ -211,8 +211,8 @@ class _Places:
         return _Places(self.middles[which], self.reach_m[which], self.slopes[which])
 
 
-def _enough(points: Sequence[TrackPoint]) -> bool:
-    return len(points) >= MIN_POINTS and points[-1].time_s - points[0].time_s >= MIN_S
+def _enough(time: Floats) -> bool:
+    return len(time) >= MIN_POINTS and bool(time[-1] - time[0] >= MIN_S)
 
 
 def _places(calibration: Calibration, time: Floats, boxes: Floats, kind: RoadUserKind) -> _Places | None:

@@ -35,6 +35,12 @@ ROAD: dict[str, Any] = {
 }
 
 
+def calibrated() -> Calibration:
+    calibration = Scene(SceneSettings.model_validate({"calibration": CALIBRATION})).calibration
+    assert calibration is not None
+    return calibration
+
+
 def judge(observations: Iterable[Observation], **changes: Any) -> list[Hit]:
     return judge_by({**ROAD, **changes}, observations)
 
@@ -213,8 +219,7 @@ def test_the_uncertainty_covers_the_error_of_survey_and_boxes_together() -> None
 
 
 def test_too_little_makes_no_speed() -> None:
-    calibration = Scene(SceneSettings.model_validate({"calibration": CALIBRATION})).calibration
-    assert calibration is not None
+    calibration = calibrated()
     (*_, last) = observe([Vehicle(steady(50))], every(1 / 6, 2.0))
     points = last.road_users[0].trajectory
     whole = measure(calibration, points, RoadUserKind.CAR, ASPECT)
@@ -235,8 +240,7 @@ def test_boxes_that_lose_their_lower_edge_do_not_count() -> None:
     """Something stands before it, or a detector takes what is large in the picture too small."""
     (*_, last) = observe([Vehicle(steady(50))], every(1 / 6, 2.0))
     points = last.road_users[0].trajectory
-    calibration = Scene(SceneSettings.model_validate({"calibration": CALIBRATION})).calibration
-    assert calibration is not None
+    calibration = calibrated()
     whole = measure(calibration, points, RoadUserKind.CAR, ASPECT)
     assert whole is not None
     for gone in (points[:2], points[-2:]):
@@ -256,8 +260,7 @@ def shorter(point: TrackPoint) -> TrackPoint:
 
 def test_who_turns_before_the_camera_is_as_fast_as_it_is() -> None:
     """From its side to its end the lower edge's middle slides by half its length."""
-    calibration = Scene(SceneSettings.model_validate({"calibration": CALIBRATION})).calibration
-    assert calibration is not None
+    calibration = calibrated()
     points = [TrackPoint(time_s, turning(36, 14, time_s), 0.9) for time_s in every(1 / 6, 1.8)]
     speed = measure(calibration, points, RoadUserKind.MOTORBIKE, ASPECT)
     assert speed is not None
