@@ -77,9 +77,9 @@ class RoadUserKind(StrEnum):
     TRUCK = "truck"
 
 
-VEHICLES = frozenset(
-    {RoadUserKind.BICYCLE, RoadUserKind.MOTORBIKE, RoadUserKind.CAR, RoadUserKind.BUS, RoadUserKind.TRUCK}
-)
+TWO_WHEELERS = frozenset({RoadUserKind.BICYCLE, RoadUserKind.MOTORBIKE})
+
+VEHICLES = TWO_WHEELERS | {RoadUserKind.CAR, RoadUserKind.BUS, RoadUserKind.TRUCK}
 
 
 class LampColor(StrEnum):

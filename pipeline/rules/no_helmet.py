@@ -5,7 +5,6 @@ See docs/rules/no_helmet.md for the act, its look-alikes and how heads are told.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Annotated, ClassVar
@@ -15,9 +14,9 @@ from pydantic import Field
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.riders import Crew, Rider, RiderParameters, RiderRule, Vote, outline, weight
-from pipeline.rules.step import Step, Track
-from pipeline.types import Head, Hit
+from pipeline.rules.riders import Crew, Look, Rider, RiderParameters, RiderRule, Vote, outline, weight
+from pipeline.rules.step import Track
+from pipeline.types import Hit
 
 
 class NoHelmetParameters(RiderParameters):
@@ -42,9 +41,9 @@ class NoHelmet(RiderRule[_Ride, NoHelmetParameters]):
         """See RiderRule."""
         return _Ride()
 
-    def add(self, vote: _Ride, step: Step, heads: Sequence[Head], aspect: float) -> bool:
+    def add(self, vote: _Ride, look: Look, aspect: float) -> bool:
         """See RiderRule; a clear vote settles also while no head is seen."""
-        vote.crew.add(step, heads, aspect)
+        vote.crew.add(look.step, look.heads, aspect)
         return True
 
     def is_clear(self, vote: _Ride) -> bool:

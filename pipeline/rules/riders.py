@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import Field
@@ -19,8 +19,8 @@ from pydantic import Field
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.step import Step, Track
-from pipeline.scene import Scene, SceneSettings
-from pipeline.types import Head, Hit, Point, RoadUserKind
+from pipeline.scene import Scene, SceneSettings, geometry
+from pipeline.types import TWO_WHEELERS, Head, Hit, Point, RoadUser, RoadUserKind
 
 RIDING = 0.8
 """Step.pace from which a machine is ridden: 1.2 m/s; who pushes one along walks slower."""
@@ -33,6 +33,10 @@ SAME_SEAT = 0.9
 
 NEWEST = 0.3
 """Weight of the newest picture in a rider's place: on a turning machine it moves."""
+
+CROWDED = 0.3
+"""Share of the smaller of two two-wheelers' boxes inside the other, above which a head in both may be of
+either's rider."""
 
 NEIGHBOURS = 2.3
 """Riders of one machine sit within this many head heights of the next; those of two side by side do not."""
@@ -66,30 +70,41 @@ class Look:
 
     step: Step
     heads: tuple[Head, ...]
+    crowded: bool = False
+    """Another two-wheeler was so near that some of the heads may be its riders'."""
 
 
 class Looks:
     """Brings each step together with the heads that were seen at its moment."""
 
     def __init__(self) -> None:
-        self._waiting: dict[int, dict[float, tuple[Head, ...]]] = {}
+        self._waiting: dict[int, dict[float, tuple[tuple[Head, ...], bool]]] = {}
 
     def observe(self, moment: Moment) -> Iterator[tuple[Track, Look | None]]:
         """Every step of a two-wheeler that rides, with its heads; None where a track has ended."""
         for user in moment.observation.road_users:
             if user.heads:
-                self._waiting.setdefault(user.track_id, {})[user.now.time_s] = user.heads
+                crowded = _crowded(user, moment.observation.road_users)
+                self._waiting.setdefault(user.track_id, {})[user.now.time_s] = (user.heads, crowded)
         for track, step in moment.advances:
             if step is None:
                 self._waiting.pop(track.id, None)
                 yield track, None
                 continue
             waiting = self._waiting.get(track.id, {})
-            heads = waiting.pop(step.time_s, ())
+            heads, crowded = waiting.pop(step.time_s, ((), False))
             for past_s in [time_s for time_s in waiting if time_s < step.time_s]:
                 del waiting[past_s]
             if step.pace >= RIDING:
-                yield track, Look(step, heads)
+                yield track, Look(step, heads, crowded)
+
+
+def _crowded(machine: RoadUser, users: Sequence[RoadUser]) -> bool:
+    return any(
+        geometry.overlap(machine.now.box, user.now.box)[1] > CROWDED
+        for user in users
+        if user.kind in TWO_WHEELERS and user.track_id != machine.track_id
+    )
 
 
 def weight(head: Head) -> float:
@@ -226,7 +241,7 @@ class RiderRule(ABC, Generic[V, P]):
         """A vote in which nothing has been said."""
 
     @abstractmethod
-    def add(self, vote: V, step: Step, heads: Sequence[Head], aspect: float) -> bool:
+    def add(self, vote: V, look: Look, aspect: float) -> bool:
         """Take in the heads of one picture that are large enough; whether the vote is to be looked at."""
 
     @abstractmethod
@@ -252,8 +267,8 @@ class RiderRule(ABC, Generic[V, P]):
         if key not in self._votes:
             self._votes[key] = self.begin()
         vote = self._votes[key]
-        large = [head for head in look.heads if head.height_px >= self._parameters.min_head_px]
-        if not self.add(vote, look.step, large, moment.aspect):
+        large = tuple(head for head in look.heads if head.height_px >= self._parameters.min_head_px)
+        if not self.add(vote, replace(look, heads=large), moment.aspect):
             return
         if not self.is_clear(vote):
             vote.clear_s = None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from pipeline.rules.trajectory import MAX_GAP_S
+from pipeline.scene import geometry
 from pipeline.types import Box, Hit, Observation, RoadUserKind, TrackPoint
 
 LARGE = frozenset({RoadUserKind.CAR, RoadUserKind.BUS, RoadUserKind.TRUCK})
@@ -77,24 +78,14 @@ def same(one: Sequence[TrackPoint], other: Sequence[TrackPoint], large: bool) ->
     the other.
     """
     boxes = {point.time_s: point.box for point in one}
-    shared = [_overlaps(boxes[point.time_s], point.box) for point in other if point.time_s in boxes]
+    shared = [geometry.overlap(boxes[point.time_s], point.box) for point in other if point.time_s in boxes]
     if shared:
         union, part = (median(overlap) for overlap in zip(*shared, strict=True))
         return len(shared) >= LEAST_SHARED and (union >= SAME_IOU or (large and part >= PART))
     first, then = (one, other) if one[-1].time_s < other[0].time_s else (other, one)
     gap_s = then[0].time_s - first[-1].time_s
-    return 0 < gap_s <= MAX_GAP_S and _overlaps(_led(first, then[0].time_s), then[0].box)[0] >= NEXT_IOU
-
-
-def _overlaps(one: Box, other: Box) -> tuple[float, float]:
-    """Intersection over union, and over the smaller of the two."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0, 0.0
-    first, second = ((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    common = width * height
-    return common / (first + second - common), common / min(first, second)
+    led = _led(first, then[0].time_s)
+    return 0 < gap_s <= MAX_GAP_S and geometry.overlap(led, then[0].box)[0] >= NEXT_IOU
 
 
 def _led(points: Sequence[TrackPoint], to_s: float) -> Box:

@@ -5,7 +5,6 @@ See docs/rules/too_many_riders.md for the act, its look-alikes and how riders ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median, median_low
 from typing import Annotated, ClassVar
@@ -15,7 +14,7 @@ from pydantic import Field
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.riders import DOUBT, RiderParameters, RiderRule, Vote, outline, together, weight
+from pipeline.rules.riders import DOUBT, Look, RiderParameters, RiderRule, Vote, outline, together, weight
 from pipeline.rules.step import Step, Track
 from pipeline.types import Head, Hit
 
@@ -60,14 +59,15 @@ class TooManyRiders(RiderRule[_Count, TooManyRidersParameters]):
         """See RiderRule."""
         return _Count()
 
-    def add(self, vote: _Count, step: Step, heads: Sequence[Head], aspect: float) -> bool:
-        """See RiderRule; a picture without heads says nothing."""
-        if not heads:
+    def add(self, vote: _Count, look: Look, aspect: float) -> bool:
+        """See RiderRule; without heads, or with more that may be others', a picture says nothing."""
+        riders = sorted(together(look.heads, aspect), key=weight, reverse=True)
+        more = len(riders) > self._parameters.most
+        if not riders or (more and look.crowded):
             return False
         vote.pictures += 1
-        riders = sorted(together(heads, aspect), key=weight, reverse=True)
-        if len(riders) > self._parameters.most:
-            vote.more.append((step, riders))
+        if more:
+            vote.more.append((look.step, riders))
             vote.for_it += weight(riders[self._parameters.most])
         else:
             vote.against += weight(riders[-1])

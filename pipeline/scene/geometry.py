@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from pipeline.types import Point
+from pipeline.types import Box, Point
 
 Polyline = Sequence[Point]
 """Two or more points, open."""
@@ -58,6 +58,17 @@ def turn_deg(u: Point, v: Point) -> float:
 def signed_area(polygon: Polygon) -> float:
     """Shoelace formula; the sign tells the sense of rotation, zero means no area."""
     return sum(cross(a, b) for a, b in pairwise((*polygon, polygon[0]))) / 2
+
+
+def overlap(one: Box, other: Box) -> tuple[float, float]:
+    """Intersection over union of two boxes, and over the smaller of them; 0 and 0 where they do not meet."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0, 0.0
+    first, second = ((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    common = width * height
+    return common / (first + second - common), common / min(first, second)
 
 
 def inside(point: Point, polygon: Polygon) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pipeline.rules import Moments, build_rules
-from pipeline.scene import Scene, SceneSettings
+from pipeline.scene import Scene, SceneSettings, geometry
 from pipeline.tracks.store import StoredTracks
 from pipeline.types import Box, Hit, Observation, Point
 
@@ -194,17 +194,8 @@ def _same_place(a: Found, b: Found) -> bool:
     return (
         (a.run, a.hit.rule) == (b.run, b.hit.rule)
         and abs(a.hit.at.time_s - b.hit.at.time_s) <= NEAR_S
-        and _iou(a.hit.at.box, b.hit.at.box) >= NEAR_IOU
+        and geometry.overlap(a.hit.at.box, b.hit.at.box)[0] >= NEAR_IOU
     )
-
-
-def _iou(a: Box, b: Box) -> float:
-    wide = min(a[2], b[2]) - max(a[0], b[0])
-    high = min(a[3], b[3]) - max(a[1], b[1])
-    if wide <= 0 or high <= 0:
-        return 0.0
-    both = wide * high
-    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 
 
 def caveats(scene: SceneSettings, other: SceneSettings | None, replayed: Replayed) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.types import RoadUserKind
-from tests.rules.riding import BARE, HELMET, PILLION, Machine, Sight, judge, sits
+from tests.rules.riding import BARE, HELMET, PILLION, START_S, Machine, Sight, judge, sits
 
 CHILD = (0.5, 1.2)
 THREE = (HELMET, sits(HELMET, CHILD), sits(BARE, (1.1, 0.6)))
@@ -43,6 +43,19 @@ def test_two_machines_in_one_box_are_not_one() -> None:
     far = 3.4
     both = (*TWO, sits(HELMET, (far, 0.5)), sits(HELMET, (far + 0.9, 0.7)))
     assert not judge("too_many_riders", [Machine(lambda t: both, size=(70.0, 60.0))])
+
+
+@pytest.mark.parametrize(("behind_px", "said"), [(10.0, False), (36.0, True)])
+def test_heads_in_two_machines_boxes_are_nobodys(behind_px: float, said: bool) -> None:
+    """Close behind another, the rider in front may be taken for a third one; well apart, heads are told."""
+    front = Machine(lambda t: (), track=lambda t: 2, start=(40.0 - behind_px, 205.0))
+    assert bool(judge("too_many_riders", [Machine(lambda t: THREE), front])) is said
+
+
+def test_a_machine_that_comes_free_of_others_is_judged_from_there() -> None:
+    beside = Machine(lambda t: (), track=lambda t: 2, start=(45.0, 205.0), unseen=lambda t: t > 2)
+    [hit] = judge("too_many_riders", [Machine(lambda t: THREE), beside])
+    assert hit.before.time_s > START_S + 2
 
 
 def test_a_walker_passed_by_is_no_rider() -> None:
