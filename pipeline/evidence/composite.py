@@ -17,7 +17,6 @@ from pipeline.evidence.record import LawNote, LawPoint, Record
 from pipeline.evidence.sheet import Sheet
 from pipeline.evidence.text import Color, font, plain, wrap
 from pipeline.evidence.words import (
-    FACTS,
     KINDS,
     LAMPS,
     MOMENTS,
@@ -25,6 +24,7 @@ from pipeline.evidence.words import (
     PLATE_COLORS,
     PLATE_OUTCOMES,
     TIME_SOURCES,
+    measured,
     rule_words,
 )
 from pipeline.types import Picture, PlateReading
@@ -264,15 +264,8 @@ def _facts_card(sheet: Sheet, body: Rect, record: Record, close: Picture | None)
 
 def _facts(record: Record) -> Iterator[tuple[str, str]]:
     facts, kind = record.hit.facts, KINDS[record.hit.kind]
-    for key, (vi, en, unit) in FACTS.items():
-        value = facts.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float | str) or value in ("", 0.0):
-            continue
-        text = value if isinstance(value, str) else _number(value, 0 if isinstance(value, int) else 1)
-        spread = facts.get("uncertainty_kmh") if key == "speed_kmh" else None
-        if isinstance(spread, int | float):
-            text += f" ± {_number(spread, 1)}"
-        yield f"{vi} / {en}", f"{text}{unit if unit == '°' else ' ' + unit}".strip()
+    for key, (vi, en), value in measured(facts):
+        yield f"{vi} / {en}", value
         if key == "speed_kmh" and facts.get("advisory"):
             yield "Kiểm định / verified", "không / no"
     yield f"{kind[0]} / {kind[1]}", f"#{record.hit.track_id}"

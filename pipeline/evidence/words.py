@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from pipeline.types import LampColor, PlateCause, PlateColor, PlateOutcome, RoadUserKind, TimeSource
 
 RULES: dict[str, tuple[str, str]] = {
@@ -124,6 +126,24 @@ MOMENTS: dict[str, tuple[str, str]] = {
     "at": ("Thời điểm vi phạm", "decisive"),
     "after": ("Sau", "after"),
 }
+
+
+def measured(facts: Mapping[str, object], point: str = ",") -> Iterator[tuple[str, tuple[str, str], str]]:
+    """Of `facts`, those that an officer asks for: key, name in Vietnamese and English, value with its unit.
+
+    Numbers have `point` before their decimals: a comma in Vietnamese.
+    """
+    for key, (vi, en, unit) in FACTS.items():
+        value = facts.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float | str) or value in ("", 0.0):
+            continue
+        text = value[:60] if isinstance(value, str) else f"{value:.{0 if isinstance(value, int) else 1}f}"
+        spread = facts.get("uncertainty_kmh") if key == "speed_kmh" else None
+        if isinstance(spread, int | float):
+            text += f" ± {spread:.1f}"
+        if not isinstance(value, str):
+            text = text.replace(".", point)
+        yield key, (vi, en), f"{text}{unit if unit == '°' else ' ' + unit}".strip()
 
 
 def rule_words(rule: str) -> tuple[str, str]:

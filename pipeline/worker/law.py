@@ -29,7 +29,9 @@ def law_note(law: InForce) -> LawNote:
         if not each.figures_seen
     }
     notes = [f"NĐ {decree} sửa đổi từ {since:%d/%m/%Y}, chưa có số liệu" for decree, since in amended.items()]
-    return LawNote(points, law.verified, "; ".join((*notes, *filter(None, [law.reason]))))
+    if len(points) > 1:
+        notes.append(f"chưa đủ căn cứ chọn 1 trong {len(points)} điều khoản")
+    return LawNote(points, law.verified, "; ".join(notes))
 
 
 def details(hit: Hit, scene: Scene) -> Details:

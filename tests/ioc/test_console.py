@@ -104,7 +104,7 @@ def test_officers_work_by_keyboard_and_never_against_each_other(
     mai = log_in(browser, station, "mai", "reviewer")
     mai.wait_for_selector(".entry")
     camera = {"id": "cam-1", "name": HOSTILE[:200], "place": HOSTILE[:200]}
-    second = station.act(2, camera=camera, facts={HOSTILE: HOSTILE})
+    second = station.act(2, camera=camera, facts={HOSTILE: HOSTILE, "stood_s": 11.7})
     third = station.act(3)
     # Both appear without a reload, newest first.
     mai.wait_for_function("document.querySelectorAll('.entry').length === 3")
@@ -120,6 +120,7 @@ def test_officers_work_by_keyboard_and_never_against_each_other(
     assert "<img src=x" in mai.inner_text("main")
     assert mai.evaluate("window.hacked") is None
     assert "CHƯA ĐƯỢC KIỂM CHỨNG" in mai.inner_text("main")
+    assert "Đứng\n11,7 s" in mai.inner_text("main")
     mai.screenshot(path=tmp_path / "case.png")
     # Another officer finds it taken up, and cannot decide.
     lan = log_in(browser, station, "lan", "reviewer")

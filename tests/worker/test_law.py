@@ -7,7 +7,7 @@ from dataclasses import replace
 from pipeline.law.load import load_law
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import RoadUserKind
-from pipeline.worker.law import details, law_of
+from pipeline.worker.law import details, law_note, law_of
 from tests.events.examples import hit
 
 CITY = Scene(SceneSettings())
@@ -49,6 +49,17 @@ def test_passengers_are_riders_less_one() -> None:
 def test_a_place_is_a_motorway_where_the_scene_says_so() -> None:
     assert points("wrong_way", {}, RoadUserKind.CAR, CITY) == ["6.9.d"]
     assert points("wrong_way", {}, RoadUserKind.CAR, MOTORWAY) == ["6.11.đ"]
+
+
+def test_what_is_not_decided_is_told_in_the_officers_language() -> None:
+    law = law_of(
+        replace(hit(), rule="too_many_riders", kind=RoadUserKind.MOTORBIKE, facts={}), CITY, CATALOGUE
+    )
+    assert law is not None
+    note = law_note(law)
+    assert len(note.points) == 2
+    assert "chưa đủ căn cứ chọn 1 trong 2 điều khoản" in note.reason
+    assert law.reason not in note.reason
 
 
 def test_of_an_incident_there_is_no_law() -> None:

@@ -11,6 +11,7 @@ from nicegui import run, ui
 from nicegui.events import KeyEventArguments
 from starlette.responses import Response
 
+from pipeline.evidence.words import measured
 from pipeline.ioc.console.frame import (
     RejectDialog,
     Visit,
@@ -173,9 +174,9 @@ class CasePage:
         texts, law = self._texts, view.act.law
         with self._panel(texts("law")):
             if law is None or not law.entries:
-                ui.label((law.reason if law else "") or texts("no_law")).classes("sub").style(
-                    "white-space:normal"
-                )
+                ui.label(texts("no_law")).classes("sub wrap")
+            if law is not None and len(law.entries) > 1:
+                ui.label(texts("law_undecided")).classes("sub wrap")
             for entry in law.entries if law else ():
                 ui.label(texts.both(entry.title.model_dump())).classes("main wrap")
                 ui.label(entry.citation).classes("sub wrap")
@@ -189,29 +190,30 @@ class CasePage:
 
     def _draw_facts(self, view: CaseView) -> None:
         texts, act = self._texts, view.act
-        with self._panel(texts("facts")), ui.element("div").classes("pairs"):
-            clock = texts.named("source", act.time.source)
-            for name, value in (
+        told = list(measured(act.facts, "." if texts.language == "en" else ","))
+        rest = {name: act.facts[name] for name in act.facts.keys() - {FACT, *(key for key, _, _ in told)}}
+        clock = texts.named("source", act.time.source)
+        with self._panel(texts("facts")):
+            _pairs(
                 (texts("time"), local_time(view.row.at_ms)),
                 (texts("place"), f"{act.camera.name}, {act.camera.place}"),
                 (texts("road_user"), texts.named("road_user", act.road_user)),
-                (texts("confidence"), f"{act.confidence:.0%}"),
-                (
-                    texts("clock"),
-                    f"{clock}, {texts('uncertainty')} ±{act.time.uncertainty_ms:.0f} ms",
-                ),
+                *((texts.both({"vi": vi, "en": en}), value) for _, (vi, en), value in told),
                 *(
                     (f"{texts('lamps')} {name}", texts.named("lamp", lamp.color))
                     for name, lamp in act.lamps.items()
                 ),
-                *(
-                    (name.removesuffix("_s").replace("_", " "), _shown(value, name))
-                    for name, value in act.facts.items()
-                    if name != FACT
-                ),
-            ):
-                ui.label(name)
-                ui.label(value)
+                (texts("confidence"), f"{act.confidence:.0%}"),
+                (texts("clock"), f"{clock}, {texts('uncertainty')} ±{act.time.uncertainty_ms:.0f} ms"),
+            )
+            if act.facts.get("advisory") is True:
+                ui.label(texts("advisory")).classes("tag warn")
+            if rest:
+                with ui.element("details"):
+                    with ui.element("summary"):
+                        ui.label(texts("technical"))
+                    # By the names that the rule's own page of documentation has.
+                    _pairs(*((name, _shown(rest[name], name)) for name in sorted(rest)))
 
     async def _verify(self, view: CaseView) -> None:
         texts = self._texts
@@ -322,6 +324,13 @@ def _why_not(texts: Texts, plate: Plate) -> str:
         if (told := texts.named("plate_cause", word or "", plate.reason)) != plate.reason:
             return told
     return plate.reason
+
+
+def _pairs(*rows: tuple[str, str]) -> None:
+    with ui.element("div").classes("pairs"):
+        for name, value in rows:
+            ui.label(name)
+            ui.label(value)
 
 
 def _shown(value: object, name: str = "") -> str:

@@ -164,9 +164,7 @@ def _lamps(act: Act) -> list[str]:
 def _law(form: Form, act: Act) -> None:
     entries = act.law.entries[:2] if act.law else ()
     if not entries:
-        form.row(
-            "5. Căn cứ pháp lý", (act.law.reason if act.law else "") or "chưa có điều khoản cho hành vi này"
-        )
+        form.row("5. Căn cứ pháp lý", "chưa có điều khoản cho hành vi này")
         return
     for number, entry in enumerate(entries):
         form.row("5. Căn cứ pháp lý" if number == 0 else "hoặc", _cited(entry), sub=number > 0)
@@ -174,8 +172,9 @@ def _law(form: Form, act: Act) -> None:
     more = len(act.law.entries) - len(entries) if act.law else 0
     if more:
         form.row("", f"và {more} điều khoản khác có thể áp dụng")
-    if act.law and act.law.reason and len(entries) > 1:
-        form.row("Lưu ý", act.law.reason, sub=True)
+    if act.law and len(entries) > 1:
+        undecided = f"chưa đủ căn cứ chọn một trong {len(act.law.entries)} điều khoản"
+        form.row("Lưu ý", undecided, sub=True)
     if act.law and not all(entry.verified for entry in act.law.entries):
         y, start = form.y + 0.6, form.l_margin + LABEL_MM + 1
         width = form.stamp(NOT_VERIFIED, start, y, 9)

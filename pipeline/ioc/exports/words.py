@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 
-from pipeline.evidence.words import FACTS, KINDS, LAMPS, PLATE_COLORS, PLATE_OUTCOMES, rule_words
+from pipeline.evidence.words import KINDS, LAMPS, PLATE_COLORS, PLATE_OUTCOMES, rule_words
+from pipeline.evidence.words import measured as facts_told
 from pipeline.ioc.store.act import Act, Missing
 from pipeline.types import LampColor, RoadUserKind
 
@@ -81,16 +82,7 @@ def lacking(missing: Iterable[Missing]) -> list[str]:
 
 def measured(act: Act) -> list[str]:
     """What the rule measured, those facts that an officer asks for."""
-    told = []
-    for key, (vi, _, unit) in FACTS.items():
-        value = act.facts.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float | str) or value in ("", 0.0):
-            continue
-        text = value if isinstance(value, str) else number(value, 0 if isinstance(value, int) else 1)
-        spread = act.facts.get("uncertainty_kmh") if key == "speed_kmh" else None
-        if isinstance(spread, int | float):
-            text += f" ± {number(spread, 1)}"
-        told.append(f"{vi}: {text[:60]}{unit if unit == '°' else ' ' + unit}".strip())
+    told = [f"{vi}: {value}" for _, (vi, _), value in facts_told(act.facts)]
     if act.facts.get("advisory") is True:
         told.append("tốc độ đo bằng hình ảnh, thiết bị chưa kiểm định: chỉ để tham khảo")
     return told
