@@ -130,9 +130,12 @@ def _header(sheet: Sheet, record: Record) -> None:
     english = f"{title_en} · {kind_vi} / {kind_en}" if title_en != title_vi else f"{kind_vi} / {kind_en}"
     sheet.write(left, 87, english, 22, _PALE, room=right - left - small - 40)
     place = " · ".join(part for part in (camera.name, camera.place) if part)
-    word = (
-        "Sự cố chờ xem xét / to be reviewed" if security else "Ứng viên vi phạm, chờ xem xét / to be reviewed"
-    )
+    if security:
+        word = "Sự cố chờ xem xét / to be reviewed"
+    elif record.whole:
+        word = "Ứng viên vi phạm, chờ xem xét / to be reviewed"
+    else:
+        word = "Hồ sơ chưa đủ, chờ xem xét / incomplete, to be reviewed"
     if hit.shadow:
         word = "Luật thử nghiệm, không dùng để xử lý / rule on trial"
     chip = sheet.chip(right, 111, word, 18, _INK, _AMBER, room=820)

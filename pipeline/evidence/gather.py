@@ -146,6 +146,7 @@ class EvidenceMaker:
                         plate=plate,
                         plate_picture=_plate_picture(plate, shots, recording),
                         law=law,
+                        missing=tuple(gathering.missing),
                     )
                 )
             bundle = self._publish(gathering, hit, event_id, camera, final)

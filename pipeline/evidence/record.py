@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pipeline.config import CameraSettings
 from pipeline.evidence.blur import Seen
-from pipeline.types import Hit, Picture, PlateReading, Point
+from pipeline.types import Hit, MissingItem, Picture, PlateReading, Point
 
 
 class Around(Protocol):
@@ -76,3 +76,10 @@ class Record:
     plate_picture: Picture | None = None
     """The plate, cut out."""
     law: LawNote | None = None
+    missing: Sequence[MissingItem] = ()
+    """What else the bundle could not have."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is a violation's candidate, with all that one needs."""
+        return self.plate is not None and self.plate.legible and not self.missing

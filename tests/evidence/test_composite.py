@@ -18,7 +18,7 @@ from pipeline.evidence.manifest import Manifest
 from pipeline.evidence.panels import clear_pictures
 from pipeline.evidence.record import LawNote, LawPoint, Record, Shot
 from pipeline.evidence.sheet import Sheet
-from pipeline.types import Hit, Picture, PlateReading, PlateSight, RoadUserKind, TrackPoint
+from pipeline.types import Hit, MissingItem, Picture, PlateReading, PlateSight, RoadUserKind, TrackPoint
 from tests.evidence.conftest import EVENT_ID
 from tests.evidence.film import FilmRecording
 
@@ -132,6 +132,11 @@ def test_what_is_not_sure_is_not_told_as_sure(record: Record) -> None:
     unsure = replace(record.plate, outcome="not_legible", reason=reason, cause="unsure")
     told = says(compose(replace(record, plate=unsure, law=replace(LAW, verified=True))))
     assert "Không rõ / not legible" in told
+    assert "Hồ sơ chưa đủ" in told
+    assert "Ứng viên" not in told
+    clip = MissingItem("clip.before", "the ring let go of it")
+    assert "Hồ sơ chưa đủ" in says(compose(replace(record, missing=(clip,))))
+    assert "Ứng viên vi phạm" in says(compose(record))
     assert "Đọc được nhưng chưa đủ chắc chắn" in told
     assert reason not in told
     # Of a version that knew no words for it.
