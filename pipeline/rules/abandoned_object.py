@@ -60,8 +60,11 @@ class AbandonedObject:
     parameters: ClassVar[type[base.Parameters]] = AbandonedObjectParameters
     classes: ClassVar[frozenset[str]] = frozenset(("person", "bicycle", "motorbike"))
     """Of the detector; see rules.blind."""
-    limits: ClassVar[str] = "judges bicycles and motorbikes only: bags and boxes are no class of the detector"
-    """What an operator may expect and it cannot do; `ngatu check` says so."""
+
+    @classmethod
+    def limits(cls, scene: SceneSettings) -> str:
+        """What an operator may expect and it cannot do; `ngatu check` says so."""
+        return "judges bicycles and motorbikes only: bags and boxes are no class of the detector"
 
     def __init__(self, scene: Scene, parameters: AbandonedObjectParameters) -> None:
         self._parameters = parameters

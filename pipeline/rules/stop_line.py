@@ -16,7 +16,7 @@ from pipeline.rules.crossing_rule import CrossingRule, Decision
 from pipeline.rules.lamps import LampHistory
 from pipeline.rules.lengths import beyond_heights
 from pipeline.rules.step import Step
-from pipeline.scene import Scene
+from pipeline.scene import Scene, SceneSettings
 from pipeline.types import LampColor
 
 
@@ -27,6 +27,11 @@ class StopLineParameters(base.Parameters):
     """The lamp must have been red for this long at the crossing."""
     stand_s: Annotated[float, Field(ge=1, le=60)] = 3.0
     """It must have stood beyond the line for this long while the lamp was red."""
+
+
+def untold_lines(scene: SceneSettings) -> list[str]:
+    """Ids of the lines at which nobody is reported, whatever lamps show: a movement is free there."""
+    return [line.id for line in scene.stop_lines if any(m.free for m in line.movements.present().values())]
 
 
 class StopLineRule(CrossingRule):
@@ -42,6 +47,14 @@ class StopLineRule(CrossingRule):
     def __init__(self, scene: Scene, parameters: StopLineParameters) -> None:
         super().__init__(scene)
         self._parameters = parameters
+
+    @classmethod
+    def limits(cls, scene: SceneSettings) -> str:
+        """What an operator may expect and it cannot do; `ngatu check` says so."""
+        lines = ", ".join(untold_lines(scene))
+        if not lines:
+            return ""
+        return f"is never told at {lines}: a movement there is free, and who stands may be waiting for that"
 
     def decide(self, passage: Passage, step: Step, lamps: LampHistory) -> Decision | None:
         """See CrossingRule: it has stood beyond the line for long enough, all of it on red."""

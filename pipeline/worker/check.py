@@ -107,8 +107,9 @@ def rules_served(
 ) -> Iterator[Finding]:
     """Rules that are on and that this model cannot serve, or serves in part."""
     for name in scene.rules:
-        if limits := getattr(RULES[name], "limits", ""):
-            yield Finding(f"{camera_id} rule {name}", True, limits)
+        limits = getattr(RULES[name], "limits", None)
+        if limits is not None and (told := limits(scene)):
+            yield Finding(f"{camera_id} rule {name}", True, told)
     for name, classes in blind(scene, known_classes(model, detector)).items():
         yield Finding(
             f"{camera_id} rule {name}",

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.rules.stop_line import untold_lines
 from pipeline.scene import SceneSettings
 from pipeline.sim.reel import CameraFilm
 from pipeline.sim.scenario import Scenario
@@ -167,9 +168,18 @@ def camera_truth(
         for items in (scene.stop_lines, scene.lanes, scene.zones, scene.solid_lines, scene.turns)
         for item in items
     }
+    # Where the rule reports nobody whatever happens, as `ngatu check` tells.
+    told = drawn - set(untold_lines(scene))
     happened = [act for act in all_acts if not act.kind.value.startswith("legal.")]
     judged = [
-        judge(act, seen[act.actor_id], rules, drawn, place_of(act), duration_s)
+        judge(
+            act,
+            seen[act.actor_id],
+            rules,
+            told if act.kind is K.STOP_LINE else drawn,
+            place_of(act),
+            duration_s,
+        )
         for act in happened
         if act.actor_id in seen
     ]

@@ -16,6 +16,9 @@ from pipeline.sim.types import Act
 from scripts.accuracy.places import Places
 from scripts.accuracy.truth import Sighting, TrueAct, camera_truth, judge, sightings
 from tests.accuracy.city import DRAWN, DURATION_S, RULES, act, sighting
+from tests.rules.drive import junction
+from tests.rules.test_red_light import GREEN_ARROW
+from tests.worker.test_check_limits import FREE
 
 
 def judged(one: Act, seen: Sighting, rules: frozenset[str] = RULES) -> TrueAct:
@@ -57,6 +60,18 @@ def test_a_place_that_is_not_drawn_is_another_cameras() -> None:
     true = judged(act("red_light", 1, 10.0, place="N.line"), sighting(1))
     assert true.why_not == "its place is not drawn for this camera"
     assert judged(act("red_light", 1, 10.0, place=""), sighting(1)).counts
+
+
+def test_a_stop_past_a_line_with_a_free_turn_cannot_be_told() -> None:
+    actor = {"id": 1, "kind": "car", "box": [128, 72, 256, 144], "visible": 0.9, "heads": []}
+    frames = tuple({"time_s": k / 10, "frame": k, "actors": [actor], "lamps": []} for k in range(200))
+    stopped = act("stop_line", 1, 6.0, start_s=6.0, end_s=15.0, place="south")
+    for movements, why in ((GREEN_ARROW, ""), (FREE, "its place is not drawn for this camera")):
+        scene = SceneSettings.model_validate(junction(movements=movements))
+        (true,) = camera_truth(
+            "s", frames, [stopped], scene, {"stop_line"}, lambda one: one.place, (1280, 720), 10.0
+        ).acts
+        assert true.why_not == why
 
 
 def test_a_kind_without_a_rule_does_not_count() -> None:
