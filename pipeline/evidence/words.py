@@ -131,19 +131,22 @@ MOMENTS: dict[str, tuple[str, str]] = {
 def measured(facts: Mapping[str, object], point: str = ",") -> Iterator[tuple[str, tuple[str, str], str]]:
     """Of `facts`, those that an officer asks for: key, name in Vietnamese and English, value with its unit.
 
-    Numbers have `point` before their decimals: a comma in Vietnamese.
+    Numbers have `point` before their decimals: a comma in Vietnamese. What no rule tells is left out.
     """
     for key, (vi, en, unit) in FACTS.items():
         value = facts.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float | str) or value in ("", 0.0):
-            continue
-        text = value[:60] if isinstance(value, str) else f"{value:.{0 if isinstance(value, int) else 1}f}"
-        spread = facts.get("uncertainty_kmh") if key == "speed_kmh" else None
-        if isinstance(spread, int | float):
-            text += f" ± {spread:.1f}"
-        if not isinstance(value, str):
-            text = text.replace(".", point)
-        yield key, (vi, en), f"{text}{unit if unit == '°' else ' ' + unit}".strip()
+        text = value[:60] if isinstance(value, str) else _number(value, point)
+        if text and key == "speed_kmh" and (spread := _number(facts.get("uncertainty_kmh"), point)):
+            text += f" ± {spread}"
+        if text:
+            yield key, (vi, en), f"{text}{unit if unit == '°' else ' ' + unit}".strip()
+
+
+def _number(value: object, point: str) -> str:
+    """ "" for what is none, is zero, or is larger than anything that is measured."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < abs(value) < 1e9:
+        return ""
+    return str(value) if isinstance(value, int) else f"{value:.1f}".replace(".", point)
 
 
 def rule_words(rule: str) -> tuple[str, str]:
