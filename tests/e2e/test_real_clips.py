@@ -115,7 +115,7 @@ def watched(
             {
                 "id": name,
                 "name": f"Clip {name.partition('-')[0]}",
-                "detect": {"url": urls[clip]},
+                "detect": {"url": urls[clip.stem]},
                 "scene": str(scenes[name]),
                 "analysis": {"rate_hz": 8},
             }
