@@ -161,7 +161,7 @@ def test_stopped_while_filming_it_leaves_no_process_and_no_film(
 
 @pytest.mark.slow
 @pytest.mark.serial
-@pytest.mark.timeout(FILMING_S + 350)
+@pytest.mark.timeout(FILMING_S + 300)
 def test_stopped_while_it_runs_it_ends_clean_and_leaves_no_process(config: Path) -> None:
     for number in (signal.SIGINT, signal.SIGKILL):
         with demo(config, "--model", str(ROOT / "models" / "ngatu_nano_int8.onnx"), "--json") as process:

@@ -27,6 +27,7 @@ from pipeline.ioc.console.frame import (
     visit,
 )
 from pipeline.ioc.console.keeping import HoldPanel, draw_exports
+from pipeline.ioc.console.rows import pairs
 from pipeline.ioc.console.signals import FACT, draw_signals, strips_of
 from pipeline.ioc.console.texts import Texts
 from pipeline.ioc.desk import CaseView, Filter, NotFoundError
@@ -194,17 +195,19 @@ class CasePage:
         rest = {name: act.facts[name] for name in act.facts.keys() - {FACT, *(key for key, _, _ in told)}}
         clock = texts.named("source", act.time.source)
         with self._panel(texts("facts")):
-            _pairs(
-                (texts("time"), local_time(view.row.at_ms)),
-                (texts("place"), f"{act.camera.name}, {act.camera.place}"),
-                (texts("road_user"), texts.named("road_user", act.road_user)),
-                *((texts.both({"vi": vi, "en": en}), value) for _, (vi, en), value in told),
-                *(
-                    (f"{texts('lamps')} {name}", texts.named("lamp", lamp.color))
-                    for name, lamp in act.lamps.items()
-                ),
-                (texts("confidence"), f"{act.confidence:.0%}"),
-                (texts("clock"), f"{clock}, {texts('uncertainty')} ±{act.time.uncertainty_ms:.0f} ms"),
+            pairs(
+                [
+                    (texts("time"), local_time(view.row.at_ms)),
+                    (texts("place"), f"{act.camera.name}, {act.camera.place}"),
+                    (texts("road_user"), texts.named("road_user", act.road_user)),
+                    *((texts.both({"vi": vi, "en": en}), value) for _, (vi, en), value in told),
+                    *(
+                        (f"{texts('lamps')} {name}", texts.named("lamp", lamp.color))
+                        for name, lamp in act.lamps.items()
+                    ),
+                    (texts("confidence"), f"{act.confidence:.0%}"),
+                    (texts("clock"), f"{clock}, {texts('uncertainty')} ±{act.time.uncertainty_ms:.0f} ms"),
+                ]
             )
             if act.facts.get("advisory") is True:
                 ui.label(texts("advisory")).classes("tag warn")
@@ -213,7 +216,7 @@ class CasePage:
                     with ui.element("summary"):
                         ui.label(texts("technical"))
                     # By the names that the rule's own page of documentation has.
-                    _pairs(*((name, _shown(rest[name], name)) for name in sorted(rest)))
+                    pairs([(name, _shown(rest[name], name)) for name in sorted(rest)])
 
     async def _verify(self, view: CaseView) -> None:
         texts = self._texts
@@ -324,13 +327,6 @@ def _why_not(texts: Texts, plate: Plate) -> str:
         if (told := texts.named("plate_cause", word or "", plate.reason)) != plate.reason:
             return told
     return plate.reason
-
-
-def _pairs(*rows: tuple[str, str]) -> None:
-    with ui.element("div").classes("pairs"):
-        for name, value in rows:
-            ui.label(name)
-            ui.label(value)
 
 
 def _shown(value: object, name: str = "") -> str:
