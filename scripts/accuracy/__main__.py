@@ -37,6 +37,7 @@ from scripts.accuracy.clock import ClockError
 from scripts.accuracy.counts import lane_counts, told
 from scripts.accuracy.look import draw
 from scripts.accuracy.match import match
+from scripts.accuracy.offline import judge_take, perceive
 from scripts.accuracy.perception import Perception, measure
 from scripts.accuracy.plates import plate_reads
 from scripts.accuracy.report import Judged, report, show
@@ -56,6 +57,9 @@ def main() -> int:
     takes = plan.quick() if given.quick else plan.full()
     if given.only:
         takes = [take for take in takes if any(part in take.name for part in given.only)]
+    facts: dict[str, Any] = {"model": given.model.name, "quick": given.quick}
+    perception: dict[str, dict[str, Any]] = {}
+    speeds: dict[str, Any] | None = None
     with ExitStack() as stack:
         folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="accuracy-")))
         bars = stack.enter_context(
@@ -68,12 +72,15 @@ def main() -> int:
             )
         )
         try:
-            judged, perception = _measure(takes, given.model, given.films, folder, given.at_once, bars)
+            if given.offline:
+                judged, speeds = _offline(takes, given.model, given.films, folder, bars)
+            else:
+                judged, perception = _measure(takes, given.model, given.films, folder, given.at_once, bars)
         except (RunError, ClockError, SimError) as error:
             err.print(f"[bold red]failed[/] {error}", highlight=False)
             return 4
-    facts = {"model": given.model.name, "quick": given.quick, "took_s": round(time.monotonic() - began, 1)}
-    result = report(judged, perception, facts, bars=not (given.quick or given.only))
+    facts["took_s"] = round(time.monotonic() - began, 1)
+    result = report(judged, perception, facts, bars=not (given.quick or given.only), speeds=speeds)
     text = json.dumps(result, indent=1)
     if given.keep:
         (given.keep / "report.json").write_text(text + "\n")
@@ -102,6 +109,12 @@ def _arguments() -> argparse.Namespace:
         default=os.cpu_count() or 1,
         metavar="N",
         help="cameras that a worker sees at a time (default: one a core, %(default)s here)",
+    )
+    parser.add_argument(
+        "--offline",
+        action="store_true",
+        help="no worker and no streams: its perception and rules in this process, picture by picture, for a "
+        "machine that cannot keep up; no plates, no detector and tracker",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--keep", type=Path, help="leave films, events, evidence and pictures in this folder")
@@ -188,8 +201,28 @@ def _measure(
     return judged, {light: one.figures(detector.classes) for light, one in sums.items()}
 
 
+def _offline(
+    takes: list[plan.Take], model: Path, cache: Path, folder: Path, bars: Progress
+) -> tuple[list[Judged], dict[str, Any]]:
+    """What the films' judges say without a worker, and the errors of speeds by light."""
+    settings = ModelSettings(path=model.resolve(), heads=HEADS.resolve())
+    judged: list[Judged] = []
+    sums: dict[str, Perception] = {}
+    for number, take in enumerate(takes, 1):
+        shot = _film(take, cache, bars)
+        task = bars.add_task(f"[{number}/{len(takes)}] looking at {take.name}", total=None)
+        perceive(shot, settings, partial(_done, bars, task))
+        judged.append(judge_take(take, shot, settings, sums, folder / take.name / "look"))
+        bars.remove_task(task)
+    return judged, {light: speed for light, one in sums.items() if (speed := one.speed()) is not None}
+
+
 def _tick(bars: Progress, task: TaskID, seconds: float) -> None:
     bars.update(task, completed=seconds)
+
+
+def _done(bars: Progress, task: TaskID, done: int, total: int) -> None:
+    bars.update(task, completed=done, total=total)
 
 
 def _film(take: plan.Take, cache: Path, bars: Progress) -> Film:
@@ -200,7 +233,7 @@ def _film(take: plan.Take, cache: Path, bars: Progress) -> Film:
             cache,
             size=plan.SIZE,
             rate_hz=plan.RATE_HZ,
-            progress=lambda done, total: bars.update(task, completed=done, total=total),
+            progress=partial(_done, bars, task),
         )
     finally:
         bars.remove_task(task)

@@ -217,9 +217,14 @@ def lanes(judged: Iterable[Judged]) -> dict[str, Any]:
 
 
 def report(
-    judged: list[Judged], perception: dict[str, dict[str, Any]], facts: dict[str, Any], *, bars: bool
+    judged: list[Judged],
+    perception: dict[str, dict[str, Any]],
+    facts: dict[str, Any],
+    *,
+    bars: bool,
+    speeds: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """All of it, as JSON."""
+    """All of it, as JSON. `speeds` are the errors by light of a run without a worker, None of one with it."""
     table = rows(judged)
     return {
         **facts,
@@ -254,6 +259,8 @@ def report(
             if (reads := [read for one in judged if one.take.light == light for read in one.plates])
         },
         "perception": perception,
+        "offline": speeds is not None,
+        "speeds": speeds or {},
         "details": details(judged),
         "bars_missed": failures(table) if bars else None,
     }
@@ -262,9 +269,14 @@ def report(
 def show(result: dict[str, Any], console: Console) -> None:
     """Print a report."""
     show_judged(result, console)
-    _plates(result, console)
-    _perception(result, console)
-    _machine(result, console)
+    if result["offline"]:
+        for light, speed in result["speeds"].items():
+            console.print(speed_line(light, speed))
+        console.print(f"No worker, no streams: no picture was dropped. Took {result['took_s']:.0f} s.")
+    else:
+        _plates(result, console)
+        _perception(result, console)
+        _machine(result, console)
     if result["bars_missed"] is None:
         console.print("The bars are not asked for: this is too little to judge by.")
     for sentence in result["bars_missed"] or ():

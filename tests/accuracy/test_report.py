@@ -114,3 +114,21 @@ def test_everything_missed_or_false_is_listed_to_look_at() -> None:
     show(result, Console(file=shown, width=160))
     for part in ("red_light", "actor 2 S.line", "legal.waits_past_line", "bar missed", "S.in1"):
         assert part in shown.getvalue()
+
+
+def test_without_a_worker_nothing_is_said_of_one() -> None:
+    speed = {
+        "vehicles": 3,
+        "unsure": 1,
+        "mean_absolute_kmh": 0.5,
+        "p95_absolute_kmh": 1.0,
+        "within_3_kmh": 1.0,
+        "within_uncertainty": 1.0,
+    }
+    facts = {"model": "m", "took_s": 1.0}
+    result = report([judged(ALL)], {}, facts, bars=True, speeds={"day": speed})
+    shown = io.StringIO()
+    show(result, Console(file=shown, width=160))
+    assert "Speeds, day: 3 vehicles (1 more, too unsure)" in shown.getvalue()
+    assert "No worker, no streams" in shown.getvalue()
+    assert "pictures analysed" not in shown.getvalue()

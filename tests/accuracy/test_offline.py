@@ -14,7 +14,7 @@ from pipeline.config.load import load_scene
 from pipeline.perception.detector import Detector
 from pipeline.scene import SceneSettings
 from pipeline.sim.reel import CameraFilm
-from scripts.accuracy import rehearse
+from scripts.accuracy import offline
 from scripts.accuracy.plan import RATE_HZ
 from tests.rules.drive import START_S, Driver, junction, observe
 
@@ -41,9 +41,9 @@ def test_pictures_are_seen_at_the_workers_rate_and_perceived_once(
     scene, settings = load_scene(camera.scene), ModelSettings(path=MODEL)
     detector = Detector(settings)
     kept = camera.main.parent / "kept"
-    seen = rehearse.observations(camera, scene, settings, detector, kept)
-    times_s = [one.time.captured_at_s - rehearse.START_S for one in seen]
-    assert len(seen) == pytest.approx(2 * rehearse.RATE_HZ, abs=1)
+    seen = offline.observations(camera, scene, settings, detector, kept)
+    times_s = [one.time.captured_at_s - offline.START_S for one in seen]
+    assert len(seen) == pytest.approx(2 * offline.RATE_HZ, abs=1)
     assert times_s[0] == 0.0
     assert times_s == pytest.approx([round(time_s * RATE_HZ) / RATE_HZ for time_s in times_s], abs=1e-5)
     assert {one.picture_size for one in seen} == {(1920, 1080)}
@@ -51,16 +51,16 @@ def test_pictures_are_seen_at_the_workers_rate_and_perceived_once(
     def again(*asked: Any) -> Any:
         raise AssertionError("it was perceived already")
 
-    monkeypatch.setattr(rehearse, "_observe", again)
-    assert rehearse.observations(camera, scene, settings, detector, kept) == seen
+    monkeypatch.setattr(offline, "_observe", again)
+    assert offline.observations(camera, scene, settings, detector, kept) == seen
     # Another scene asks for other windows: nothing that was kept serves it.
     with pytest.raises(AssertionError):
-        rehearse.observations(camera, SceneSettings(), settings, detector, kept)
+        offline.observations(camera, SceneSettings(), settings, detector, kept)
 
 
 def test_rules_and_counts_judge_what_was_seen() -> None:
     drawn = SceneSettings.model_validate(junction())
-    hits, counts = rehearse.judge(drawn, list(observe([Driver(RUN)])))
+    hits, counts = offline.judge(drawn, list(observe([Driver(RUN)])))
     assert [hit.rule for hit in hits] == ["red_light"]
-    assert rehearse.START_S == START_S
+    assert offline.START_S == START_S
     assert sum(one.count for one in counts) == 1
