@@ -11,6 +11,8 @@ import numpy as np
 import supervision as sv
 import trackers
 
+from pipeline.perception.meetings import Meetings
+
 LOST_S = 1.5
 """A road user that is not seen for this long gets a new identity when it appears again."""
 
@@ -57,6 +59,7 @@ class Tracker:
 
     def __init__(self, algorithm: Algorithm) -> None:
         self._algorithm = algorithm
+        self._meetings = Meetings()
         self._first_id = 1
         self._next_id = 1
         self._last_s: float | None = None
@@ -64,6 +67,7 @@ class Tracker:
     def reset(self) -> None:
         """Start anew: whoever comes now is somebody else."""
         self._algorithm.reset()
+        self._meetings.reset()
         self._first_id = self._next_id
         self._last_s = None
 
@@ -81,6 +85,7 @@ class Tracker:
         tracked = self._algorithm.update(users, timestamp=time_s)
         ids = np.asarray(tracked.tracker_id, np.intp)
         known = tracked.select(ids >= 0)
-        known.tracker_id = ids[ids >= 0] + self._first_id
-        self._next_id = max(self._next_id, int(known.tracker_id.max(initial=0)) + 1)
+        numbers = ids[ids >= 0] + self._first_id
+        self._next_id = max(self._next_id, int(numbers.max(initial=0)) + 1)
+        known.tracker_id = self._meetings.identify(numbers, known.xyxy.astype(np.float32), time_s)
         return known

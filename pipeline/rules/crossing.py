@@ -31,6 +31,14 @@ ON_SHARE = 0.5
 """Of the way on from a standstill, by which the top of its box must come along: who stands for long is hidden
 bit by bit by those who draw up behind."""
 
+SETTLED_S = 1.0
+"""Who has been beyond the line for this long is not back before it ..."""
+BACK_S = 0.5
+"""... unless it is clearly so for this long: where a car passes in front, a box leaps to it and back."""
+
+GONE_ON_HEIGHTS = 1.0
+"""Who stood beyond the line has gone on when it is this far (in box heights, in the picture) from there."""
+
 STANDING_HEIGHTS_S = 0.25
 """Slower than this (box heights a second, some 0.4 m/s) is standing."""
 
@@ -65,6 +73,12 @@ class Passage:
             self.stood is None or moved_as_a_whole(self.stood, now, self.line.travel, ON_SHARE)
         )
 
+    def is_over(self, now: Step, back_since_s: float | None) -> bool:
+        """Whether a step before the line ends it; `back_since_s`: since when all steps were clearly before."""
+        if now.time_s - self.at.time_s < SETTLED_S:
+            return True
+        return back_since_s is not None and now.time_s - back_since_s >= BACK_S
+
     def follow(self, step: Step) -> None:
         """Take up a step after the crossing."""
         if step.speed < STANDING_HEIGHTS_S:
@@ -73,8 +87,15 @@ class Passage:
             self.stood_s = max(self.stood_s, step.time_s - self.stood_since_s)
         else:
             self.stood_since_s = None
-        if self.entered is None and self.line.in_junction(step.centre, step.height) and self.is_real(step):
+        if self.entered is None and self._is_in_junction(step):
             self.entered = step
+
+    def _is_in_junction(self, step: Step) -> bool:
+        if self.stood is not None and self.stood is not step:
+            gone_on = math.dist(step.position, self.stood.position) / self.stood.height
+            if gone_on < GONE_ON_HEIGHTS:
+                return False
+        return self.line.in_junction(step.centre, step.height) and self.is_real(step)
 
 
 @dataclass(slots=True)
@@ -86,6 +107,8 @@ class _Approach:
     """The last seconds before the line."""
     last: Step | None = None
     passage: Passage | None = None
+    back_since_s: float | None = None
+    """Since when every step has been clearly before the line."""
 
     def shown_before(self, now_s: float) -> Step | None:
         """The step to show: the last one clearly before the line; for one that has long been waiting nearer
@@ -128,12 +151,19 @@ class Crossings:
     def _advance(approach: _Approach, line: StopLine, step: Step, shown: LampHistory) -> None:
         distance = line.distance(step.centre)
         last, approach.last = approach.last, step
+        clearly_before = distance <= -BEFORE_HEIGHTS * step.height and line.faces(step.centre)
+        if not clearly_before:
+            approach.back_since_s = None
+        elif approach.back_since_s is None:
+            approach.back_since_s = step.time_s
         if distance <= 0:
+            if approach.passage is not None and not approach.passage.is_over(step, approach.back_since_s):
+                return
             approach.passage = None
             approach.waiting.append(step)
             while step.time_s - approach.waiting[0].time_s > PICTURES_S:
                 approach.waiting.popleft()
-            if distance <= -BEFORE_HEIGHTS * step.height and line.faces(step.centre):
+            if clearly_before:
                 approach.before = step
                 approach.seen_before += 1
             return
