@@ -74,7 +74,7 @@ class Passage:
         )
 
     def is_over(self, now: Step, back_since_s: float | None) -> bool:
-        """Whether a step before the line ends it; `back_since_s`: since when all steps were clearly before."""
+        """Whether a step before the line ends it; all steps since `back_since_s` were clearly before."""
         if now.time_s - self.at.time_s < SETTLED_S:
             return True
         return back_since_s is not None and now.time_s - back_since_s >= BACK_S

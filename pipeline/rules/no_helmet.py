@@ -15,8 +15,8 @@ from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
 from pipeline.rules.riders import Crew, Look, Rider, RiderParameters, RiderRule, Vote, outline, weight
-from pipeline.rules.step import Track
-from pipeline.types import Hit
+from pipeline.rules.step import Step, Track
+from pipeline.types import Head, Hit
 
 
 class NoHelmetParameters(RiderParameters):
@@ -59,7 +59,7 @@ class NoHelmet(RiderRule[_Ride, NoHelmetParameters]):
         rider = self._bare(vote.crew)
         assert rider is not None  # the vote is clear
         looks = rider.bare_looks
-        at, head = max(looks, key=lambda look: weight(look[1]))
+        at, head = _best(rider)
         before, after = looks[0][0], looks[-1][0]
         facts = {
             "bare_share": round(rider.bare_share, 3),
@@ -81,5 +81,11 @@ class NoHelmet(RiderRule[_Ride, NoHelmetParameters]):
             if len(looks := rider.bare_looks) >= parameters.min_pictures
             and looks[-1][0].time_s - looks[0][0].time_s >= parameters.min_s
             and rider.bare_share >= parameters.min_share
+            and _best(rider)[1].height_px >= parameters.min_shown_px
         ]
         return max(clear, key=lambda rider: rider.sure, default=None)
+
+
+def _best(rider: Rider) -> tuple[Step, Head]:
+    """The picture that says most clearly that the head is bare."""
+    return max(rider.bare_looks, key=lambda look: weight(look[1]))

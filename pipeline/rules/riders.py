@@ -58,6 +58,9 @@ class RiderParameters(base.Parameters):
 
     min_head_px: Annotated[float, Field(ge=2, le=200)] = 4.0
     """Smaller heads, in pixels of the analysed picture, are not judged."""
+    min_shown_px: Annotated[float, Field(ge=2, le=200)] = 8.0
+    """The picture that shows the act best must show the head as high as this: an officer who cannot see it
+    cannot confirm it."""
     min_pictures: Annotated[int, Field(ge=2, le=1000)] = 4
     """Pictures that must speak for it ..."""
     min_s: Annotated[float, Field(gt=0, le=60)] = 0.6

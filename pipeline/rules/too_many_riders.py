@@ -80,7 +80,16 @@ class TooManyRiders(RiderRule[_Count, TooManyRidersParameters]):
             len(vote.more) >= parameters.min_pictures
             and vote.more[-1][0].time_s - vote.more[0][0].time_s >= parameters.min_s
             and vote.share >= parameters.min_share
+            and self._least(self._best(vote)).height_px >= parameters.min_shown_px
         )
+
+    def _best(self, vote: _Count) -> tuple[Step, list[Head]]:
+        """The picture in which the first head too many is surest, and its heads, the surest first."""
+        return max(vote.more, key=lambda look: weight(self._least(look)))
+
+    def _least(self, look: tuple[Step, list[Head]]) -> Head:
+        """The first head that is one too many."""
+        return look[1][self._parameters.most]
 
     def hit(self, moment: Moment, track: Track, vote: _Count) -> Hit:
         """Shows the picture in which the heads that are too many are surest.
@@ -89,7 +98,7 @@ class TooManyRiders(RiderRule[_Count, TooManyRidersParameters]):
         boxes before, at and after; and the vote's certainty: the weight of the pictures that show more (the
         least sure head counts), what is not known held against it.
         """
-        at, riders = max(vote.more, key=lambda look: weight(look[1][self._parameters.most]))
+        at, riders = self._best(vote)
         before, after = vote.more[0][0], vote.more[-1][0]
         facts = {
             "riders": median_low(len(heads) for _, heads in vote.more),

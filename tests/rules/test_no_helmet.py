@@ -62,10 +62,17 @@ def test_few_pictures_are_not_enough(pictures: int) -> None:
 
 
 def test_heads_too_small_to_tell_are_not_judged() -> None:
-    assert not judge("no_helmet", [Machine(lambda t: (BARE,), head_px=3.0, size=(14, 21))])
-    small = Machine(lambda t: (BARE,), head_px=5.0, size=(23, 35))
-    assert judge("no_helmet", [small])
-    assert not judge("no_helmet", [Machine(lambda t: (BARE,), head_px=5.0, size=(23, 35))], min_head_px=8)
+    def small(head_px: float) -> list[Machine]:
+        return [Machine(lambda t: (BARE,), head_px=head_px, size=(23, 35))]
+
+    assert not judge("no_helmet", small(3.0), min_shown_px=2)
+    assert judge("no_helmet", small(5.0), min_shown_px=2)
+    assert not judge("no_helmet", small(5.0), min_shown_px=2, min_head_px=8)
+
+
+@pytest.mark.parametrize(("head_px", "told"), [(7.0, False), (9.0, True)])
+def test_an_officer_must_be_able_to_see_the_head(head_px: float, told: bool) -> None:
+    assert bool(judge("no_helmet", [Machine(lambda t: (BARE,), head_px=head_px)])) is told
 
 
 def test_near_pictures_outweigh_far_ones() -> None:
