@@ -33,11 +33,12 @@ bit by bit by those who draw up behind."""
 
 SETTLED_S = 1.0
 """Who has been beyond the line for this long is not back before it ..."""
-BACK_S = 0.5
+BACK_S = 1.5
 """... unless it is clearly so for this long: where a car passes in front, a box leaps to it and back."""
 
 GONE_ON_HEIGHTS = 1.0
-"""Who stood beyond the line has gone on when it is this far (in box heights, in the picture) from there."""
+"""Who stood beyond the line has gone on when it is this far (in box heights, in the picture) from there: what
+passes in front of it pulls at its box."""
 
 STANDING_HEIGHTS_S = 0.25
 """Slower than this (box heights a second, some 0.4 m/s) is standing."""
@@ -66,6 +67,8 @@ class Passage:
     stood_since_s: float | None = None
     stood_s: float = 0.0
     """Longest standstill since the crossing."""
+    rest: Step | None = None
+    """The first step of that one."""
 
     def is_real(self, now: Step) -> bool:
         """False where only the lower edge of its box went over the line, or on from where it stood."""
@@ -84,15 +87,16 @@ class Passage:
         if step.speed < STANDING_HEIGHTS_S:
             if self.stood_since_s is None:
                 self.stood_since_s, self.stood = step.time_s, step
-            self.stood_s = max(self.stood_s, step.time_s - self.stood_since_s)
+            if step.time_s - self.stood_since_s > self.stood_s:
+                self.stood_s, self.rest = step.time_s - self.stood_since_s, self.stood
         else:
             self.stood_since_s = None
         if self.entered is None and self._is_in_junction(step):
             self.entered = step
 
     def _is_in_junction(self, step: Step) -> bool:
-        if self.stood is not None and self.stood is not step:
-            gone_on = math.dist(step.position, self.stood.position) / self.stood.height
+        if self.rest is not None:
+            gone_on = math.dist(step.position, self.rest.position) / self.rest.height
             if gone_on < GONE_ON_HEIGHTS:
                 return False
         return self.line.in_junction(step.centre, step.height) and self.is_real(step)
