@@ -99,7 +99,8 @@ class Passage:
             gone_on = math.dist(step.position, self.rest.position) / self.rest.height
             if gone_on < GONE_ON_HEIGHTS:
                 return False
-        return self.line.in_junction(step.centre, step.height) and self.is_real(step)
+        in_junction = self.line.in_junction(step.centre, step.height) and not step.covered
+        return in_junction and self.is_real(step)
 
 
 @dataclass(slots=True)

@@ -36,6 +36,8 @@ class Step:
     hidden: bool = False
     """Its box is suddenly much lower than a calibrated scene allows: its lower part is hidden, and where
     it stands is not known."""
+    covered: bool = False
+    """Somebody nearer, whose box reaches lower, hides its foot: what it is told to stand on is a guess."""
     position_m: Point | None = None
     """Smoothed place on the ground, as Calibration.to_ground has it; None where that knows none."""
     velocity_mps: Point | None = None

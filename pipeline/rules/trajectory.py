@@ -56,6 +56,9 @@ HIDDEN_SHARE = 0.7
 COVERED_SHARE = 0.88
 """The same where a box that reaches lower down the picture, of somebody nearer, lies over its foot."""
 
+ROOF_SHARE = 0.2
+"""Of its own box's height: see _covers."""
+
 TALL_S = 1.0
 """In this time a new height takes over, ..."""
 
@@ -294,10 +297,13 @@ def _breaks(points: Sequence[_Seen], seen: _Seen) -> bool:
 
 
 def _covers(box: Box, point: TrackPoint) -> bool:
-    """Whether a box lies over the foot of another one, and reaches lower down the picture."""
+    """Whether a box lies over the foot of another one, and reaches lower down the picture.
+
+    What can be seen of who is behind a car ends at the car's roof, or a little above.
+    """
     x, y = point.ground
     left, top, right, bottom = box
-    return left < x < right and top < y < bottom
+    return left < x < right and top - ROOF_SHARE * (y - point.box[1]) < y < bottom
 
 
 def _newer(trajectory: Sequence[TrackPoint], than_s: float) -> list[TrackPoint]:
@@ -352,4 +358,15 @@ def _smooth(points: Sequence[_Seen], i: int) -> Step:
         position_m, velocity_mps = (x_m, y_m), (vx_mps, vy_mps)
     height = median(points[j].height for j in near)
     tall_m = median(points[j].tall_m for j in near)
-    return Step(at.time, (x, y), (vx, vy), height, at.raw, at.hidden, position_m, velocity_mps, tall_m=tall_m)
+    return Step(
+        at.time,
+        (x, y),
+        (vx, vy),
+        height,
+        at.raw,
+        hidden=at.hidden,
+        covered=at.covered,
+        position_m=position_m,
+        velocity_mps=velocity_mps,
+        tall_m=tall_m,
+    )
