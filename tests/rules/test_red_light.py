@@ -127,6 +127,39 @@ def test_stopping_in_the_junction_is_not_stopping_at_the_line() -> None:
     assert names(judge(junction(), observe([Driver(stop)]))) == ["red_light"]
 
 
+STANDS = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.62), (4.0, 0.5, 0.56)]
+"""Past the line (y = 0.6), short of the junction (y = 0.5)."""
+
+
+def test_a_box_that_leaps_back_for_a_moment_is_no_second_approach() -> None:
+    """A car passes in front at 10 s: for half a second the box takes in some of it."""
+    leap = [(10.0, 0.5, 0.56), (10.1, 0.5, 0.65), (10.5, 0.5, 0.65), (10.6, 0.5, 0.56)]
+    program = shows((-9.0, LampColor.RED), (2.0, LampColor.GREEN), (8.0, LampColor.RED))
+    # Released by green, held up, and gone on while red: it crossed the line on green.
+    way = [*STANDS, *leap, (14.0, 0.5, 0.56), (16.0, 0.5, 0.3)]
+    assert judge(junction(), observe([Driver(way)], program, until_s=18)) == []
+    rolled_back = [*STANDS, (9.0, 0.5, 0.56), (10.0, 0.5, 0.65), (14.0, 0.5, 0.65), (18.0, 0.5, 0.3)]
+    assert names(judge(junction(), observe([Driver(rolled_back)], program, until_s=20))) == ["red_light"]
+
+
+@pytest.mark.parametrize(("to", "said"), [(0.49, ["stop_line"]), (0.3, ["stop_line", "red_light"])])
+def test_a_box_that_is_pulled_up_for_a_moment_has_not_gone_on(to: float, said: list[str]) -> None:
+    way = [*STANDS, (10.0, 0.5, 0.56), (11.0, 0.5, to), (11.6, 0.5, to), (12.6, 0.5, 0.56), (16.0, 0.5, 0.56)]
+    assert names(judge(junction(), observe([Driver(way)], until_s=16))) == said
+
+
+@pytest.mark.parametrize(("after", "said"), [(0.44, []), (0.3, ["red_light"])])
+def test_nobody_enters_the_junction_behind_a_nearer_vehicle(after: float, said: list[str]) -> None:
+    """What shows above a car's roof is all that is seen of who waits behind it, and says nothing of the
+    ground; once it has come out in front, it does."""
+    way = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.66), (8.0, 0.5, 0.66), (9.0, 0.5, 0.45), (12.0, 0.5, after)]
+    car = Driver(
+        [(8.0, 0.5, 0.64), (12.0, 0.5, 0.64)], kind=RoadUserKind.CAR, track_id=2, height=0.2, width=1.5
+    )
+    hits = judge(junction(), observe([Driver(way), car], until_s=12))
+    assert names([hit for hit in hits if hit.track_id == 1]) == said
+
+
 def test_who_is_released_by_green_in_time_is_not_reported() -> None:
     stop = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.62), (4.0, 0.5, 0.56), (12.0, 0.5, 0.56)]
     program = shows((-9.0, LampColor.RED), (6.0, LampColor.GREEN))
