@@ -12,6 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import supervision as sv
+
+from pipeline.scene import geometry
+from pipeline.types import Box
 
 STANDS = 0.75
 """Overlap (IoU) with its box from before: it has not moved."""
@@ -28,10 +32,9 @@ MET = 0.3
 RECENT_S = 3.0
 """The meeting, and the leaving, are no longer ago."""
 AT_ONCE_S = 0.5
-"""So shortly before, who left was still over the place: whoever moves up in a queue leaves
-it empty for longer."""
+"""So shortly before, who left was still over the place: whoever moves up in a queue lets it be empty for
+longer."""
 
-Box = npt.NDArray[np.float32]
 Boxes = npt.NDArray[np.float32]
 
 
@@ -57,13 +60,13 @@ class _Way:
     """The last place in which it stood for STOOD_S."""
 
     def add(self, box: Box, time_s: float) -> None:
-        if _overlap(box, self.now.box) >= STANDS:
+        if geometry.overlap(box, self.now.box)[0] >= STANDS:
             self.now.until_s = self.now.vacated_s = time_s
         else:
             if self.now.stood_s >= STOOD_S:
                 self.left = self.now
             self.now = _Place(box, time_s, time_s, time_s)
-        if self.left is not None and _overlap(box, self.left.box) > AWAY:
+        if self.left is not None and geometry.overlap(box, self.left.box)[0] > AWAY:
             self.left.vacated_s = time_s
 
 
@@ -88,14 +91,17 @@ class Meetings:
         """(N,) identities of the tracker's `ids` with `boxes` (N, 4) in pixels; times must rise."""
         who = [self._identity.get(number, number) for number in ids.tolist()]
         self._forget(time_s)
-        for identity, box in zip(who, boxes, strict=True):
+        places: list[Box] = [(left, top, right, bottom) for left, top, right, bottom in boxes.tolist()]
+        for identity, box in zip(who, places, strict=True):
             if identity in self._ways:
                 self._ways[identity].add(box, time_s)
             else:
                 self._ways[identity] = _Way(_Place(box, time_s, time_s, time_s))
         self._note_meetings(who, boxes, time_s)
         rows = {identity: row for row, identity in enumerate(who)}
-        for one, other in [pair for pair in self._met_s if self._exchanged(pair, rows, boxes, time_s)]:
+        for one, other in list(self._met_s):
+            if not self._exchanged((one, other), rows, places, time_s):
+                continue
             first, second = rows[one], rows[other]
             who[first], who[second] = other, one
             self._identity[int(ids[first])], self._identity[int(ids[second])] = other, one
@@ -106,11 +112,14 @@ class Meetings:
         return np.array(who, np.intp)
 
     def _note_meetings(self, who: list[int], boxes: Boxes, time_s: float) -> None:
-        for row, column in zip(*np.nonzero(np.triu(_covered(boxes), 1) >= MET), strict=True):
+        covered = sv.box_iou_batch(boxes, boxes, overlap_metric=sv.OverlapMetric.IOS)
+        for row, column in zip(*np.nonzero(np.triu(covered, 1) >= MET), strict=True):
             one, other = sorted((who[row], who[column]))
             self._met_s[one, other] = time_s
 
-    def _exchanged(self, pair: tuple[int, int], rows: dict[int, int], boxes: Boxes, time_s: float) -> bool:
+    def _exchanged(
+        self, pair: tuple[int, int], rows: dict[int, int], boxes: list[Box], time_s: float
+    ) -> bool:
         return all(identity in rows for identity in pair) and any(
             self._took_over(self._ways[one], self._ways[other], boxes[rows[other]], time_s)
             for one, other in (pair, pair[::-1])
@@ -123,8 +132,8 @@ class Meetings:
         if left is None or time_s - left.until_s > RECENT_S or comer.now.stood_s < COMES_S:
             return False
         return (
-            _overlap(comer.now.box, left.box) >= SAME_PLACE
-            and _overlap(leaver_box, left.box) <= AWAY
+            geometry.overlap(comer.now.box, left.box)[0] >= SAME_PLACE
+            and geometry.overlap(leaver_box, left.box)[0] <= AWAY
             and left.since_s < comer.now.since_s <= left.vacated_s + AT_ONCE_S
         )
 
@@ -135,24 +144,3 @@ class Meetings:
         }
         # A tracker forgets sooner who is not seen.
         self._identity = {key: own for key, own in self._identity.items() if own in self._ways}
-
-
-def _overlap(one: Box, other: Box) -> float:
-    """Intersection over union."""
-    shared, first, second = _areas(one[None], other[None])
-    return float(shared[0, 0] / max(first[0, 0] + second[0, 0] - shared[0, 0], 1e-6))
-
-
-def _covered(boxes: Boxes) -> Boxes:
-    """(N, N) share of the smaller of each two boxes that the other covers."""
-    shared, first, second = _areas(boxes, boxes)
-    return np.asarray(shared / np.maximum(np.minimum(first, second), 1e-6), np.float32)
-
-
-def _areas(one: Boxes, other: Boxes) -> tuple[Boxes, Boxes, Boxes]:
-    """(N, M) area that boxes share, and their own areas (N, 1) and (1, M)."""
-    low = np.maximum(one[:, None, :2], other[None, :, :2])
-    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=2)
-    first, second = (np.clip(each[:, 2:] - each[:, :2], 0, None).prod(axis=1) for each in (one, other))
-    return shared, first[:, None], second[None, :]

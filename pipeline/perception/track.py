@@ -67,7 +67,7 @@ class Track:
             time_s = self.seen_s
             self.points.pop()
         whole = self._whole(box.astype(np.float64), riders, seat, votes)
-        self._votes += _one_vehicle(votes)
+        self._votes += _one_vehicle(votes) * (whole[3] - whole[1]) / size[1]
         self._note_speed(time_s, whole)
         width, height = size
         scale = np.array((width, height, width, height))

@@ -156,7 +156,7 @@ class Crossings:
     def _advance(approach: _Approach, line: StopLine, step: Step, shown: LampHistory) -> None:
         distance = line.distance(step.centre)
         last, approach.last = approach.last, step
-        clearly_before = distance <= -BEFORE_HEIGHTS * step.height and line.faces(step.centre)
+        clearly_before = distance <= -BEFORE_HEIGHTS * step.height and _faces(line, step)
         if not clearly_before:
             approach.back_since_s = None
         elif approach.back_since_s is None:
@@ -198,6 +198,12 @@ class Crossings:
             lamps={lamp: state for lamp, state in states.items() if state is not None},
         )
         approach.passage.follow(step)
+
+
+def _faces(line: StopLine, step: Step) -> bool:
+    """Whether its lane leads over the line: on the ground where that is known."""
+    on_ground = line.faces_m(step.centre_m) if step.centre_m is not None else None
+    return line.faces(step.centre) if on_ground is None else on_ground
 
 
 def heading_deg(passage: Passage, step: Step) -> float:

@@ -18,6 +18,9 @@ from pipeline.scene.settings import (
 )
 from pipeline.types import Point
 
+FAR_HEIGHTS, FAR_M = 10.0, 300.0
+"""Farther than a camera sees."""
+
 
 def _on_ground(points: Sequence[Point], calibration: Calibration | None) -> tuple[Point, ...] | None:
     """In metres; None without calibration, or where a point lies beyond the horizon."""
@@ -40,6 +43,13 @@ def _distance_m(point: Point, ground: Sequence[Point] | None) -> float | None:
         return None
     *line, start, end = ground
     return geometry.signed_distance(point, line, geometry.minus(end, start))
+
+
+def _leads_over(point: Point, way: Point, line: Sequence[Point], far: float) -> bool:
+    """Whether a straight way through a point, `far` to both sides, meets a line; `way` is a unit vector."""
+    ahead = (point[0] + far * way[0], point[1] + far * way[1])
+    behind = (point[0] - far * way[0], point[1] - far * way[1])
+    return geometry.crossed(behind, ahead, tuple(line)) is not None
 
 
 class StopLine:
@@ -79,10 +89,15 @@ class StopLine:
 
     def faces(self, point: Point) -> bool:
         """Whether going on in the direction of travel (or back against it) leads over the line's span."""
-        far = 10.0
-        ahead = (point[0] + far * self.travel[0], point[1] + far * self.travel[1])
-        behind = (point[0] - far * self.travel[0], point[1] - far * self.travel[1])
-        return geometry.crossed(behind, ahead, self.line) is not None
+        return _leads_over(point, self.travel, self.line, FAR_HEIGHTS)
+
+    def faces_m(self, point: Point) -> bool | None:
+        """The same for a place on the ground, in metres, where lanes do not draw together; None where the
+        ground is not known."""
+        if self._ground is None:
+            return None
+        *line, start, end = self._ground
+        return _leads_over(point, geometry.unit(geometry.minus(end, start)), line, FAR_M)
 
     def crossed(self, a: Point, b: Point) -> float | None:
         """Fraction 0..1 of the way from a to b at which it passes the line within its span; else None."""
