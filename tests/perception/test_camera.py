@@ -185,6 +185,18 @@ def test_a_weak_car_box_on_a_lorry_is_less_than_a_vote_and_a_sure_one_is_doubt(
     assert car == 0.7 or user.kind == RoadUserKind.TRUCK
 
 
+def test_what_it_looks_like_from_near_outvotes_what_it_looked_like_from_afar() -> None:
+    """A lorry at the far end is a car for as long, but there it is a fifth as high."""
+    far: list[Seen] = [(CAR, (300, 200, 330, 220), 0.8)]
+    moments = [(n / 6, far) for n in range(8)]
+    for n in range(8):
+        grown = 20 + 10 * (n + 1)
+        moments.append(((8 + n) / 6, [(TRUCK, (300 - grown / 2, 200, 330 + grown / 2, 200 + grown), 0.8)]))
+    [user] = watch(moments)[-1].road_users
+    assert user.kind == RoadUserKind.TRUCK
+    assert user.kind_confidence > 0.7
+
+
 def test_a_passer_by_does_not_become_the_motorbike_that_stands_there() -> None:
     [before], [after] = (seen.road_users for seen in walked(riders_in_box=True))
     assert after.kind == RoadUserKind.MOTORBIKE

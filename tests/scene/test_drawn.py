@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.scene import HoursSettings, Scene, SceneSettings, in_force
+from tests.rules.metres import CALIBRATION, SIZE, seen
 
 LINE = {"id": "middle", "line": [[0.5, 0.1], [0.5, 0.8]]}
 TURN = {
@@ -99,3 +100,27 @@ def test_zones_are_asked_for_by_purpose() -> None:
     assert zone.depth((0.25, 0.25)) == pytest.approx(0.15)
     assert zone.depth((0.5, 0.25)) == pytest.approx(-0.1)
     assert zone.depth_m((0.0, 0.0)) is None
+
+
+def test_lanes_that_draw_together_in_the_picture_lead_over_the_line_on_the_ground() -> None:
+    line = {
+        "id": "far",
+        "line": [list(seen(-3.5, 30.0)), list(seen(3.5, 30.0))],
+        "travel": [list(seen(0.0, 25.0)), list(seen(0.0, 35.0))],
+        "movements": {"straight": {"lamp": "ball"}},
+        "junction": {"beyond_heights": 2.0},
+    }
+    lamp = {"id": "ball", "box": [0.9, 0.1, 0.95, 0.2]}
+    aspect = SIZE[0] / SIZE[1]
+
+    def drawn(**more: Any) -> Any:
+        scene = Scene(SceneSettings.model_validate({"lamps": [lamp], "stop_lines": [line], **more}))
+        (found,) = scene.stop_lines(aspect)
+        return found
+
+    x, y = seen(3.0, 5.0)
+    calibrated = drawn(calibration=CALIBRATION)
+    assert not calibrated.faces((x * aspect, y))
+    assert calibrated.faces_m((3.0, 5.0))
+    assert not calibrated.faces_m((4.5, 5.0))
+    assert drawn().faces_m((3.0, 5.0)) is None
