@@ -14,7 +14,7 @@ from pydantic import Field
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.riders import Crew, Look, Rider, RiderParameters, RiderRule, Vote, outline, weight
+from pipeline.rules.riders import Crew, Look, Rider, RiderParameters, RiderRule, Vote, outline, shown, weight
 from pipeline.rules.step import Step, Track
 from pipeline.types import Head, Hit
 
@@ -81,7 +81,7 @@ class NoHelmet(RiderRule[_Ride, NoHelmetParameters]):
             if len(looks := rider.bare_looks) >= parameters.min_pictures
             and looks[-1][0].time_s - looks[0][0].time_s >= parameters.min_s
             and rider.bare_share >= parameters.min_share
-            and _best(rider)[1].height_px >= parameters.min_shown_px
+            and shown(_best(rider)[1]) >= parameters.min_shown
         ]
         return max(clear, key=lambda rider: rider.sure, default=None)
 

@@ -58,9 +58,9 @@ class RiderParameters(base.Parameters):
 
     min_head_px: Annotated[float, Field(ge=2, le=200)] = 4.0
     """Smaller heads, in pixels of the analysed picture, are not judged."""
-    min_shown_px: Annotated[float, Field(ge=2, le=200)] = 8.0
-    """The picture that shows the act best must show the head as high as this: an officer who cannot see it
-    cannot confirm it."""
+    min_shown: Annotated[float, Field(ge=0, le=0.5)] = 0.011
+    """The picture that shows the act best must show the head as high as this share of the picture's height (8
+    pixels of 720): an officer who cannot see it cannot confirm it."""
     min_pictures: Annotated[int, Field(ge=2, le=1000)] = 4
     """Pictures that must speak for it ..."""
     min_s: Annotated[float, Field(gt=0, le=60)] = 0.6
@@ -113,6 +113,11 @@ def _crowded(machine: RoadUser, users: Sequence[RoadUser]) -> bool:
 def weight(head: Head) -> float:
     """What one sight of a head says, 0..1: the detector's confidence, less where it is small."""
     return max(head.helmet, head.bare) * min(1.0, head.height_px / CLEAR_PX)
+
+
+def shown(head: Head) -> float:
+    """Its height, of the picture's: the same in the stream that is analysed and the one that is recorded."""
+    return head.box[3] - head.box[1]
 
 
 def together(heads: Sequence[Head], aspect: float) -> list[Head]:

@@ -14,7 +14,17 @@ from pydantic import Field
 from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.riders import DOUBT, Look, RiderParameters, RiderRule, Vote, outline, together, weight
+from pipeline.rules.riders import (
+    DOUBT,
+    Look,
+    RiderParameters,
+    RiderRule,
+    Vote,
+    outline,
+    shown,
+    together,
+    weight,
+)
 from pipeline.rules.step import Step, Track
 from pipeline.types import Head, Hit
 
@@ -80,7 +90,7 @@ class TooManyRiders(RiderRule[_Count, TooManyRidersParameters]):
             len(vote.more) >= parameters.min_pictures
             and vote.more[-1][0].time_s - vote.more[0][0].time_s >= parameters.min_s
             and vote.share >= parameters.min_share
-            and self._least(self._best(vote)).height_px >= parameters.min_shown_px
+            and shown(self._least(self._best(vote))) >= parameters.min_shown
         )
 
     def _best(self, vote: _Count) -> tuple[Step, list[Head]]:

@@ -20,10 +20,10 @@ def test_three_on_one_machine_are_reported_once() -> None:
     assert hit.before.time_s < hit.after.time_s
 
 
-@pytest.mark.parametrize(("head_px", "told"), [(7.0, False), (9.0, True)])
-def test_an_officer_must_be_able_to_count_them(head_px: float, told: bool) -> None:
-    assert bool(judge("too_many_riders", [Machine(lambda t: THREE, head_px=head_px)])) is told
-    assert judge("too_many_riders", [Machine(lambda t: THREE, head_px=head_px)], min_shown_px=6)
+@pytest.mark.parametrize(("min_shown", "told"), [(0.027, False), (0.023, True)])
+def test_an_officer_must_be_able_to_count_them(min_shown: float, told: bool) -> None:
+    """Their heads are 9 pixels high, of 360."""
+    assert bool(judge("too_many_riders", [Machine(lambda t: THREE)], min_shown=min_shown)) is told
 
 
 def test_two_are_allowed() -> None:
