@@ -97,8 +97,31 @@ class Bar:
     recall: float
 
 
+_TRAFFIC = (
+    K.RED_LIGHT,
+    K.STOP_LINE,
+    K.WRONG_WAY,
+    K.WRONG_LANE,
+    K.SOLID_LINE,
+    K.BANNED_TURN,
+    K.U_TURN,
+    K.ILLEGAL_STOP,
+    K.SPEEDING,
+    K.RESTRICTED_HOURS,
+    K.PAVEMENT,
+)
+_LIGHTS: tuple[Light, ...] = ("day", "night", "rain")
 BARS: dict[tuple[Light, str], Bar] = {
-    ("day", K.RED_LIGHT): Bar(0.95, 0.95),
-    ("day", K.WRONG_WAY): Bar(0.95, 0.95),
+    **{
+        (light, kind): Bar(0.95, 0.95) if light == "day" else Bar(0.9, 0.9)
+        for light in _LIGHTS
+        for kind in _TRAFFIC
+    },
+    **{(light, kind): Bar(0.95, 0.9) for light in _LIGHTS for kind in (K.NO_HELMET, K.TOO_MANY_RIDERS)},
 }
 """By light and kind. A kind that has a bar and of which nothing was to be seen misses it."""
+
+COUNTS_OFF = 0.02
+"""Most that vehicles counted may be off, of all of one light."""
+SPEED_MEAN_KMH, SPEED_WITHIN_3_KMH = 1.0, 0.95
+"""Most mean error of speeds, and least share of them that is right within 3 km/h."""

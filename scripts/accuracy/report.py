@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from pipeline.sim.types import ActKind
 from scripts.accuracy import truth
 from scripts.accuracy.counts import LaneCount
 from scripts.accuracy.match import Outcome, percentile
-from scripts.accuracy.plan import BARS, Take
+from scripts.accuracy.plan import BARS, COUNTS_OFF, SPEED_MEAN_KMH, SPEED_WITHIN_3_KMH, Bar, Light, Take
 from scripts.accuracy.plates import PlateRead, plate_figures
 from scripts.accuracy.run import CameraRun
 
@@ -124,11 +124,11 @@ def rows(judged: Iterable[Judged]) -> list[Row]:
     )
 
 
-def failures(table: Sequence[Row]) -> list[str]:
-    """Each bar that is missed, as a sentence."""
+def failures(table: Sequence[Row], bars: Mapping[tuple[Light, str], Bar] = BARS) -> list[str]:
+    """Each bar of a kind that is missed, as a sentence."""
     found = {(row.light, row.kind): row for row in table}
     out = []
-    for (light, kind), bar in BARS.items():
+    for (light, kind), bar in bars.items():
         row = found.get((light, str(kind)))
         if row is None or row.true == 0:
             out.append(f"{kind} by {light}: nothing was to be found, so nothing was measured")
@@ -138,6 +138,23 @@ def failures(table: Sequence[Row]) -> list[str]:
             if value is None or value < least:
                 reached = "nothing was found" if value is None else f"{value:.3f}"
                 out.append(f"{kind} by {light}: {name} {reached}, the bar is {least:g}")
+    return out
+
+
+def other_failures(lanes: Mapping[str, Any], speeds: Mapping[str, Any]) -> list[str]:
+    """The same of counts and speeds, by light; `lanes` as below, `speeds` as of Perception.speed."""
+    out = []
+    for light, counts in lanes.items():
+        off = counts["counted"] - counts["true"]
+        if abs(off) > COUNTS_OFF * counts["true"]:
+            share = off / counts["true"]
+            out.append(f"vehicles counted by {light}: {share:+.1%}, the bar is {COUNTS_OFF:.0%}")
+    for light, speed in speeds.items():
+        mean, within = speed["mean_absolute_kmh"], speed["within_3_kmh"]
+        if mean > SPEED_MEAN_KMH:
+            out.append(f"speeds by {light}: mean error {mean:.2f} km/h, the bar is {SPEED_MEAN_KMH:g}")
+        if within < SPEED_WITHIN_3_KMH:
+            out.append(f"speeds by {light}: {within:.1%} within 3 km/h, the bar is {SPEED_WITHIN_3_KMH:.0%}")
     return out
 
 
@@ -226,6 +243,11 @@ def report(
 ) -> dict[str, Any]:
     """All of it, as JSON. `speeds` are the errors by light of a run without a worker, None of one with it."""
     table = rows(judged)
+    counted = lanes(judged)
+    if speeds is None:
+        told = {light: one["speed"] for light, one in perception.items() if one["speed"] is not None}
+    else:
+        told = speeds
     return {
         **facts,
         "definition": DEFINITION,
@@ -252,7 +274,7 @@ def report(
         "acts": [row.as_json() for row in table],
         "look_alikes": look_alikes(judged),
         "without_a_rule": unruled(judged),
-        "lanes": lanes(judged),
+        "lanes": counted,
         "plates": {
             light: plate_figures(reads)
             for light in LIGHTS
@@ -262,7 +284,7 @@ def report(
         "offline": speeds is not None,
         "speeds": speeds or {},
         "details": details(judged),
-        "bars_missed": failures(table) if bars else None,
+        "bars_missed": [*failures(table), *other_failures(counted, told)] if bars else None,
     }
 
 

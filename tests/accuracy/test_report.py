@@ -12,7 +12,7 @@ from rich.console import Console
 from scripts.accuracy import plan
 from scripts.accuracy.counts import LaneCount
 from scripts.accuracy.match import Reported, match
-from scripts.accuracy.report import Judged, failures, report, rows, show
+from scripts.accuracy.report import Judged, failures, other_failures, report, rows, show
 from scripts.accuracy.run import CameraRun
 from tests.accuracy.city import act, event, sighting, truth
 
@@ -37,6 +37,8 @@ def judged(events: list[Reported], camera: CameraRun = KEPT_UP) -> Judged:
     return Judged(TAKE, [match(seen, events)], look_alikes, BOTH, lanes, (camera,))
 
 
+BARS_OF_BOTH = {key: bar for key, bar in plan.BARS.items() if key[0] == "day" and key[1] in BOTH}
+
 ALL = [event("red_light", 1, 10.2), event("red_light", 2, 30.4), event("wrong_way", 3, 21.0)]
 
 
@@ -46,23 +48,25 @@ def test_all_found_and_nothing_false_reaches_the_bars() -> None:
         ("red_light", 2, 2, 0, 0),
         ("wrong_way", 1, 1, 0, 0),
     }
-    assert failures(table) == []
+    assert failures(table, BARS_OF_BOTH) == []
     red = next(row for row in table if row.kind == "red_light").as_json()
     assert red["time_error_s"]["median"] == pytest.approx(0.3)
 
 
 def test_a_missed_act_misses_the_bar() -> None:
-    assert failures(rows([judged(ALL[1:])])) == ["red_light by day: recall 0.500, the bar is 0.95"]
+    assert failures(rows([judged(ALL[1:])]), BARS_OF_BOTH) == [
+        "red_light by day: recall 0.500, the bar is 0.95"
+    ]
 
 
 def test_a_false_event_misses_the_bar_and_names_the_look_alike() -> None:
     table = rows([judged([*ALL, event("red_light", 4, 40.0)])])
-    assert failures(table) == ["red_light by day: precision 0.667, the bar is 0.95"]
+    assert failures(table, BARS_OF_BOTH) == ["red_light by day: precision 0.667, the bar is 0.95"]
     assert table[0].look_alikes == {"legal.waits_past_line": 1}
 
 
 def test_no_event_at_all_misses_every_bar() -> None:
-    assert failures(rows([judged([])])) == [
+    assert failures(rows([judged([])]), BARS_OF_BOTH) == [
         "red_light by day: precision nothing was found, the bar is 0.95",
         "red_light by day: recall 0.000, the bar is 0.95",
         "wrong_way by day: precision nothing was found, the bar is 0.95",
@@ -72,7 +76,7 @@ def test_no_event_at_all_misses_every_bar() -> None:
 
 def test_nothing_to_be_found_is_no_success() -> None:
     empty = Judged(TAKE, [match(truth([], []), [])], Counter(), BOTH, [], (KEPT_UP,))
-    assert len(failures(rows([empty]))) == 2
+    assert len(failures(rows([empty]), BARS_OF_BOTH)) == 2
 
 
 @pytest.mark.parametrize(
@@ -132,3 +136,27 @@ def test_without_a_worker_nothing_is_said_of_one() -> None:
     assert "Speeds, day: 3 vehicles (1 more, too unsure)" in shown.getvalue()
     assert "No worker, no streams" in shown.getvalue()
     assert "pictures analysed" not in shown.getvalue()
+
+
+def test_counts_and_speeds_have_bars_of_their_own() -> None:
+    def missed(counted: int, mean_kmh: float, within_3: float) -> list[str]:
+        counts = {"day": {"true": 100, "counted": counted}}
+        return other_failures(counts, {"day": {"mean_absolute_kmh": mean_kmh, "within_3_kmh": within_3}})
+
+    assert missed(98, 1.0, 0.95) == []
+    assert missed(103, 1.2, 0.9) == [
+        "vehicles counted by day: +3.0%, the bar is 2%",
+        "speeds by day: mean error 1.20 km/h, the bar is 1",
+        "speeds by day: 90.0% within 3 km/h, the bar is 95%",
+    ]
+
+
+def test_whatever_is_done_in_the_town_has_a_bar_in_its_light() -> None:
+    asked = {
+        (take.light, kind)
+        for take in plan.full()
+        if take.scenario.plan == "town"
+        for kind in take.scenario.acts
+        if not kind.value.startswith("legal.")
+    }
+    assert asked == set(plan.BARS)
