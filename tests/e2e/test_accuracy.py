@@ -71,3 +71,15 @@ def test_quick_yields_a_report(tmp_path: Path) -> None:
     assert (folder / "film" / "south-main.mp4").is_file()
     assert (folder / "from-0" / "events.jsonl").read_text()
     assert len(list((folder / "look").glob("*.jpg"))) == len(listed)
+
+    # The same film without a worker: the same acts are to be found.
+    code, out, err = run([*command[: command.index("--keep")], "--offline"])
+    assert code == 0, err[-3000:]
+    offline = json.loads(out)
+    assert offline["offline"]
+    assert not offline["films"][0]["cameras"]
+    assert {row["kind"]: row["true"] for row in offline["acts"]} == {
+        kind: row["true"] for kind, row in acts.items()
+    }
+    assert offline["lanes"]["day"]["true"] == result["lanes"]["day"]["true"]
+    assert offline["speeds"]["day"]["vehicles"] > 0
