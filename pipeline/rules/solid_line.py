@@ -110,7 +110,7 @@ class SolidLineRule:
         parameters = self._parameters
         last, side.last = side.last, step
         distance = beyond_heights(line, step)
-        is_clear = abs(distance) >= parameters.clear_heights
+        is_clear = abs(distance) >= parameters.clear_heights and not step.covered
         if side.before is None or side.at is None:
             crossed = line.crossed(last.centre, step.centre) is not None
             if crossed and side.before is not None:

@@ -34,6 +34,22 @@ def test_changing_over_the_line_is_one_hit(way: list[tuple[float, float, float]]
     )
 
 
+@pytest.mark.parametrize(("until_s", "said"), [(5.0, []), (2.0, ["solid_line"])])
+def test_nobody_is_clear_of_a_line_while_a_nearer_vehicle_hides_its_foot(
+    until_s: float, said: list[str]
+) -> None:
+    """A lorry in front takes up and pushes aside what is seen of who is behind it, over the line and on."""
+    lorry = Driver(
+        [(1.6, 0.5, 0.7), (until_s, 0.5, 0.7)],
+        RoadUserKind.TRUCK,
+        track_id=2,
+        height=0.5,
+        width=1.2,
+    )
+    hits = judge(scene(), observe([Driver(RIGHT, CAR), lorry]))
+    assert names([hit for hit in hits if hit.track_id == 1]) == said
+
+
 def test_where_an_arrow_is_drawn_only_its_direction_is_forbidden() -> None:
     assert names(judge(scene(forbidden=TO_THE_RIGHT), observe([Driver(RIGHT, CAR)]))) == ["solid_line"]
     assert judge(scene(forbidden=TO_THE_RIGHT), observe([Driver(LEFT, CAR)])) == []
