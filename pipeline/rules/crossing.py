@@ -40,6 +40,10 @@ GONE_ON_HEIGHTS = 1.0
 """Who stood beyond the line has gone on when it is this far (in box heights, in the picture) from there: what
 passes in front of it pulls at its box."""
 
+SURE_BOX = 0.6
+"""Confidence of a box that is seen whole though somebody nearer is at its foot, as in a queue somebody is;
+what only shows above a car's roof has less."""
+
 STANDING_HEIGHTS_S = 0.25
 """Slower than this (box heights a second, some 0.4 m/s) is standing."""
 
@@ -99,8 +103,9 @@ class Passage:
             gone_on = math.dist(step.position, self.rest.position) / self.rest.height
             if gone_on < GONE_ON_HEIGHTS:
                 return False
-        in_junction = self.line.in_junction(step.centre, step.height) and not step.covered
-        return in_junction and self.is_real(step)
+        if step.covered and step.raw.confidence < SURE_BOX:
+            return False
+        return self.line.in_junction(step.centre, step.height) and self.is_real(step)
 
 
 @dataclass(slots=True)
@@ -174,6 +179,10 @@ class Crossings:
             return
         if approach.passage is not None:
             approach.passage.follow(step)
+            return
+        if step.covered:
+            # What hides its foot lets it seem further on than it is.
+            approach.last = last
             return
         if last is None or approach.before is None or approach.seen_before < BEFORE_STEPS:
             return

@@ -71,6 +71,8 @@ class Driver:
     """Share of the vote for its class."""
     width: float = 0.5
     """Of its box, of its height."""
+    confidence: float = 0.8
+    """Of its box."""
     points: list[TrackPoint] = field(default_factory=list)
 
     def see(self, time_s: float) -> RoadUser | None:
@@ -87,7 +89,7 @@ class Driver:
         half = self.width * self.height / 2
         left = x - half + self.side(time_s) * 2 * half
         box = (left + jump[2], top, x + half + jump[2], bottom)
-        self.points.append(TrackPoint(START_S + time_s, box, 0.8))
+        self.points.append(TrackPoint(START_S + time_s, box, self.confidence))
         return RoadUser(
             self.track_id, self.kind, tuple(self.points[-60:]), kind_confidence=self.kind_confidence
         )

@@ -148,16 +148,34 @@ def test_a_box_that_is_pulled_up_for_a_moment_has_not_gone_on(to: float, said: l
     assert names(judge(junction(), observe([Driver(way)], until_s=16))) == said
 
 
-@pytest.mark.parametrize(("after", "said"), [(0.44, []), (0.3, ["red_light"])])
-def test_nobody_enters_the_junction_behind_a_nearer_vehicle(after: float, said: list[str]) -> None:
-    """What shows above a car's roof is all that is seen of who waits behind it, and says nothing of the
-    ground; once it has come out in front, it does."""
-    way = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.66), (8.0, 0.5, 0.66), (9.0, 0.5, 0.45), (12.0, 0.5, after)]
+@pytest.mark.parametrize(
+    ("after", "confidence", "said"),
+    [(0.44, 0.5, []), (0.3, 0.5, ["red_light"]), (0.44, 0.8, ["red_light"])],
+    ids=["above its roof", "come out in front", "seen whole"],
+)
+def test_nobody_enters_the_junction_by_what_shows_above_a_cars_roof(
+    after: float, confidence: float, said: list[str]
+) -> None:
+    way = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.58), (8.0, 0.5, 0.58), (9.0, 0.5, 0.45), (12.0, 0.5, after)]
     car = Driver(
         [(8.0, 0.5, 0.64), (12.0, 0.5, 0.64)], kind=RoadUserKind.CAR, track_id=2, height=0.2, width=1.5
     )
-    hits = judge(junction(), observe([Driver(way), car], until_s=12))
+    rider = Driver(way, confidence=confidence)
+    hits = judge({**junction(), "rules": {"red_light": None}}, observe([rider, car], until_s=12))
     assert names([hit for hit in hits if hit.track_id == 1]) == said
+
+
+def test_who_waits_behind_the_line_with_a_hidden_foot_has_not_crossed_it() -> None:
+    """Of one in the second row only the upper part is seen, and for two pictures all of it."""
+    way = [(0.0, 0.5, 0.9), (2.0, 0.5, 0.64), (12.0, 0.5, 0.64)]
+
+    def cut(time_s: float) -> float:
+        return 0.0 if time_s < 2 or 4 < time_s < 4.4 else 0.6
+
+    waits = Driver(way, cut=cut)
+    next_one = Driver([(2.0, 0.5, 0.7), (12.0, 0.5, 0.7)], track_id=2, width=1.0, height=0.12)
+    hits = judge(junction(), observe([waits, next_one], until_s=12))
+    assert names([hit for hit in hits if hit.track_id == 1]) == []
 
 
 def test_who_is_released_by_green_in_time_is_not_reported() -> None:
