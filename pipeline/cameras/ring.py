@@ -146,10 +146,16 @@ class Ring:
 
 
 def _cut(run: list[AccessUnit], end_s: float) -> list[AccessUnit]:
-    """The run without leading pictures that cannot be decoded, up to the first complete moment at `end_s`."""
-    first = run[0].captured_at_s
-    second_key = next((n for n, unit in enumerate(run) if n and unit.key), len(run))
-    units = [unit for n, unit in enumerate(run) if n >= second_key or unit.captured_at_s >= first]
+    """The run without leading pictures that cannot be decoded, up to the first complete moment at `end_s`.
+
+    Only of the first connection: where time was set back, what is earlier is no leading picture.
+    """
+    first = run[0]
+    ends = (n for n, unit in enumerate(run) if n and (unit.key or unit.connection != first.connection))
+    leading_until = next(ends, len(run))
+    units = [
+        unit for n, unit in enumerate(run) if n >= leading_until or unit.captured_at_s >= first.captured_at_s
+    ]
     last = max((n for n, unit in enumerate(units) if unit.captured_at_s <= end_s), default=0)
     newest = max(unit.captured_at_s for unit in units[: last + 1])
     while last + 1 < len(units) and units[last + 1].captured_at_s < newest:

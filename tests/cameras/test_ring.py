@@ -122,3 +122,12 @@ def test_where_time_was_set_back_the_newer_picture_is_meant() -> None:
         ring.append(unit(number, key=number % 25 == 0, connection=1, caps="b"))
     assert {each.caps for each in ring.nearest(1.5)} == {"b"}
     assert ring.span_s == (0.0, pytest.approx(49 / 25))
+
+
+def test_time_set_back_inside_a_group_loses_no_picture() -> None:
+    """The camera's first report corrects the clock: what comes after it is no leading picture."""
+    ring = Ring(100, 10**9)
+    times = [n / 25 for n in range(7)] + [n / 25 - 0.3 for n in range(7, 25)]
+    for number, at in enumerate(times):
+        ring.append(unit(number, key=number == 0, size=number, at=1 + at, connection=int(number >= 7)))
+    assert [len(each.data) for each in ring.between(1.1, 1.6)][:20] == list(range(20))
