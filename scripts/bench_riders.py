@@ -78,7 +78,6 @@ def observe(detector: Detector, finder: HeadFinder, files: CameraFilm, look: str
     """What perception makes of a camera's film."""
     perception = CameraPerception(
         files.camera_id,
-        rate_hz=RATE_HZ,
         confidence=detector.settings.confidence,
         riders_in_box=detector.riders_in_box,
     )

@@ -66,7 +66,7 @@ def clip(detector: Detector, path: Path) -> None:
     Wherever rider and machine are both seen, the machine is hidden from a copy of the track.
     """
     capture = cv2.VideoCapture(str(path))
-    tracker = Tracker(bot_sort(capture.get(cv2.CAP_PROP_FPS), CONFIDENCE))
+    tracker = Tracker(bot_sort(CONFIDENCE))
     tracks: dict[int, Track] = {}
     whole_before: set[int] = set()
     seen_errors, completed_errors = [], []

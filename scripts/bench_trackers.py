@@ -73,7 +73,7 @@ def algorithms(rate_hz: float) -> dict[str, Callable[[], Any]]:
         "C-BIoU 0.1/0.3": lambda: trackers.CBIoUTracker(
             **start, **cascade, buffer_ratio_first=0.1, buffer_ratio_second=0.3
         ),
-        "BoT-SORT, no CMC (ours)": lambda: bot_sort(rate_hz, CONFIDENCE),
+        "BoT-SORT, no CMC (ours)": lambda: bot_sort(CONFIDENCE),
     }
 
 

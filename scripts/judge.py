@@ -106,9 +106,8 @@ def main() -> None:
     moments, rules, flow = Moments(scene), build_rules(scene), Flow(scene)
     detector = Detector(ModelSettings(path=given.model))
     perception = CameraPerception(
-        given.clip.stem, settings.lamps_to_read(), settings.ignore, given.rate or 25.0,
-        riders_in_box=detector.riders_in_box,
-    )  # fmt: skip
+        given.clip.stem, settings.lamps_to_read(), settings.ignore, riders_in_box=detector.riders_in_box
+    )
     seen: dict[float, tuple[int, Picture, Observation]] = {}
     hits: list[Hit] = []
     counts: list[FlowCount] = []

@@ -32,7 +32,6 @@ class CameraPerception:
         camera_id: str,
         lamps: Sequence[Lamp] = (),
         ignore: Sequence[Sequence[Point]] = (),
-        rate_hz: float = 6.0,
         confidence: float = 0.3,
         algorithm: Algorithm | None = None,
         closer: HeadFinder | None = None,
@@ -47,7 +46,7 @@ class CameraPerception:
         # Where a rider is a person in one picture and a motorbike in the next, one tracker must follow both.
         families = 2 if riders_in_box else 1
         self._riders_in_box = riders_in_box
-        self._trackers = [Tracker(algorithm or bot_sort(rate_hz, confidence)) for _ in range(families)]
+        self._trackers = [Tracker(algorithm or bot_sort(confidence)) for _ in range(families)]
         self._signals = SignalReader(lamps)
         self._tracks: dict[int, Track] = {}
         self._connection: int | None = None

@@ -24,6 +24,9 @@ OUTSIDE_S = 0.5
 
 SLACK_HEIGHTS = 0.25
 """Going back by less than this is standing."""
+STOOD_S = 0.7
+"""Who stands for so long begins anew: in a queue, an identity that goes over from one to the next behind it
+stands, leaps and stands again."""
 
 
 class WrongWayParameters(base.Parameters):
@@ -47,6 +50,8 @@ class _Run:
     start: Step
     """The last step near the furthest point: where going back began."""
     last_inside_s: float
+    moved: tuple[float, float]
+    """When, and how far along the lane, it last had gone back by more than SLACK_HEIGHTS since."""
     middle: Step | None = None
 
 
@@ -114,12 +119,18 @@ class WrongWay:
             return None
         progress = lane.progress(step.centre)
         if run is None or progress >= run.furthest:
-            self._runs[key] = _Run(progress, step, step.time_s)
+            self._runs[key] = _Run(progress, step, step.time_s, (step.time_s, progress))
             return None
         run.last_inside_s = step.time_s
-        back = run.furthest - progress
-        if back < SLACK_HEIGHTS * step.height:
+        slack = SLACK_HEIGHTS * step.height
+        if run.furthest - progress < slack:
             run.start, run.middle = step, None
+            return None
+        moved_s, moved_at = run.moved
+        if moved_at - progress >= slack:
+            run.moved = (step.time_s, progress)
+        elif step.time_s - moved_s >= STOOD_S:
+            self._runs[key] = _Run(progress, step, step.time_s, (step.time_s, progress))
             return None
         if run.middle is None and 2 * self._way_back(lane, run, step) >= self._parameters.min_heights:
             run.middle = step

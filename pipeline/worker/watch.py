@@ -73,7 +73,6 @@ class CameraWatch:
             settings.id,
             scene.settings.lamps_to_read(),
             scene.settings.ignore,
-            settings.analysis.rate_hz,
             confidence,
             closer=closer if asks_for_heads(scene.settings) else None,
             riders_in_box=riders_in_box,

@@ -135,7 +135,6 @@ def _observe(
         camera.camera_id,
         scene.lamps_to_read(),
         scene.ignore,
-        RATE_HZ,
         settings.confidence,
         closer=HeadFinder(settings.heads) if settings.heads is not None and asks_for_heads(scene) else None,
         riders_in_box=detector.riders_in_box,

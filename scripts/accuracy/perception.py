@@ -164,7 +164,6 @@ def measure(
         film.stem,
         scene.lamps_to_read(),
         scene.ignore,
-        rate_hz,
         confidence,
         riders_in_box=detector.riders_in_box,
     )

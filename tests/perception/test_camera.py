@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import accumulate, cycle, islice, pairwise
 
 import numpy as np
 import pytest
@@ -72,10 +72,23 @@ def test_identity_survives_uneven_gaps_and_repeated_times() -> None:
     assert len(users[-1].trajectory) >= 8
 
 
+@pytest.mark.parametrize("steps_s", [(1 / 6,), (0.2, 0.1, 0.2), (0.16, 0.16, 0.2)])
+@pytest.mark.parametrize("confidence", [0.4, 0.7])
+def test_who_comes_fast_across_the_view_is_one_from_the_second_picture_on(
+    steps_s: tuple[float, ...], confidence: float
+) -> None:
+    """A box of 32 px that moves on by its width between two pictures: they do not overlap."""
+    times = [0.0, *accumulate(islice(cycle(steps_s), 12))]
+    seen = watch((time_s, [(MOTORBIKE, walker(time_s, 32 / max(steps_s)), confidence)]) for time_s in times)
+    users = [user for each in seen for user in each.road_users]
+    assert len({user.track_id for user in users}) == 1
+    assert len(users[-1].trajectory) >= 12
+
+
 @pytest.mark.parametrize("rate_hz", [6, 25])
 def test_a_road_user_is_lost_after_seconds_not_frames(rate_hz: int) -> None:
     def identities(hidden_s: float) -> set[int]:
-        perception = CameraPerception("test", rate_hz=rate_hz)
+        perception = CameraPerception("test")
         times = [n / rate_hz for n in range(rate_hz * 6)]
         car: Seen = (CAR, (200, 200, 300, 260), 0.8)
         seen = watch(((time_s, [] if 2 < time_s < 2 + hidden_s else [car]) for time_s in times), perception)

@@ -44,7 +44,7 @@ def judge(clip: Path, model: Path, settings: SceneSettings) -> list[tuple[int, H
     scene = Scene(settings)
     moments, rules = Moments(scene), build_rules(scene)
     detector = Detector(ModelSettings(path=model))
-    perception = CameraPerception(clip.stem, settings.lamps_to_read(), settings.ignore, RATE_HZ)
+    perception = CameraPerception(clip.stem, settings.lamps_to_read(), settings.ignore)
     numbers, hits = {}, []
     for number, frame in frames(clip):
         numbers[frame.time.captured_at_s] = number

@@ -96,6 +96,18 @@ def test_a_moment_forward_does_not_end_the_act() -> None:
     assert names(judge(LANE, observe([Driver(way)]))) == ["wrong_way"]
 
 
+def test_an_identity_that_goes_back_through_a_queue_by_leaps_is_nothing() -> None:
+    """From one who stands to the one who stands behind, and on: each time it stands for more than a second."""
+    queue = [0.9, 0.81, 0.72, 0.63]
+    way = [(n * 1.5 + part, 0.4, y) for n, y in enumerate(queue) for part in (0.0, 1.3)]
+    assert judge(LANE, observe([Driver(way)])) == []
+
+
+def test_who_stops_on_the_way_and_rides_on_is_one_hit() -> None:
+    way = [(0.0, 0.4, 0.9), (1.0, 0.4, 0.75), (4.0, 0.4, 0.75), (6.5, 0.4, 0.4)]
+    assert names(judge(LANE, observe([Driver(way)]))) == ["wrong_way"]
+
+
 def test_a_moment_off_the_lane_does_not_end_the_act() -> None:
     edge = [(0.0, 0.49, 0.9), (1.3, 0.49, 0.77), (1.4, 0.51, 0.76), (1.7, 0.51, 0.73), (1.8, 0.49, 0.72)]
     assert names(judge(LANE, observe([Driver([*edge, (2.8, 0.49, 0.62)])]))) == ["wrong_way"]
