@@ -24,7 +24,7 @@ OUTSIDE_S = 0.5
 
 SLACK_HEIGHTS = 0.25
 """Going back by less than this is standing."""
-STOOD_S = 0.7
+STOOD_S = 1.0
 """Who stands for so long begins anew: in a queue, an identity that goes over from one to the next behind it
 stands, leaps and stands again."""
 
@@ -50,8 +50,8 @@ class _Run:
     start: Step
     """The last step near the furthest point: where going back began."""
     last_inside_s: float
-    moved: tuple[float, float]
-    """When, and how far along the lane, it last had gone back by more than SLACK_HEIGHTS since."""
+    moved: Step
+    """The last step that was SLACK_HEIGHTS away from the one before of this kind."""
     middle: Step | None = None
 
 
@@ -119,18 +119,16 @@ class WrongWay:
             return None
         progress = lane.progress(step.centre)
         if run is None or progress >= run.furthest:
-            self._runs[key] = _Run(progress, step, step.time_s, (step.time_s, progress))
+            self._runs[key] = _Run(progress, step, step.time_s, step)
             return None
         run.last_inside_s = step.time_s
-        slack = SLACK_HEIGHTS * step.height
-        if run.furthest - progress < slack:
+        if run.furthest - progress < SLACK_HEIGHTS * step.height:
             run.start, run.middle = step, None
             return None
-        moved_s, moved_at = run.moved
-        if moved_at - progress >= slack:
-            run.moved = (step.time_s, progress)
-        elif step.time_s - moved_s >= STOOD_S:
-            self._runs[key] = _Run(progress, step, step.time_s, (step.time_s, progress))
+        if way_heights(run.moved, step) >= SLACK_HEIGHTS:
+            run.moved = step
+        elif step.time_s - run.moved.time_s >= STOOD_S:
+            self._runs[key] = _Run(progress, step, step.time_s, step)
             return None
         if run.middle is None and 2 * self._way_back(lane, run, step) >= self._parameters.min_heights:
             run.middle = step

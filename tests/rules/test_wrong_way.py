@@ -98,8 +98,8 @@ def test_a_moment_forward_does_not_end_the_act() -> None:
 
 def test_an_identity_that_goes_back_through_a_queue_by_leaps_is_nothing() -> None:
     """From one who stands to the one who stands behind, and on, standing for more than a second each time."""
-    queue = [0.9, 0.81, 0.72, 0.63]
-    way = [(n * 1.5 + part, 0.4, y) for n, y in enumerate(queue) for part in (0.0, 1.3)]
+    queue = [0.9, 0.78, 0.66, 0.54]
+    way = [(n * 2.0 + part, 0.4, y) for n, y in enumerate(queue) for part in (0.0, 1.8)]
     assert judge(LANE, observe([Driver(way)])) == []
 
 
