@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from pipeline.rules.abandoned_object import AbandonedObject
 from pipeline.rules.banned_turn import BannedTurn
-from pipeline.rules.base import Rule
+from pipeline.rules.base import Parameters, Rule
 from pipeline.rules.crowd import Crowd
 from pipeline.rules.flow import Flow
 from pipeline.rules.illegal_stop import IllegalStop
@@ -73,22 +73,24 @@ class RuleError(Exception):
 
 
 class Marked:
-    """A rule whose hits say what they concern, and whether it is on trial; each act once."""
+    """A rule whose hits say what they concern, and whether it is on trial; each act once, if it is sure."""
 
-    def __init__(self, rule: Rule, security: bool, shadow: bool) -> None:
+    def __init__(self, rule: Rule, security: bool, parameters: Parameters) -> None:
         self.name = rule.name
         self._rule = rule
         self._concern: Concern = "security" if security else "traffic"
-        self._shadow = shadow
+        self._parameters = parameters
         self._told = Told()
 
     def observe(self, moment: Moment) -> Iterator[Hit]:
         """See base.Rule."""
         self._told.observe(moment.observation)
         for hit in self._rule.observe(moment):
+            if hit.confidence < self._parameters.min_confidence:
+                continue
             if self._told.is_again(hit, moment.observation):
                 continue
-            yield replace(hit, concern=self._concern, shadow=self._shadow)
+            yield replace(hit, concern=self._concern, shadow=self._parameters.shadow)
 
 
 def build_rules(scene: Scene) -> list[Marked]:
@@ -102,7 +104,7 @@ def build_rules(scene: Scene) -> list[Marked]:
             raise RuleError(f"rule {name} is on, but the scene lacks {lacking}")
         try:
             valid = kind.parameters.model_validate(parameters)
-            rules.append(Marked(kind(scene, valid), name in SECURITY, valid.shadow))
+            rules.append(Marked(kind(scene, valid), name in SECURITY, valid))
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))

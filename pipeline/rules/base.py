@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Protocol
+from typing import Annotated, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.rules.moments import Moment
 from pipeline.scene import SceneSettings
@@ -19,6 +19,8 @@ class Parameters(BaseModel):
 
     shadow: bool = False
     """On trial: its hits are recorded with their evidence and counted, but not published."""
+    min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """Acts of which the rule is less sure are not told: little was seen, or seen weakly."""
 
 
 class Rule(Protocol):

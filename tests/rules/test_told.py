@@ -71,3 +71,14 @@ def test_two_one_after_the_other_are_two() -> None:
 def test_a_motorbike_before_a_lorry_is_another() -> None:
     lorry = Driver(ACROSS, RoadUserKind.TRUCK, track_id=1, height=0.2, width=1.0)
     assert len(reported(lorry, Driver(ACROSS, track_id=2, height=0.08))) == 2
+
+
+def test_what_a_rule_is_less_sure_of_than_the_scene_asks_is_not_told() -> None:
+    def told(min_confidence: float) -> bool:
+        rules = {"wrong_way": {"min_confidence": min_confidence}}
+        back = Driver([(0.0, 0.5, 0.9), (4.0, 0.5, 0.4)], kind_confidence=0.5)
+        return bool(reported(back, scene={**LANE, "rules": rules}))
+
+    [hit] = judge(LANE, observe([Driver([(0.0, 0.5, 0.9), (4.0, 0.5, 0.4)], kind_confidence=0.5)]))
+    assert told(hit.confidence - 0.01)
+    assert not told(hit.confidence + 0.01)
