@@ -5,6 +5,7 @@ See docs/rules/pavement.md for the act, its look-alikes and what the scene must 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -20,6 +21,9 @@ from pipeline.types import VEHICLES
 PURPOSE = "pavement"
 MOVING_HEIGHTS_S = 0.5
 """Slower at a moment (in box heights a second) is standing or being pushed."""
+SEEN_HEIGHTS = 0.75
+"""Way in the picture, in heights of its box: far away some pixels are metres, and an identity that goes from
+one to the next in a row of parked ones moves by a part of a box."""
 
 
 class PavementParameters(StayParameters):
@@ -59,8 +63,12 @@ class Pavement(StayRule):
         return step.pace >= MOVING_HEIGHTS_S
 
     def is_act(self, place: Lane | Zone, stay: Stay) -> bool:
-        """See StayRule: faster than one walks."""
-        return stay.way_heights / stay.duration_s >= self._limits.min_speed_heights_s
+        """See StayRule: faster than one walks, and seen to move."""
+        seen_heights = math.hypot(*stay.way) / ((stay.first.height + stay.last.height) / 2)
+        return (
+            seen_heights >= SEEN_HEIGHTS
+            and stay.way_heights / stay.duration_s >= self._limits.min_speed_heights_s
+        )
 
     def facts(self, place: Lane | Zone, stay: Stay) -> Mapping[str, Any]:
         """See StayRule."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.types import RoadUserKind
+from tests.rules import metres
 from tests.rules.drive import Driver, judge, names, observe
 
 SCENE: dict[str, Any] = {
@@ -61,3 +62,23 @@ def test_lost_and_found_again_is_one_hit() -> None:
 def test_a_walkers_track_taken_over_by_a_motorbike_elsewhere_makes_no_way() -> None:
     way = [(0.0, 0.7, 0.9), (3.0, 0.7, 0.8), (3.01, 0.7, 0.5), (4.2, 0.7, 0.4)]
     assert judge(SCENE, observe([Driver(way)])) == []
+
+
+def test_far_away_a_row_of_parked_ones_under_one_identity_is_nothing() -> None:
+    """Seven metres in three seconds on the ground, and half a box in the picture."""
+    scene = {
+        "zones": [{"id": "east", "purpose": "pavement", "polygon": metres.lane("east", -2, 2)["polygon"]}],
+        "calibration": metres.CALIBRATION,
+        "rules": {"pavement": None},
+    }
+
+    def reported(start_m: float, end_m: float) -> list[str]:
+        def way(time_s: float) -> float:
+            return start_m + (end_m - start_m) * min(max((time_s - 1) / 3, 0), 1)
+
+        rider = metres.Vehicle(way, kind=RoadUserKind.MOTORBIKE, size_m=(1.9, 0.7, 1.5))
+        return names(judge(scene, metres.observe([rider])))
+
+    assert reported(43, 50) == []
+    assert reported(13, 20) == ["pavement"]
+    assert reported(30, 50) == ["pavement"], "one that is ridden there"
