@@ -98,8 +98,7 @@ class Ring:
             raise RingError(self._lack(groups, time_s, time_s))
         _, number, index = found
         units = groups[number][: index + 1]
-        if units[-1].captured_at_s < units[0].captured_at_s and number > 0:
-            # A leading picture of an open group leans on the group before.
+        if _leads(units[-1], units[0]) and number > 0:
             return groups[number - 1] + units
         return units
 
@@ -145,17 +144,18 @@ class Ring:
         return f"the recording holds {min(units):.2f} to {max(units):.2f}, not {asked}"
 
 
-def _cut(run: list[AccessUnit], end_s: float) -> list[AccessUnit]:
-    """The run without leading pictures that cannot be decoded, up to the first complete moment at `end_s`.
+def _leads(unit: AccessUnit, key: AccessUnit) -> bool:
+    """Whether it is a leading picture of the group that `key` opens: it leans on the group before.
 
-    Only of the first connection: where time was set back, what is earlier is no leading picture.
+    Where time was set back, a new connection begins, and what is earlier leads nothing.
     """
-    first = run[0]
-    ends = (n for n, unit in enumerate(run) if n and (unit.key or unit.connection != first.connection))
-    leading_until = next(ends, len(run))
-    units = [
-        unit for n, unit in enumerate(run) if n >= leading_until or unit.captured_at_s >= first.captured_at_s
-    ]
+    return unit.connection == key.connection and unit.captured_at_s < key.captured_at_s
+
+
+def _cut(run: list[AccessUnit], end_s: float) -> list[AccessUnit]:
+    """The run without leading pictures that cannot be decoded, up to the first complete moment at `end_s`."""
+    second_key = next((n for n, unit in enumerate(run) if n and unit.key), len(run))
+    units = [unit for n, unit in enumerate(run) if n >= second_key or not _leads(unit, run[0])]
     last = max((n for n, unit in enumerate(units) if unit.captured_at_s <= end_s), default=0)
     newest = max(unit.captured_at_s for unit in units[: last + 1])
     while last + 1 < len(units) and units[last + 1].captured_at_s < newest:

@@ -27,10 +27,10 @@ speed wanders by half a box size a second within a second, whatever the rate of 
 _NEW_SPEED = 4.0
 """Times the library's uncertainty about a newcomer's speed. That of 9 frames a second is half a box size a
 second, as if whoever comes stood: a rider at 12 m/s covers six of its lengths in one."""
-
 _NEW_REACH = 0.3
 """By this share of their size a newcomer's box and what may be its second one are widened on each side: at 6
 pictures a second a rider who passes across the view at 12 m/s leaves no overlap."""
+_WIDENED = trackers.BIoU(_NEW_REACH)
 
 
 class Algorithm(Protocol):
@@ -79,9 +79,6 @@ class _BoTSORT(trackers.BoTSORTTracker):
         boxes = np.array([tracklet_boxes_by_id[id(one)] for one in tracklets])
         overlap: npt.NDArray[np.float64] = _WIDENED.compute(boxes, detections)
         return overlap
-
-
-_WIDENED = trackers.BIoU(_NEW_REACH)
 
 
 def bot_sort(confidence: float, lost_s: float = LOST_S) -> Algorithm:

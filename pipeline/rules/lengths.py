@@ -13,13 +13,16 @@ TOP_SHARE = 0.25
 """See moved_as_a_whole."""
 
 
+def mean_height(one: Step, other: Step) -> float:
+    """Of two boxes, in picture heights: what comes nearer grows."""
+    return (one.height + other.height) / 2
+
+
 def way_heights(before: Step, now: Step) -> float:
-    """From one step to another in box heights: on the ground where that is known, else of the mean of both,
-    since what comes nearer grows.
-    """
+    """From one step to another in box heights: on the ground where that is known, else of their mean."""
     if before.centre_m is not None and now.centre_m is not None:
         return math.dist(before.centre_m, now.centre_m) / HEIGHT_M
-    return math.dist(before.position, now.position) / ((before.height + now.height) / 2)
+    return math.dist(before.position, now.position) / mean_height(before, now)
 
 
 GROWTH = 1.2

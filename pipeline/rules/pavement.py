@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from pipeline.rules import base
+from pipeline.rules.lengths import mean_height
 from pipeline.rules.moments import Moment
 from pipeline.rules.stay import Stay, StayParameters, StayRule
 from pipeline.rules.step import Step, Track
@@ -64,7 +65,7 @@ class Pavement(StayRule):
 
     def is_act(self, place: Lane | Zone, stay: Stay) -> bool:
         """See StayRule: faster than one walks, and seen to move."""
-        seen_heights = math.hypot(*stay.way) / ((stay.first.height + stay.last.height) / 2)
+        seen_heights = math.hypot(*stay.way) / mean_height(stay.first, stay.last)
         return (
             seen_heights >= SEEN_HEIGHTS
             and stay.way_heights / stay.duration_s >= self._limits.min_speed_heights_s

@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from pipeline.rules import base
+from pipeline.rules.lengths import mean_height
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
 from pipeline.rules.step import HEIGHT_M, Step, Track
@@ -208,4 +209,4 @@ def _ahead_heights(lane: Lane, step: Step, other: Step) -> float:
     along = lane.progress(other.centre) - lane.progress(step.centre)
     if step.position_m is not None and other.position_m is not None:
         return math.copysign(math.dist(step.position_m, other.position_m) / HEIGHT_M, along)
-    return along / ((step.height + other.height) / 2)
+    return along / mean_height(step, other)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
 from pipeline.rules import base
-from pipeline.rules.lengths import moved_as_a_whole, way_heights
+from pipeline.rules.lengths import mean_height, moved_as_a_whole, way_heights
 from pipeline.rules.moments import Moment
 from pipeline.rules.step import Step, Track
 from pipeline.scene import Lane, Scene, SceneSettings, geometry
@@ -53,6 +53,11 @@ class _Run:
     moved: Step
     """The last step that was SLACK_HEIGHTS away from the one before of this kind."""
     middle: Step | None = None
+
+    @classmethod
+    def begin(cls, progress: float, step: Step) -> Self:
+        """Nothing gone back yet."""
+        return cls(progress, step, step.time_s, step)
 
 
 class WrongWay:
@@ -119,7 +124,7 @@ class WrongWay:
             return None
         progress = lane.progress(step.centre)
         if run is None or progress >= run.furthest:
-            self._runs[key] = _Run(progress, step, step.time_s, step)
+            self._runs[key] = _Run.begin(progress, step)
             return None
         run.last_inside_s = step.time_s
         if run.furthest - progress < SLACK_HEIGHTS * step.height:
@@ -128,7 +133,7 @@ class WrongWay:
         if way_heights(run.moved, step) >= SLACK_HEIGHTS:
             run.moved = step
         elif step.time_s - run.moved.time_s >= STOOD_S:
-            self._runs[key] = _Run(progress, step, step.time_s, step)
+            self._runs[key] = _Run.begin(progress, step)
             return None
         if run.middle is None and 2 * self._way_back(lane, run, step) >= self._parameters.min_heights:
             run.middle = step
@@ -148,12 +153,10 @@ class WrongWay:
 
     @staticmethod
     def _way_back(lane: Lane, run: _Run, step: Step) -> float:
-        """In box heights: on the ground where that is known, else along the lane in the picture, of the mean
-        of both ends, since one that comes nearer grows.
-        """
+        """In box heights: on the ground where that is known, else along the lane in the picture."""
         if run.start.centre_m is not None and step.centre_m is not None:
             return way_heights(run.start, step)
-        return (run.furthest - lane.progress(step.centre)) / ((run.start.height + step.height) / 2)
+        return (run.furthest - lane.progress(step.centre)) / mean_height(run.start, step)
 
     def _hit(self, camera_id: str, track: Track, lane: Lane, run: _Run, step: Step) -> Hit:
         heights, duration_s = self._way_back(lane, run, step), step.time_s - run.start.time_s

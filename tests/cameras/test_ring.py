@@ -131,3 +131,14 @@ def test_time_set_back_inside_a_group_loses_no_picture() -> None:
     for number, at in enumerate(times):
         ring.append(unit(number, key=number == 0, size=number, at=1 + at, connection=int(number >= 7)))
     assert [len(each.data) for each in ring.between(1.1, 1.6)][:20] == list(range(20))
+
+
+def test_a_picture_after_time_was_set_back_leans_on_no_group_before() -> None:
+    ring = Ring(100, 10**9)
+    times = [n / 25 for n in range(14)] + [n / 25 - 0.3 for n in range(14, 20)]
+    for number, at in enumerate(times):
+        key = number in (0, 12)
+        ring.append(unit(number, key=key, size=number, at=1 + at, connection=int(number >= 14)))
+    # Picture 15 has the times of 7 and 8; the newer one is meant.
+    assert [len(each.data) for each in ring.nearest(1 + 15 / 25 - 0.3)][-4:] == [12, 13, 14, 15]
+    assert len(ring.nearest(1 + 15 / 25 - 0.3)) == 4

@@ -74,11 +74,12 @@ def test_a_motorbike_before_a_lorry_is_another() -> None:
 
 
 def test_what_a_rule_is_less_sure_of_than_the_scene_asks_is_not_told() -> None:
+    back = Driver([(0.0, 0.5, 0.9), (4.0, 0.5, 0.4)], kind_confidence=0.5)
+
     def told(min_confidence: float) -> bool:
         rules = {"wrong_way": {"min_confidence": min_confidence}}
-        back = Driver([(0.0, 0.5, 0.9), (4.0, 0.5, 0.4)], kind_confidence=0.5)
-        return bool(reported(back, scene={**LANE, "rules": rules}))
+        return bool(reported(replace(back, points=[]), scene={**LANE, "rules": rules}))
 
-    [hit] = judge(LANE, observe([Driver([(0.0, 0.5, 0.9), (4.0, 0.5, 0.4)], kind_confidence=0.5)]))
+    [hit] = judge(LANE, observe([replace(back, points=[])]))
     assert told(hit.confidence - 0.01)
     assert not told(hit.confidence + 0.01)
