@@ -46,11 +46,14 @@ def main() -> int:
     shown = [clip for clip in clips if clip.stem not in asked.unseen]
     trained = work / "data" / "train"
     try:
-        _draw(views("train", asked.pictures, each=min(40, asked.pictures)), trained)
-        windows = views("train", asked.windows, each=min(40, asked.windows), first_seed=FIRST_WINDOW)
+        whole = views("train", asked.pictures, each=min(40, asked.pictures), first_seed=asked.cities)
+        _draw(whole, trained)
+        first = asked.cities + FIRST_WINDOW
+        windows = views("train", asked.windows, each=min(40, asked.windows), first_seed=first)
         _draw(windows, trained, draw_windows, "window-")
         # Two pictures hold enough two-wheelers for a sheet.
-        riders = views("train", 2 * asked.sheets, each=min(40, 2 * asked.sheets), first_seed=FIRST_SHEET)
+        first = asked.cities + FIRST_SHEET
+        riders = views("train", 2 * asked.sheets, each=min(40, 2 * asked.sheets), first_seed=first)
         _draw(riders, trained, draw_sheets, "sheet-")
         _draw(views("dev", asked.judged, each=min(15, asked.judged)), work / "data" / "dev")
         heldout = views("heldout", asked.scored, each=min(20, asked.scored), catalogue=True)
@@ -78,6 +81,7 @@ def main() -> int:
         seed=asked.seed,
         threads=asked.threads,
         start=asked.start,
+        rate=asked.rate,
         resume=last.exists() and not asked.quick,
     )
     model = asked.out / f"{NAME}.onnx"
@@ -148,8 +152,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sheets", type=int, default=600, help="of two-wheelers, about so many")
     parser.add_argument("--judged", type=int, default=120, help="of the city to choose weights by")
     parser.add_argument("--scored", type=int, default=400, help="of held-out cities for the card")
+    parser.add_argument(
+        "--cities", type=int, default=0, help="seed of the first city to train on (%(default)s)"
+    )
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--start", type=Path, help="weights (*.pt) of an earlier run to go on from")
+    parser.add_argument("--start", type=Path, help="model (*.onnx, *.pt) of an earlier run to go on from")
+    parser.add_argument("--rate", type=float, default=0.0012, help="first learning rate (%(default)s)")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of the CPU, to train with")

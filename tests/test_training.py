@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -31,16 +32,66 @@ def test_what_nobody_could_name_is_not_labelled() -> None:
     assert found.xyxy[0] == pytest.approx((50, 50, 150, 100), abs=0.02)
 
 
-@pytest.mark.slow
-@pytest.mark.serial
-def test_quick_training_makes_a_model_that_the_pipeline_loads(tmp_path: Path) -> None:
+TAKEN_OVER = """
+import json, sys
+from pathlib import Path
+import numpy as np, onnxruntime, torch
+from scripts.detector.begin import take_over
+from scripts.detector.learn import CityDetector
+
+file = Path(sys.argv[1])
+shown = torch.rand(4, 3, 96, 160, generator=torch.Generator().manual_seed(1))
+whole = torch.rand(1, 3, 384, 640, generator=torch.Generator().manual_seed(2))
+model = CityDetector("yolo11n.yaml", nc=9, verbose=False)
+take_over(model, file, shown)
+norms = [part for part in model.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+with torch.no_grad():
+    made = model.eval()(whole)[0].numpy()
+given = onnxruntime.InferenceSession(str(file)).run(None, {"images": whole.numpy()})[0]
+other, refused = CityDetector("yolo11n.yaml", nc=8, verbose=False), ""
+try:
+    take_over(other, file, shown)
+except ValueError as error:
+    refused = str(error)
+off = np.abs(made - given)
+spread = min(float(norm.running_var.std()) for norm in norms)
+print(json.dumps([float(off[:, :4].max()), float(off[:, 4:].max()), spread, refused]))
+"""
+
+
+@pytest.fixture(scope="module")
+def trainer() -> Path:
+    """Python with what training needs."""
     python = ROOT / ".venv-train" / "bin" / "python"
     if os.environ.get("CI") == "true":
         subprocess.run(["scripts/setup", "--train"], cwd=ROOT, check=True)
     elif not python.exists():
         pytest.skip("what training needs is not installed: run scripts/setup --train")
+    return python
+
+
+@pytest.mark.slow
+def test_an_export_taken_over_sees_what_it_saw(trainer: Path) -> None:
+    told = subprocess.run(
+        [trainer, "-c", TAKEN_OVER, ROOT / "models" / "ngatu_nano.onnx"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout.splitlines()
+    off_px, off_score, spread, refused = json.loads(told[-1])
+    assert off_px < 0.01
+    assert off_score < 1e-4
+    assert spread > 0, "each norm must have the variances of its own channels"
+    assert refused.startswith("model.23.cv3.0.2.weight is (9, 64, 1, 1), this model wants (8, 64, 1, 1)")
+
+
+@pytest.mark.slow
+@pytest.mark.serial
+def test_quick_training_makes_a_model_that_the_pipeline_loads(trainer: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        [python, "scripts/train_detector.py", "--quick", "--work", tmp_path],
+        [trainer, "scripts/train_detector.py", "--quick", "--work", tmp_path],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,19 @@ from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils import DEFAULT_CFG
 
 from pipeline.perception.classes import KINDS, MOTORBIKE, PERSON
+from scripts.detector import begin
 from scripts.detector.pictures import NAMES
 from scripts.detector.real import PREFIX
 
 ARCHITECTURE = "yolo11n.yaml"
 INPUT = (640, 384)
 """Width and height of the model's input in pixels: a 640x360 sub stream, to the next multiple of 32."""
+
+MEASURED_ON = 64
+"""Pictures that say what an export's batch normalisation would have measured."""
+
+FROM_NOTHING = 0.0012
+"""First learning rate of weights that know nothing."""
 
 REAL_DOUBT = 0.3
 """Weight of "nothing here" in real pictures: the model that labelled them misses what is small."""
@@ -99,10 +107,17 @@ def _single(value: Any) -> Any:
 class CityTrainer(DetectionTrainer):
     """Ultralytics' trainer with our model; on a CPU in channels-last order, which is a fifth faster."""
 
+    start: Path | None = None
+    """An export to go on from."""
+
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> nn.Module:
         model = CityDetector(cfg, nc=self.data["nc"], ch=self.data["channels"], verbose=verbose)
         if weights is not None:
             model.load(weights)
+        if self.start is not None:
+            files = sorted(Path(self.data["train"]).glob("*.jpg"))
+            chosen = files[:: math.ceil(len(files) / MEASURED_ON)]
+            begin.take_over(model, self.start, begin.pictures(chosen, INPUT))
         return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:
@@ -126,12 +141,16 @@ def learn(
     seed: int,
     threads: int,
     start: Path | None = None,
+    rate: float = FROM_NOTHING,
     resume: bool = False,
 ) -> Path:
     """Train on data/train against data/dev; the best weights' file. Shows Ultralytics' progress bar.
 
-    `start`: weights of an earlier run to go on from, with a new schedule; `resume`: this run's own last ones.
+    `start`: weights (*.pt) or export (*.onnx) of an earlier run to go on from, with a new schedule that
+    begins at the learning rate `rate`; `resume`: this run's own last ones. Raises ValueError for an export
+    of another architecture.
     """
+    export_given = start is not None and start.suffix == ".onnx"
     described = data / "data.yaml"
     described.write_text(
         yaml.safe_dump(
@@ -151,9 +170,9 @@ def learn(
         "nbs": batch,
         "imgsz": INPUT[0],
         "rect": True,
-        "pretrained": False if start is None else str(start.resolve()),
+        "pretrained": False if start is None or export_given else str(start.resolve()),
         "optimizer": "AdamW",
-        "lr0": 0.0012,
+        "lr0": rate,
         "lrf": 0.02,
         "cos_lr": True,
         "momentum": 0.9,
@@ -178,6 +197,7 @@ def learn(
     if resume:
         settings = {"resume": str(runs / "ngatu_nano" / "weights" / "last.pt")}
     trainer = CityTrainer(cfg=DEFAULT_CFG, overrides=settings)
+    trainer.start = start if export_given and not resume else None
     # Ultralytics leaves a core to the loaders, but ours have little to do.
     trainer.add_callback("on_train_start", lambda _: torch.set_num_threads(threads))
     trainer.train()

@@ -18,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from unittest.mock import patch
 
 import cv2
 
@@ -26,8 +27,9 @@ from pipeline.sim.city import City
 from pipeline.sim.errors import SimError
 from pipeline.sim.render import Rendered, Renderer
 from pipeline.sim.scenario import Family, Scenario, scenario
+from pipeline.sim.traffic import fleet
 from pipeline.sim.types import CameraPose, Conditions, Seen
-from pipeline.types import Picture
+from pipeline.types import Picture, RoadUserKind
 
 NAMES = (*(kind.value for kind in KINDS), *PARTS)
 """Class names in the order of the labels' numbers."""
@@ -43,6 +45,15 @@ LEAST_HEAD_PX = 4.0
 
 GAP_S = 2.0
 """Between pictures of one view: long enough that traffic has moved on."""
+
+SCARCE = {
+    RoadUserKind.MOTORBIKE: 0.56,
+    RoadUserKind.CAR: 0.16,
+    RoadUserKind.BICYCLE: 0.18,
+    RoadUserKind.TRUCK: 0.06,
+    RoadUserKind.BUS: 0.04,
+}
+"""Shares of arriving vehicles in every other city to train on: of some, streets have too few to learn."""
 
 _LIGHTS = ("day",) * 6 + ("night",) * 3 + ("dusk",) * 2
 _PLANS = ("junction-day",) * 5 + ("road-day",) * 3 + ("security",)
@@ -133,7 +144,10 @@ def labels(seen: Sequence[Seen], scale: float, size: tuple[int, int]) -> Iterato
 def render(view: View, chosen: Scenario) -> Iterator[Rendered]:
     """The view's pictures as large as drawn; `chosen` is its scenario, or a variant of it."""
     renderer = Renderer(chosen.site().layout, view.pose(chosen), chosen.conditions)
-    return (renderer.draw(moment) for moment in City(chosen).moments(1 / GAP_S))
+    mix = SCARCE if view.family == "train" and view.seed % 2 else {}
+    with patch.dict(fleet.MIX, mix):
+        city = City(chosen)
+    return (renderer.draw(moment) for moment in city.moments(1 / GAP_S))
 
 
 def draw_whole(view: View) -> Iterator[tuple[Picture, list[str]]]:
