@@ -32,6 +32,8 @@ from scripts.detector.windows import draw_windows  # noqa: E402
 NAME = "ngatu_nano"
 FIRST_WINDOW, FIRST_SHEET = 1000, 2000
 """Seeds of the cities that windows and sheets are cut from: others than those of the whole pictures."""
+EACH = 20
+"""Pictures a camera, where the whole of them or windows are shown."""
 err = Console(stderr=True)
 
 
@@ -46,10 +48,10 @@ def main() -> int:
     shown = [clip for clip in clips if clip.stem not in asked.unseen]
     trained = work / "data" / "train"
     try:
-        whole = views("train", asked.pictures, each=min(40, asked.pictures), first_seed=asked.cities)
+        whole = views("train", asked.pictures, each=min(EACH, asked.pictures), first_seed=asked.cities)
         _draw(whole, trained)
         first = asked.cities + FIRST_WINDOW
-        windows = views("train", asked.windows, each=min(40, asked.windows), first_seed=first)
+        windows = views("train", asked.windows, each=min(EACH, asked.windows), first_seed=first)
         _draw(windows, trained, draw_windows, "window-")
         # Two pictures hold enough two-wheelers for a sheet.
         first = asked.cities + FIRST_SHEET

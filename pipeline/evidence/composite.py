@@ -24,6 +24,7 @@ from pipeline.evidence.words import (
     PLATE_COLORS,
     PLATE_OUTCOMES,
     TIME_SOURCES,
+    decimal,
     measured,
     rule_words,
 )
@@ -40,9 +41,9 @@ _CARD_TOP = _PANEL_TOP + _PANEL + 16
 _CARD_BOTTOM = SIZE[1] - _FOOTER - 14
 _TITLE = 44
 _PLATE_LETTERS = 16
+"""Of a line of a plate; none has so many."""
 _PLAIN_OUTCOMES = frozenset({"not_found", "reading_off", "not_carried"})
 """Of a plate: the words on its sign say everything."""
-"""Of a line of a plate; none has so many."""
 _PAD = 16
 
 _NAVY: Color = (84, 44, 16)
@@ -168,7 +169,7 @@ def _caption(sheet: Sheet, record: Record, role: str, left: int) -> None:
         if base is not None and not decisive:
             off_s = shot.captured_at_s - base.captured_at_s
             sign = "−" if off_s < 0 else "+"
-            ago = f"{sign}{_number(abs(off_s), 2)} s"
+            ago = f"{sign}{decimal(abs(off_s), 2)} s"
             used += 14 + sheet.write(right - used - 14, baseline, ago, 20, _PALE, room=140, align="right")
     name = sheet.write(left + 14, baseline, vi, 24, ink, room=_COLUMN - used - 42, bold=True)
     _aside(sheet, left + 24 + name, baseline, en, _PALE, _COLUMN - used - name - 52)
@@ -203,7 +204,7 @@ def _plate_card(sheet: Sheet, record: Record, plate: PlateReading) -> None:
             ("Đọc thô / raw", " · ".join(" ".join(sight.lines) for sight in plate.sights[:3])),
             ("Biểu quyết / voted", " ".join(plate.voted)),
             ("Sau chỉnh / corrected", " ".join(plate.lines)),
-            ("Độ tin cậy / confidence", _number(plate.confidence, 2)),
+            ("Độ tin cậy / confidence", decimal(plate.confidence, 2)),
             ("Loại biển / kind", " · ".join(part for part in (color, lines) if part)),
         ]
     baseline = bottom + 30
@@ -272,7 +273,7 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
         if key == "speed_kmh" and facts.get("advisory"):
             yield "Kiểm định / verified", "không / no"
     yield f"{kind[0]} / {kind[1]}", f"#{record.hit.track_id}"
-    yield "Độ tin cậy / confidence", _number(record.hit.confidence, 2)
+    yield "Độ tin cậy / confidence", decimal(record.hit.confidence, 2)
 
 
 def _law_card(sheet: Sheet, number: int, law: LawNote | None) -> None:
@@ -386,8 +387,3 @@ def _row(sheet: Sheet, left: float, right: float, baseline: float, name: str, va
 
 def _column(number: int) -> int:
     return _MARGIN + number * (_COLUMN + _GAP)
-
-
-def _number(value: float, digits: int) -> str:
-    """As Vietnamese write it: a comma before the fraction."""
-    return f"{value:.{digits}f}".replace(".", ",")

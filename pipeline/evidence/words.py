@@ -146,7 +146,12 @@ def _number(value: object, point: str) -> str:
     """ "" for what is none, is zero, or is larger than anything that is measured."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < abs(value) < 1e9:
         return ""
-    return str(value) if isinstance(value, int) else f"{value:.1f}".replace(".", point)
+    return str(value) if isinstance(value, int) else decimal(value, 1, point)
+
+
+def decimal(value: float, places: int, point: str = ",") -> str:
+    """With `point` before the fraction: a comma, as Vietnamese write it."""
+    return f"{value:.{places}f}".replace(".", point)
 
 
 def rule_words(rule: str) -> tuple[str, str]:

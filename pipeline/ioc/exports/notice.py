@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from pipeline import __version__
+from pipeline.evidence.words import decimal
 from pipeline.ioc.config.keeping import NoticeSettings
 from pipeline.ioc.desk import CaseView
 from pipeline.ioc.desk.files import Checked, EvidenceFiles, FileError, item_of
@@ -139,8 +140,8 @@ def _facts(form: Form, view: CaseView, *, security: bool) -> None:
         form.row("Loại phương tiện", words.road_user(act.road_user), sub=True)
     form.row("2. Thời gian", f"{words.moment(view.row.at_ms)} (giờ Việt Nam, UTC+7)", bold=True)
     source = words.SOURCES.get(clock.source, clock.source)
-    off = f"; lệch so với máy thu {words.number(clock.offset_ms, 0)} ms" if clock.source == "rtcp" else ""
-    form.row("Nguồn giờ", f"{source}; sai số ± {words.number(clock.uncertainty_ms, 0)} ms{off}", sub=True)
+    off = f"; lệch so với máy thu {decimal(clock.offset_ms, 0)} ms" if clock.source == "rtcp" else ""
+    form.row("Nguồn giờ", f"{source}; sai số ± {decimal(clock.uncertainty_ms, 0)} ms{off}", sub=True)
     place = ", ".join(part for part in (act.camera.name, act.camera.place) if part)
     form.row("3. Địa điểm", place or act.camera.id, bold=True)
     form.row("4. Hành vi" if not security else "4. Sự cố", words.rule(act.rule), bold=True)
@@ -221,7 +222,7 @@ def _shown(form: Form, view: CaseView, pictures: _Pictures) -> None:
     plate = view.act.plate
     if view.row.type != "security.incident":
         read = shown_plate(view.row.plate, plate) or "không đọc được"
-        score = f" (máy đọc, độ tin cậy {words.number(plate.confidence, 2)})" if plate and plate.text else ""
+        score = f" (máy đọc, độ tin cậy {decimal(plate.confidence, 2)})" if plate and plate.text else ""
         if plate and plate.text and bare(plate.text) != view.row.plate:
             score = f" (cán bộ sửa; máy đọc {plate.text})"
         caption = f"Biển số: {read}{score}"

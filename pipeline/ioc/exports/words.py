@@ -88,11 +88,6 @@ def measured(act: Act) -> list[str]:
     return told
 
 
-def number(value: float, places: int) -> str:
-    """With a comma, as in Vietnamese."""
-    return f"{value:.{places}f}".replace(".", ",")
-
-
 def money(amount: int) -> str:
     """4.000.000."""
     return f"{amount:,}".replace(",", ".")
