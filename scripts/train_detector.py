@@ -99,8 +99,9 @@ def main() -> int:
             f"{asked.windows} windows into larger ones, {_count(trained, 'sheet')} sheets of two-wheelers, "
             f"{real_pictures} of real clips",
             "seed": str(asked.seed),
-            "epochs": str(asked.epochs) + (", on weights of an earlier run" if asked.start else ""),
+            "epochs": str(asked.epochs),
             "code_version": _version(),
+            **({"before": card.history(asked.start)} if asked.start else {}),
         },
     )
     small = quantize(model, work / "data" / "train" / "images", asked.seed)

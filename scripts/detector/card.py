@@ -33,6 +33,15 @@ def stamp(model: Path, facts: Mapping[str, str]) -> None:
     onnx.save(graph, str(model))
 
 
+def history(start: Path) -> str:
+    """What an export was trained on, and what those before it were, the latest first."""
+    if start.suffix != ".onnx":
+        return f"{start.name}, which does not say"
+    told = {entry.key: entry.value for entry in onnx.load(str(start)).metadata_props}
+    runs = [f"{told.get('training_data', 'unknown')}; epochs: {told.get('epochs', 'unknown')}"]
+    return "; before that ".join(runs + [told["before"]] * ("before" in told))
+
+
 def write(
     model: Path,
     small: Path,
@@ -65,6 +74,7 @@ def write(
         f"plates from {LEAST_PLATE_PX:g} px of width, heads from {LEAST_HEAD_PX:g} px of height, in 640x360.",
         f"- Training data: {metadata['training_data']}. Seed {metadata['seed']}; "
         f"epochs: {metadata['epochs']}; code {metadata['code_version']}.",
+        *([f"- It goes on from an export trained on {metadata['before']}."] if "before" in metadata else []),
         f"- License: {LICENSE}.",
         "",
         "## On held-out cities",

@@ -20,8 +20,6 @@ SPREAD = 0.2
 LEAST_SPREAD = 0.7
 HEIGHT_WEIGHT = 0.05
 MAX_RATE = 4e-3
-HEADLESS = 4
-"""So often an epoch shows each tile without heads: those of bicycles, of which streets have few."""
 
 
 def _separable(inside: int, outside: int, stride: int = 1) -> nn.Sequential:
@@ -111,12 +109,10 @@ def learn(
     dice = np.random.default_rng(seed)
     net = HeadNet().to(memory_format=torch.channels_last)  # three times as fast on a CPU
     optimizer = torch.optim.AdamW(net.parameters(), lr=MAX_RATE, weight_decay=0.01)
-    headless = np.isnan(tiles.heads[..., 0]).all(axis=1)
-    shown = np.repeat(np.arange(len(headless)), np.where(headless, HEADLESS, 1))
-    steps = max(1, len(shown) // batch)
+    steps = max(1, len(tiles.pictures) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, MAX_RATE, total_steps=epochs * steps)
     for epoch in range(1, epochs + 1):
-        order, total = dice.permutation(shown), 0.0
+        order, total = dice.permutation(len(tiles.pictures)), 0.0
         for step in range(steps):
             chosen = np.sort(order[step * batch : (step + 1) * batch])
             pictures, heads = _varied(tiles.pictures[chosen], tiles.heads[chosen], dice)
