@@ -51,11 +51,13 @@ def main() -> int:
         whole = views("train", asked.pictures, each=min(EACH, asked.pictures), first_seed=asked.cities)
         _draw(whole, trained)
         first = asked.cities + FIRST_WINDOW
-        windows = views("train", asked.windows, each=min(EACH, asked.windows), first_seed=first)
+        windows = views("train", asked.windows, each=min(EACH, asked.windows), first_seed=first, scarce=True)
         _draw(windows, trained, draw_windows, "window-")
         # Two pictures hold enough two-wheelers for a sheet.
         first = asked.cities + FIRST_SHEET
-        riders = views("train", 2 * asked.sheets, each=min(40, 2 * asked.sheets), first_seed=first)
+        riders = views(
+            "train", 2 * asked.sheets, each=min(40, 2 * asked.sheets), first_seed=first, scarce=True
+        )
         _draw(riders, trained, draw_sheets, "sheet-")
         _draw(views("dev", asked.judged, each=min(15, asked.judged)), work / "data" / "dev")
         heldout = views("heldout", asked.scored, each=min(20, asked.scored), catalogue=True)

@@ -74,7 +74,13 @@ def _draw(family: str, pictures: int, work: Path) -> Tiles:
     with Progress(*columns, console=err, transient=True) as bars:
         task = bars.add_task(f"drawing {family} pictures", total=None)
         return draw_all(
-            views(family, pictures, each=min(EACH, pictures), first_seed=FIRST_SEED),
+            views(
+                family,
+                pictures,
+                each=min(EACH, pictures),
+                first_seed=FIRST_SEED,
+                scarce=family == "train",
+            ),
             work,
             lambda done, total: bars.update(task, completed=done, total=total),
             os.cpu_count() or 1,

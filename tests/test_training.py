@@ -17,6 +17,7 @@ from scripts.detector.pictures import NAMES, labels
 from scripts.detector.score import read_labels
 
 ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = ROOT / "models" / "ngatu_nano.onnx"
 
 
 def test_what_nobody_could_name_is_not_labelled() -> None:
@@ -73,7 +74,7 @@ def trainer() -> Path:
 @pytest.mark.slow
 def test_an_export_taken_over_sees_what_it_saw(trainer: Path) -> None:
     told = subprocess.run(
-        [trainer, "-c", TAKEN_OVER, ROOT / "models" / "ngatu_nano.onnx"],
+        [trainer, "-c", TAKEN_OVER, SHIPPED],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -91,7 +92,7 @@ def test_an_export_taken_over_sees_what_it_saw(trainer: Path) -> None:
 @pytest.mark.serial
 def test_quick_training_makes_a_model_that_the_pipeline_loads(trainer: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        [trainer, "scripts/train_detector.py", "--quick", "--work", tmp_path],
+        [trainer, "scripts/train_detector.py", "--quick", "--work", tmp_path, "--start", SHIPPED],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -110,3 +111,5 @@ def test_quick_training_makes_a_model_that_the_pipeline_loads(trainer: Path, tmp
     assert small.names == NAMES
     card = model.with_suffix(".md").read_text(encoding="utf-8")
     assert "mAP50" in card
+    assert "It goes on from an export trained on " in card
+    assert "epochs: " in said["before"]
