@@ -12,8 +12,10 @@ import pytest
 
 from pipeline.config import ModelSettings
 from pipeline.perception.detector import Detector
+from pipeline.sim.traffic import fleet
 from pipeline.sim.types import Seen
-from scripts.detector.pictures import NAMES, labels
+from scripts.detector import pictures
+from scripts.detector.pictures import NAMES, SCARCE, View, labels
 from scripts.detector.score import read_labels
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,6 +33,25 @@ def test_what_nobody_could_name_is_not_labelled() -> None:
     found = read_labels(list(labels(seen, 0.5, (640, 360))), 640, 360)
     assert [NAMES[number] for number in found.class_id] == ["car", "license_plate", "motorbike", "helmet"]
     assert found.xyxy[0] == pytest.approx((50, 50, 150, 100), abs=0.02)
+
+
+def test_only_every_other_city_asked_for_has_more_of_what_is_scarce(monkeypatch: pytest.MonkeyPatch) -> None:
+    streets, drawn_with = dict(fleet.MIX), []
+
+    class Streets:
+        def __init__(self, _: object) -> None:
+            drawn_with.append(dict(fleet.MIX))
+
+        def moments(self, _: float) -> list[object]:
+            return []
+
+    monkeypatch.setattr(pictures, "City", Streets)
+    monkeypatch.setattr(pictures, "Renderer", lambda *_: None)
+    for view in (View("train", 1, 1, scarce=True), View("train", 2, 1, scarce=True), View("train", 1, 1)):
+        assert list(pictures.render(view, view.scenario())) == []
+    assert drawn_with == [SCARCE, streets, streets]
+    assert streets == fleet.MIX
+    assert sum(SCARCE.values()) == pytest.approx(sum(streets.values()))
 
 
 TAKEN_OVER = """

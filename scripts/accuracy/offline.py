@@ -109,7 +109,8 @@ def observations(
 ) -> list[Observation]:
     """What the worker's perception makes of a camera's film; kept in the folder `kept`."""
     film_path = watched_stream(camera)
-    asked = repr((scene.windows, scene.ignore, scene.lamps_to_read(), asks_for_heads(scene)))
+    lamps = scene.lamps_to_read()
+    asked = repr((scene.windows, scene.ignore, lamps, asks_for_heads(scene), detector.riders_in_box))
     code = b"".join(path.read_bytes() for path in sorted(Path(perception.__file__).parent.glob("*.py")))
     heads = settings.heads.read_bytes() if settings.heads is not None else b""
     name = hashlib.sha256(code + heads + f"{detector.sha256} {asked} {film_path.name}".encode()).hexdigest()

@@ -38,8 +38,8 @@ def history(start: Path) -> str:
     if start.suffix != ".onnx":
         return f"{start.name}, which does not say"
     told = {entry.key: entry.value for entry in onnx.load(str(start)).metadata_props}
-    runs = [f"{told.get('training_data', 'unknown')}; epochs: {told.get('epochs', 'unknown')}"]
-    return "; before that ".join(runs + [told["before"]] * ("before" in told))
+    latest = f"{told.get('training_data', 'unknown')}; epochs: {told.get('epochs', 'unknown')}"
+    return "; before that ".join([latest, *([told["before"]] if "before" in told else [])])
 
 
 def write(
