@@ -59,11 +59,15 @@ def main() -> int:
             asked.batch,
             asked.seed,
             lambda epoch, loss: bars.update(task, completed=epoch, description=f"training, loss {loss:.3f}"),
+            asked.start,
+            asked.rate,
         )
     asked.out.mkdir(parents=True, exist_ok=True)
     model = asked.out / f"{NAME}.onnx"
     export(net, model)
     told = f"{len(train.pictures)} tiles of {asked.pictures} pictures of the city (family train)"
+    if asked.start is not None:
+        told += f", on the weights of an earlier {asked.start.name}"
     write(model, heldout, told, asked.epochs, asked.seed, asked.heads)
     sys.stdout.write(f"{model}\n")
     return 0
@@ -95,6 +99,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pictures", type=int, default=1600, help="of the city to train on (%(default)s)")
     parser.add_argument("--scored", type=int, default=240, help="of held-out cities for the card")
     parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--start", type=Path, help="model (*.onnx) of an earlier run to go on from")
+    parser.add_argument("--rate", type=float, default=4e-3, help="highest learning rate (%(default)s)")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)

@@ -60,6 +60,7 @@ from pathlib import Path
 import numpy as np, onnxruntime, torch
 from scripts.detector.begin import take_over
 from scripts.detector.learn import CityDetector
+from scripts.heads import learn as heads
 
 file = Path(sys.argv[1])
 shown = torch.rand(4, 3, 96, 160, generator=torch.Generator().manual_seed(1))
@@ -77,7 +78,13 @@ except ValueError as error:
     refused = str(error)
 off = np.abs(made - given)
 spread = min(float(norm.running_var.std()) for norm in norms)
-print(json.dumps([float(off[:, :4].max()), float(off[:, 4:].max()), spread, refused]))
+net, tiles = heads.HeadNet(), torch.rand(8, 3, 96, 96, generator=torch.Generator().manual_seed(3))
+heads.take_over(net, Path(sys.argv[2]), tiles)
+with torch.no_grad():
+    made = net.eval()(tiles).numpy()
+given = onnxruntime.InferenceSession(sys.argv[2]).run(None, {"tiles": tiles.numpy()})[0]
+print(json.dumps([float(off[:, :4].max()), float(off[:, 4:].max()), spread, refused,
+                  float(np.abs(made - given).max())]))
 """
 
 
@@ -95,16 +102,17 @@ def trainer() -> Path:
 @pytest.mark.slow
 def test_an_export_taken_over_sees_what_it_saw(trainer: Path) -> None:
     told = subprocess.run(
-        [trainer, "-c", TAKEN_OVER, SHIPPED],
+        [trainer, "-c", TAKEN_OVER, SHIPPED, SHIPPED.with_name("ngatu_heads.onnx")],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=120,
         check=True,
     ).stdout.splitlines()
-    off_px, off_score, spread, refused = json.loads(told[-1])
+    off_px, off_score, spread, refused, off_heads = json.loads(told[-1])
     assert off_px < 0.01
     assert off_score < 1e-4
+    assert off_heads < 1e-3
     assert spread > 0, "each norm must have the variances of its own channels"
     assert refused.startswith("model.23.cv3.0.2.weight is (9, 64, 1, 1), this model wants (8, 64, 1, 1)")
 

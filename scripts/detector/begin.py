@@ -49,19 +49,25 @@ def take_over(model: nn.Module, file: Path, shown: torch.Tensor) -> None:
     with torch.no_grad():
         for name, part in folded.items():
             part.conv.weight.copy_(_of(weights, f"{name}.conv.weight", part.conv.weight))
-            norm = part.bn
-            norm.running_mean.zero_()
-            norm.running_var.fill_(1.0)
-            norm.weight.fill_((1.0 + norm.eps) ** 0.5)
-            norm.bias.copy_(_of(weights, f"{name}.conv.bias", norm.bias))
+            stand_by(part.bn, _of(weights, f"{name}.conv.bias", part.bn.bias))
         for name, part in model.named_modules():
             if isinstance(part, nn.Conv2d) and part.bias is not None:
                 part.weight.copy_(_of(weights, f"{name}.weight", part.weight))
                 part.bias.copy_(_of(weights, f"{name}.bias", part.bias))
-        _measure([part.bn for part in folded.values()], model, shown)
+    measure([part.bn for part in folded.values()], model, shown)
 
 
-def _measure(norms: list[nn.BatchNorm2d], model: nn.Module, shown: torch.Tensor) -> None:
+def stand_by(norm: nn.BatchNorm2d, bias: torch.Tensor) -> None:
+    """Make it add `bias` and nothing else, as the export does."""
+    with torch.no_grad():
+        norm.running_mean.zero_()
+        norm.running_var.fill_(1.0)
+        norm.weight.fill_((1.0 + norm.eps) ** 0.5)
+        norm.bias.copy_(bias)
+
+
+@torch.no_grad()
+def measure(norms: list[nn.BatchNorm2d], model: nn.Module, shown: torch.Tensor) -> None:
     """Give each norm the mean and variance of what comes to it, and move the rest so that nothing changes."""
     sums = {norm: [torch.zeros_like(norm.bias), torch.zeros_like(norm.bias), 0] for norm in norms}
 

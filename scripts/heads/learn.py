@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import torch
+from onnx import numpy_helper
 from torch import nn
 from torch.nn import functional
 
 from pipeline.perception.closer import STRIDE, TILE_PX, tensor
+from scripts.detector.begin import measure, stand_by
 from scripts.heads.tiles import Tiles
 
 CELLS = TILE_PX // STRIDE
@@ -20,6 +23,9 @@ SPREAD = 0.2
 LEAST_SPREAD = 0.7
 HEIGHT_WEIGHT = 0.05
 MAX_RATE = 4e-3
+"""Highest learning rate of weights that know nothing."""
+MEASURED_ON = 256
+"""Tiles that say what an export's batch normalisation would have measured."""
 
 
 def _separable(inside: int, outside: int, stride: int = 1) -> nn.Sequential:
@@ -101,16 +107,60 @@ def loss_of(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     return -(found + nothing).sum() / heads + HEIGHT_WEIGHT * wrong
 
 
+def take_over(net: HeadNet, file: Path, shown: torch.Tensor) -> None:
+    """Give `net` the weights of an export of it, see detector.begin; `shown` are tiles as it takes them.
+
+    Raises ValueError for an export of another network.
+    """
+    graph = onnx.load(str(file)).graph
+    weights = {one.name: torch.from_numpy(numpy_helper.to_array(one).copy()) for one in graph.initializer}
+    # The exporter names a convolution's output after its module.
+    folded = {node.output[0].split("/")[-2]: node.input[1:] for node in graph.node if node.op_type == "Conv"}
+    parts = dict(net.named_modules())
+    norms = []
+    for name, conv in parts.items():
+        if not isinstance(conv, nn.Conv2d):
+            continue
+        weight, bias = (weights.get(key) for key in folded.get(name, ("", "")))
+        if weight is None or bias is None or weight.shape != conv.weight.shape:
+            raise ValueError(
+                f"{file}: no {name} of {tuple(conv.weight.shape)} in it: not an export of HeadNet"
+            )
+        with torch.no_grad():
+            conv.weight.copy_(weight)
+            if conv.bias is not None:
+                conv.bias.copy_(bias)
+                continue
+        sequence, _, place = name.rpartition(".")
+        norm = parts[f"{sequence}.{int(place) + 1}"]
+        assert isinstance(norm, nn.BatchNorm2d)
+        stand_by(norm, bias)
+        norms.append(norm)
+    measure(norms, net, shown)
+
+
 def learn(
-    tiles: Tiles, epochs: int, batch: int, seed: int, progress: Callable[[int, float], None]
+    tiles: Tiles,
+    epochs: int,
+    batch: int,
+    seed: int,
+    progress: Callable[[int, float], None],
+    start: Path | None = None,
+    rate: float = MAX_RATE,
 ) -> HeadNet:
-    """Train from scratch; `progress` gets each epoch's number and mean loss."""
+    """Train from scratch, or go on from the export `start`, with `rate` as the highest learning rate.
+
+    `progress` gets each epoch's number and mean loss. Raises ValueError for an export of something else.
+    """
     torch.manual_seed(seed)
     dice = np.random.default_rng(seed)
     net = HeadNet().to(memory_format=torch.channels_last)  # three times as fast on a CPU
-    optimizer = torch.optim.AdamW(net.parameters(), lr=MAX_RATE, weight_decay=0.01)
+    if start is not None:
+        few = np.linspace(0, len(tiles.pictures) - 1, min(MEASURED_ON, len(tiles.pictures))).astype(int)
+        take_over(net, start, torch.from_numpy(tensor(tiles.pictures[few])))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.01)
     steps = max(1, len(tiles.pictures) // batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, MAX_RATE, total_steps=epochs * steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps)
     for epoch in range(1, epochs + 1):
         order, total = dice.permutation(len(tiles.pictures)), 0.0
         for step in range(steps):
