@@ -71,23 +71,28 @@ def main() -> int:
 
         real_pictures = save_real(shown, asked.labeller, trained, 60)
     try:
+        from scripts.detector.begin import OtherModelError
         from scripts.detector.learn import export, learn
     except ImportError as error:
         err.print(f"{error.name} is missing: run scripts/setup --train, then make train", markup=False)
         return 1
     runs = work / "runs"
     last = runs / NAME / "weights" / "last.pt"
-    weights = learn(
-        work / "data",
-        runs,
-        epochs=asked.epochs,
-        batch=asked.batch,
-        seed=asked.seed,
-        threads=asked.threads,
-        start=asked.start,
-        rate=asked.rate,
-        resume=last.exists() and not asked.quick,
-    )
+    try:
+        weights = learn(
+            work / "data",
+            runs,
+            epochs=asked.epochs,
+            batch=asked.batch,
+            seed=asked.seed,
+            threads=asked.threads,
+            rate=asked.rate,
+            start=asked.start,
+            resume=last.exists() and not asked.quick,
+        )
+    except OtherModelError as error:
+        err.print(f"--start {asked.start}: {error}", markup=False)
+        return 1
     model = asked.out / f"{NAME}.onnx"
     asked.out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(export(weights), model)
@@ -175,6 +180,8 @@ def _arguments() -> argparse.Namespace:
     asked = parser.parse_args()
     if (asked.real is None) != (asked.labeller is None):
         parser.error("--real and --labeller go together")
+    if asked.start is not None and not asked.start.is_file():
+        parser.error(f"--start {asked.start} is not there")
     if asked.quick:
         asked.pictures, asked.windows, asked.sheets = 12, 4, 2
         asked.judged, asked.scored, asked.epochs = 4, 4, 1

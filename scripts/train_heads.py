@@ -10,6 +10,7 @@ Files go to models/ngatu_heads.onnx and .md; tiles to --work. Needs what `script
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from pathlib import Path
@@ -28,6 +29,8 @@ FIRST_SEED = 50_000
 """Of the views, apart from the detector's."""
 EACH = 40
 """Pictures a view."""
+LEAST_VIEWS = 4
+"""However few pictures: some views look at a yard, where nobody rides."""
 
 err = Console(stderr=True)
 
@@ -38,6 +41,7 @@ def main() -> int:
     try:
         import torch
 
+        from scripts.detector.begin import OtherModelError
         from scripts.heads.learn import export, learn
     except ImportError as error:
         err.print(f"{error.name} is missing: run scripts/setup --train, then make train-heads", markup=False)
@@ -53,15 +57,21 @@ def main() -> int:
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as bars:
         task = bars.add_task(f"training on {len(train.pictures)} tiles", total=asked.epochs)
-        net = learn(
-            train,
-            asked.epochs,
-            asked.batch,
-            asked.seed,
-            lambda epoch, loss: bars.update(task, completed=epoch, description=f"training, loss {loss:.3f}"),
-            asked.start,
-            asked.rate,
-        )
+        try:
+            net = learn(
+                train,
+                asked.epochs,
+                asked.batch,
+                asked.seed,
+                lambda epoch, loss: bars.update(
+                    task, completed=epoch, description=f"training, loss {loss:.3f}"
+                ),
+                rate=asked.rate,
+                start=asked.start,
+            )
+        except OtherModelError as error:
+            err.print(f"--start {asked.start}: {error}", markup=False)
+            return 1
     asked.out.mkdir(parents=True, exist_ok=True)
     model = asked.out / f"{NAME}.onnx"
     export(net, model)
@@ -81,7 +91,7 @@ def _draw(family: str, pictures: int, work: Path) -> Tiles:
             views(
                 family,
                 pictures,
-                each=min(EACH, pictures),
+                each=min(EACH, math.ceil(pictures / LEAST_VIEWS)),
                 first_seed=FIRST_SEED,
                 scarce=family == "train",
             ),
@@ -108,6 +118,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "heads")
     parser.add_argument("--out", type=Path, default=ROOT / "models")
     asked = parser.parse_args()
+    if asked.start is not None and not asked.start.is_file():
+        parser.error(f"--start {asked.start} is not there")
     if asked.quick:
         asked.pictures, asked.scored, asked.epochs, asked.batch = 16, 8, 1, 4
         asked.work = asked.out = asked.work / "quick"

@@ -23,6 +23,10 @@ LEAST_VARIANCE = 1e-6
 """Of a channel that pictures leave alone."""
 
 
+class OtherModelError(ValueError):
+    """An export of another network, or of other classes."""
+
+
 def pictures(files: Iterable[Path], size: tuple[int, int]) -> torch.Tensor:
     """Files as a batch (n, 3, high, wide), RGB 0..1; `size` is wide, high."""
     chosen = list(files)
@@ -35,7 +39,7 @@ def pictures(files: Iterable[Path], size: tuple[int, int]) -> torch.Tensor:
 def take_over(model: nn.Module, file: Path, shown: torch.Tensor) -> None:
     """Give `model` the weights of an export of its own architecture; `shown` are pictures, see above.
 
-    Raises ValueError for a file of another architecture or other classes.
+    Raises OtherModelError for a file of another architecture or other classes.
     """
     weights = {
         one.name: torch.from_numpy(numpy_helper.to_array(one).copy())
@@ -101,7 +105,7 @@ def _of(weights: dict[str, torch.Tensor], name: str, like: torch.Tensor) -> torc
     found = weights.get(name)
     if found is None or found.shape != like.shape:
         told = "is missing" if found is None else f"is {tuple(found.shape)}"
-        raise ValueError(
+        raise OtherModelError(
             f"{name} {told}, this model wants {tuple(like.shape)}: not an export of its architecture"
         )
     return found

@@ -27,9 +27,6 @@ INPUT = (640, 384)
 MEASURED_ON = 64
 """Pictures that say what an export's batch normalisation would have measured."""
 
-FROM_NOTHING = 0.0012
-"""First learning rate of weights that know nothing."""
-
 REAL_DOUBT = 0.3
 """Weight of "nothing here" in real pictures: the model that labelled them misses what is small."""
 
@@ -140,14 +137,14 @@ def learn(
     batch: int,
     seed: int,
     threads: int,
+    rate: float,
     start: Path | None = None,
-    rate: float = FROM_NOTHING,
     resume: bool = False,
 ) -> Path:
     """Train on data/train against data/dev; the best weights' file. Shows Ultralytics' progress bar.
 
-    `start`: weights (*.pt) or export (*.onnx) of an earlier run to go on from, with a new schedule that
-    begins at the learning rate `rate`; `resume`: this run's own last ones. Raises ValueError for an export
+    `rate`: the first learning rate; `start`: weights (*.pt) or export (*.onnx) of an earlier run to go on
+    from, with a new schedule; `resume`: this run's own last ones. Raises begin.OtherModelError for an export
     of another architecture.
     """
     export_given = start is not None and start.suffix == ".onnx"

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from pipeline.perception.closer import STRIDE, TILE_PX, tensor
-from scripts.detector.begin import measure, stand_by
+from scripts.detector.begin import OtherModelError, measure, stand_by
 from scripts.heads.tiles import Tiles
 
 CELLS = TILE_PX // STRIDE
@@ -22,8 +22,6 @@ SPREAD = 0.2
 """Standard deviation of a head's peak in the maps, of its height; at least LEAST_SPREAD cells."""
 LEAST_SPREAD = 0.7
 HEIGHT_WEIGHT = 0.05
-MAX_RATE = 4e-3
-"""Highest learning rate of weights that know nothing."""
 MEASURED_ON = 256
 """Tiles that say what an export's batch normalisation would have measured."""
 
@@ -110,7 +108,7 @@ def loss_of(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 def take_over(net: HeadNet, file: Path, shown: torch.Tensor) -> None:
     """Give `net` the weights of an export of it, see detector.begin; `shown` are tiles as it takes them.
 
-    Raises ValueError for an export of another network.
+    Raises OtherModelError for an export of another network.
     """
     graph = onnx.load(str(file)).graph
     weights = {one.name: torch.from_numpy(numpy_helper.to_array(one).copy()) for one in graph.initializer}
@@ -123,9 +121,7 @@ def take_over(net: HeadNet, file: Path, shown: torch.Tensor) -> None:
             continue
         weight, bias = (weights.get(key) for key in folded.get(name, ("", "")))
         if weight is None or bias is None or weight.shape != conv.weight.shape:
-            raise ValueError(
-                f"{file}: no {name} of {tuple(conv.weight.shape)} in it: not an export of HeadNet"
-            )
+            raise OtherModelError(f"no {name} of {tuple(conv.weight.shape)} in it: not an export of HeadNet")
         with torch.no_grad():
             conv.weight.copy_(weight)
             if conv.bias is not None:
@@ -145,12 +141,13 @@ def learn(
     batch: int,
     seed: int,
     progress: Callable[[int, float], None],
+    *,
+    rate: float,
     start: Path | None = None,
-    rate: float = MAX_RATE,
 ) -> HeadNet:
     """Train from scratch, or go on from the export `start`, with `rate` as the highest learning rate.
 
-    `progress` gets each epoch's number and mean loss. Raises ValueError for an export of something else.
+    `progress` gets each epoch's number and mean loss. Raises OtherModelError for an export of something else.
     """
     torch.manual_seed(seed)
     dice = np.random.default_rng(seed)
