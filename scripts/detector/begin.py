@@ -36,38 +36,40 @@ def pictures(files: Iterable[Path], size: tuple[int, int]) -> torch.Tensor:
     return torch.from_numpy(batch)
 
 
+def weights_of(graph: onnx.GraphProto) -> dict[str, torch.Tensor]:
+    """Every stored tensor of an export, by its name."""
+    return {one.name: torch.from_numpy(numpy_helper.to_array(one).copy()) for one in graph.initializer}
+
+
+@torch.no_grad()
 def take_over(model: nn.Module, file: Path, shown: torch.Tensor) -> None:
     """Give `model` the weights of an export of its own architecture; `shown` are pictures, see above.
 
     Raises OtherModelError for a file of another architecture or other classes.
     """
-    weights = {
-        one.name: torch.from_numpy(numpy_helper.to_array(one).copy())
-        for one in onnx.load(str(file)).graph.initializer
-    }
+    weights = weights_of(onnx.load(str(file)).graph)
     folded = {
         name: part
         for name, part in model.named_modules()
         if isinstance(getattr(part, "bn", None), nn.BatchNorm2d)
     }
-    with torch.no_grad():
-        for name, part in folded.items():
-            part.conv.weight.copy_(_of(weights, f"{name}.conv.weight", part.conv.weight))
-            stand_by(part.bn, _of(weights, f"{name}.conv.bias", part.bn.bias))
-        for name, part in model.named_modules():
-            if isinstance(part, nn.Conv2d) and part.bias is not None:
-                part.weight.copy_(_of(weights, f"{name}.weight", part.weight))
-                part.bias.copy_(_of(weights, f"{name}.bias", part.bias))
+    for name, part in folded.items():
+        part.conv.weight.copy_(_of(weights, f"{name}.conv.weight", part.conv.weight))
+        stand_by(part.bn, _of(weights, f"{name}.conv.bias", part.bn.bias))
+    for name, part in model.named_modules():
+        if isinstance(part, nn.Conv2d) and part.bias is not None:
+            part.weight.copy_(_of(weights, f"{name}.weight", part.weight))
+            part.bias.copy_(_of(weights, f"{name}.bias", part.bias))
     measure([part.bn for part in folded.values()], model, shown)
 
 
+@torch.no_grad()
 def stand_by(norm: nn.BatchNorm2d, bias: torch.Tensor) -> None:
     """Make it add `bias` and nothing else, as the export does."""
-    with torch.no_grad():
-        norm.running_mean.zero_()
-        norm.running_var.fill_(1.0)
-        norm.weight.fill_((1.0 + norm.eps) ** 0.5)
-        norm.bias.copy_(bias)
+    norm.running_mean.zero_()
+    norm.running_var.fill_(1.0)
+    norm.weight.fill_((1.0 + norm.eps) ** 0.5)
+    norm.bias.copy_(bias)
 
 
 @torch.no_grad()

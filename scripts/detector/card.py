@@ -25,7 +25,7 @@ TITLE = "Ngã Tư nano: road users, plates, helmets and heads at 640x384, traine
 def stamp(model: Path, facts: Mapping[str, str]) -> None:
     """Add facts to the file's own metadata, and take out the exporter's time and place."""
     graph = onnx.load(str(model))
-    kept = {entry.key: entry.value for entry in graph.metadata_props if entry.key not in ("date", "docs")}
+    kept = {key: value for key, value in _told_by(graph).items() if key not in ("date", "docs")}
     kept |= {"description": TITLE, "license": LICENSE, **facts}
     del graph.metadata_props[:]
     for key, value in sorted(kept.items()):
@@ -33,11 +33,16 @@ def stamp(model: Path, facts: Mapping[str, str]) -> None:
     onnx.save(graph, str(model))
 
 
+def _told_by(model: onnx.ModelProto) -> dict[str, str]:
+    """The file's own metadata."""
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
 def history(start: Path) -> str:
     """What an export was trained on, and what those before it were, the latest first."""
     if start.suffix != ".onnx":
         return f"{start.name}, which does not say"
-    told = {entry.key: entry.value for entry in onnx.load(str(start)).metadata_props}
+    told = _told_by(onnx.load(str(start)))
     latest = f"{told.get('training_data', 'unknown')}; epochs: {told.get('epochs', 'unknown')}"
     return "; before that ".join([latest, *([told["before"]] if "before" in told else [])])
 
@@ -60,7 +65,7 @@ def write(
         )
     ours = detector(model)
     scored = score(ours, labelled(heldout))
-    metadata = {entry.key: entry.value for entry in onnx.load(str(model)).metadata_props}
+    metadata = _told_by(onnx.load(str(model)))
     text = [
         f"# {model.stem}",
         "",

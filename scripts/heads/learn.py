@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
-from onnx import numpy_helper
 from torch import nn
 from torch.nn import functional
 
 from pipeline.perception.closer import STRIDE, TILE_PX, tensor
-from scripts.detector.begin import OtherModelError, measure, stand_by
+from scripts.detector.begin import OtherModelError, measure, stand_by, weights_of
 from scripts.heads.tiles import Tiles
 
 CELLS = TILE_PX // STRIDE
@@ -105,13 +104,14 @@ def loss_of(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     return -(found + nothing).sum() / heads + HEIGHT_WEIGHT * wrong
 
 
+@torch.no_grad()
 def take_over(net: HeadNet, file: Path, shown: torch.Tensor) -> None:
     """Give `net` the weights of an export of it, see detector.begin; `shown` are tiles as it takes them.
 
     Raises OtherModelError for an export of another network.
     """
     graph = onnx.load(str(file)).graph
-    weights = {one.name: torch.from_numpy(numpy_helper.to_array(one).copy()) for one in graph.initializer}
+    weights = weights_of(graph)
     # The exporter names a convolution's output after its module.
     folded = {node.output[0].split("/")[-2]: node.input[1:] for node in graph.node if node.op_type == "Conv"}
     parts = dict(net.named_modules())
@@ -122,11 +122,10 @@ def take_over(net: HeadNet, file: Path, shown: torch.Tensor) -> None:
         weight, bias = (weights.get(key) for key in folded.get(name, ("", "")))
         if weight is None or bias is None or weight.shape != conv.weight.shape:
             raise OtherModelError(f"no {name} of {tuple(conv.weight.shape)} in it: not an export of HeadNet")
-        with torch.no_grad():
-            conv.weight.copy_(weight)
-            if conv.bias is not None:
-                conv.bias.copy_(bias)
-                continue
+        conv.weight.copy_(weight)
+        if conv.bias is not None:
+            conv.bias.copy_(bias)
+            continue
         sequence, _, place = name.rpartition(".")
         norm = parts[f"{sequence}.{int(place) + 1}"]
         assert isinstance(norm, nn.BatchNorm2d)
