@@ -2,7 +2,8 @@
 
 The road is taken for a plane and the lens for free of distortion: both are true near the points only, so
 `Calibration` also says how far off it may be (`covariance`). Ground coordinates are the operator's own:
-metres, right-handed as seen from above (x to the right, y ahead; or east, north).
+metres, right-handed as seen from above (x to the right, y ahead; or east, north), from any origin: a national
+grid's may lie a thousand kilometres away.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Calibration:
 
     A normalised DLT (Hartley and Zisserman, Multiple View Geometry, algorithm 4.2) starts a Gauss-Newton fit
     that weighs each point by its error in the picture, carried to the ground, and its error on the ground.
+    All is reckoned from the middle of the surveyed points, so that a distant origin costs no digits.
     """
 
     def __init__(
@@ -70,9 +72,11 @@ class Calibration:
             )
         _refuse_on_line(self.picture, picture_error * ON_LINE_ERRORS, "in the picture")
         _refuse_on_line(self.ground_m, ground_error_m * ON_LINE_ERRORS, "on the ground")
+        self._middle_m: Floats = self.ground_m.mean(axis=0)
+        near = self.ground_m - self._middle_m
         self._from_picture = _normaliser(self.picture)
-        self._from_ground = _normaliser(self.ground_m)
-        u, g = _apply(self._from_picture, self.picture), _apply(self._from_ground, self.ground_m)
+        self._from_ground = _normaliser(near)
+        u, g = _apply(self._from_picture, self.picture), _apply(self._from_ground, near)
         self._h, self._spread = self._fit(u, g)
         self._matrix = np.linalg.inv(self._from_ground) @ _square(self._h) @ self._from_picture
         self._inverse: Floats = np.asarray(np.linalg.inv(self._matrix))
@@ -84,16 +88,16 @@ class Calibration:
 
     def to_ground(self, points: npt.ArrayLike) -> Floats:
         """Picture points (N, 2), 0..1, to metres (N, 2); NaN at and beyond the horizon."""
-        return self._mapped(self._matrix, points, self._depth(points) > HORIZON_SHARE)
+        return self._to_near(points) + self._middle_m
 
     def to_picture(self, ground_m: npt.ArrayLike) -> Floats:
         """Ground points (N, 2) in metres to picture points (N, 2), 0..1 and beyond the edges; NaN for what
         lies behind the camera.
         """
-        points = np.asarray(ground_m, dtype=np.float64).reshape(-1, 2)
+        points = np.asarray(ground_m, dtype=np.float64).reshape(-1, 2) - self._middle_m
         # The inverse's third coordinate is 1 / depth but for its sign, which the surveyed points tell.
         third = _homogeneous(points) @ self._inverse[2]
-        known = (_homogeneous(self.ground_m) @ self._inverse[2]).mean()
+        known = (_homogeneous(self.ground_m - self._middle_m) @ self._inverse[2]).mean()
         return self._mapped(self._inverse, points, third * np.sign(known) > 0)
 
     def jacobian(self, points: npt.ArrayLike) -> Floats:
@@ -102,10 +106,10 @@ class Calibration:
         Multiplied with a box's jitter (0..1) it gives the jitter in metres. NaN beyond the horizon.
         """
         picture = np.asarray(points, dtype=np.float64).reshape(-1, 2)
-        ground = self.to_ground(picture)
+        near = self._to_near(picture)
         depth = _homogeneous(picture) @ self._matrix[2]
         return np.asarray(
-            (self._matrix[None, :2, :2] - ground[:, :, None] * self._matrix[None, 2:, :2])
+            (self._matrix[None, :2, :2] - near[:, :, None] * self._matrix[None, 2:, :2])
             / depth[:, None, None]
         )
 
@@ -141,9 +145,10 @@ class Calibration:
         axes = np.diag([math.sqrt(flat), math.sqrt(flat), 1.0]) @ seen
         scale = math.sqrt(float(np.linalg.norm(axes[:, 0]) * np.linalg.norm(axes[:, 1])))
         one, two, away = (axes / scale).T
-        up = np.cross(one, two)
-        x, y, z = (-float(axis @ away) / float(axis @ axis) for axis in (one, two, up))
-        return x, y, abs(z)
+        # Of measured points the axes come out a little askew: solved for as they are, not as if at right
+        # angles, the camera stays where it is, wherever the metres are counted from.
+        x, y, z = np.linalg.solve(np.column_stack([one, two, np.cross(one, two)]), -away)
+        return float(x + self._middle_m[0]), float(y + self._middle_m[1]), abs(float(z))
 
     def nearness(self, points: npt.ArrayLike, foot_m: Point, sight: Floats) -> Floats:
         """(N,) one over the metres from the camera's foot along `sight` (N, 2) to the road at points (N, 2).
@@ -151,7 +156,7 @@ class Calibration:
         Zero at the horizon, and below zero over it: no point is too high to have one.
         """
         mapped = _homogeneous(np.asarray(points, dtype=np.float64).reshape(-1, 2)) @ self._matrix.T
-        way = mapped[:, :2] - mapped[:, 2:] * foot_m
+        way = mapped[:, :2] - mapped[:, 2:] * (np.asarray(foot_m) - self._middle_m)
         return np.asarray(mapped[:, 2] / (way * sight).sum(axis=1))
 
     @property
@@ -222,6 +227,10 @@ class Calibration:
                 f"point {beyond[0] + 1} would lie beyond the horizon that the others make: "
                 "its place in the picture and its metres do not belong together, or points are swapped"
             )
+
+    def _to_near(self, points: npt.ArrayLike) -> Floats:
+        """As `to_ground`, from the middle of the surveyed points."""
+        return self._mapped(self._matrix, points, self._depth(points) > HORIZON_SHARE)
 
     def _depth(self, points: npt.ArrayLike) -> Floats:
         """(N,) relative to the middle of the surveyed points: 1 there, 0 at the horizon."""
