@@ -20,8 +20,6 @@ from pipeline.types import Observation
 
 log = structlog.get_logger(__name__)
 
-BLOCK_S = 5.0
-"""A block spans this much capture time: what a killed process loses of a camera."""
 WAITING = 64
 """Blocks that may wait for the disk."""
 TIDY_S = 600.0
@@ -173,7 +171,7 @@ class CameraTracks:
     def add(self, observation: Observation) -> None:
         """Keep what the rules see now."""
         now_s = observation.time.captured_at_s
-        if self._block.frames and not 0 <= now_s - self._block.first_s < BLOCK_S:
+        if self._block.frames and not 0 <= now_s - self._block.first_s < store.BLOCK_S:
             self.flush()
         self._block.add(observation)
 

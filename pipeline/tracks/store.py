@@ -5,13 +5,15 @@ SQLite in WAL mode: what was committed outlives a killed process, and files are 
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import structlog
 
@@ -23,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 SUFFIX = ".tracks"
 FORMAT = 1
+BLOCK_S = 5.0
+"""A block spans this much capture time: what a killed process loses of a camera."""
 PAGE_BYTES = 1024
 """A block has some kilobytes: of larger pages the last one would stay half empty."""
 WAL_PAGES = 1000
@@ -30,6 +34,8 @@ LEAST_FREE_BYTES = 500_000_000
 """Tracks leave this much of the disk to events and evidence."""
 
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_FORBIDDEN = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
+_LEAVE_OUT = "move it away to leave this day out"
 
 _TABLE = """
 CREATE TABLE blocks (
@@ -70,12 +76,12 @@ def day_file(root: Path, camera_id: str, time_s: float) -> Path:
 
 def open_file(path: Path) -> sqlite3.Connection:
     """Open a day's file for writing, or begin it; a damaged one is moved aside. Raises TracksError."""
-    with _clear_errors(path):
+    with _clear_errors(path, "written"):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             return _open_for_writing(path)
         except sqlite3.DatabaseError as error:
-            if not (getattr(error, "sqlite_errorname", None) or "").startswith(_DAMAGE):
+            if not _is(error, _DAMAGE):
                 raise
             remove(path.with_name(path.name + ".damaged"))
             for part, aside in zip(_parts(path), _parts(path.with_name(path.name + ".damaged")), strict=True):
@@ -103,7 +109,7 @@ def _open_for_writing(path: Path) -> sqlite3.Connection:
 
 def append(db: sqlite3.Connection, path: Path, run: int, number: int, block: Block, body: bytes) -> None:
     """Add a block with its encoded `body`; a killed process no longer loses it. Raises TracksError."""
-    with _clear_errors(path):
+    with _clear_errors(path, "written"):
         db.execute(
             "INSERT INTO blocks (run, number, first_s, last_s, frames, body) VALUES (?, ?, ?, ?, ?, ?)",
             (run, number, block.first_s, block.last_s, block.frames, body),
@@ -155,10 +161,12 @@ class StoredTracks:
     ) -> list[list[Place]]:
         """The camera's blocks that have a part of the span, one list for each run of a worker, in order.
 
-        Raises TracksError for a file that cannot be read.
+        Raises TracksError for a file that cannot be read; those of days outside the span are not looked at.
         """
         found: list[Place] = []
-        for path in sorted((self._root / camera_id).glob(f"*{SUFFIX}")):
+        for path in self._days(camera_id):
+            if not _may_hold(path, from_s, to_s):
+                continue
             with _reading(path) as db:
                 rows = db.execute(
                     "SELECT run, number, first_s, last_s, frames, id FROM blocks"
@@ -174,6 +182,21 @@ class StoredTracks:
             runs.setdefault(place.run, []).append(place)
         return list(runs.values())
 
+    def span(self, camera_id: str) -> tuple[float, float] | None:
+        """Times (epoch seconds) between which something of the camera is stored, as far as its files can be
+        read; None where there is nothing.
+        """
+        spans: list[tuple[float, float]] = []
+        for path in self._days(camera_id):
+            with suppress(TracksError), _reading(path) as db:
+                spans += db.execute("SELECT first_s, last_s FROM blocks")
+        if not spans:
+            return None
+        return min(first_s for first_s, _ in spans), max(last_s for _, last_s in spans)
+
+    def _days(self, camera_id: str) -> list[Path]:
+        return sorted((self._root / camera_id).glob(f"*{SUFFIX}"))
+
     def observations(self, camera_id: str, run: list[Place]) -> Iterator[tuple[Place, Observation]]:
         """What the rules saw in one run, in order. Raises TracksError naming a file that is damaged."""
         memory = Memory()
@@ -185,7 +208,7 @@ class StoredTracks:
                     if db is not None:
                         db.close()
                     path, db = place.file, _open_for_reading(place.file)
-                with _clear_errors(place.file):
+                with _clear_errors(place.file, "read"):
                     assert db is not None
                     row = db.execute("SELECT body FROM blocks WHERE id = ?", (place.id,)).fetchone()
                 if row is None:
@@ -195,7 +218,7 @@ class StoredTracks:
                         yield place, observation
                 except ValueError as error:
                     raise TracksError(
-                        f"{place.file}: block {place.id} {error}; move the file away to leave this day out"
+                        f"{place.file}: is damaged (block {place.id} {error}): {_LEAVE_OUT}"
                     ) from None
         finally:
             if db is not None:
@@ -208,20 +231,48 @@ def _parts(path: Path) -> list[Path]:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(_open_for_reading(path)) as db, _clear_errors(path):
+    with closing(_open_for_reading(path)) as db, _clear_errors(path, "read"):
         yield db
 
 
+def _may_hold(path: Path, from_s: float | None, to_s: float | None) -> bool:
+    """Whether a day's file may hold a part of the span, by its name; any may whose name is no day."""
+    try:
+        day = datetime.strptime(path.stem, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        return True
+    first_s, end_s = day.timestamp(), (day + timedelta(days=1)).timestamp()
+    # A day's last block goes on into the next day.
+    return (from_s is None or from_s <= end_s + BLOCK_S) and (to_s is None or first_s < to_s)
+
+
 def _open_for_reading(path: Path) -> sqlite3.Connection:
-    with _clear_errors(path):
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    with _clear_errors(path, "read"):
         try:
-            if _format(db, path) == 0:
-                raise TracksError(f"{path}: holds no tracks")
-        except BaseException:
-            db.close()
-            raise
-        return db
+            return _connected(path, "mode=ro")
+        except sqlite3.OperationalError as error:
+            # Even a reader writes an index of the log beside the file, where it may. Without a log there is
+            # nothing to index, and nobody who writes.
+            if not _is(error, _FORBIDDEN) or _logged(path):
+                raise
+            return _connected(path, "mode=ro&immutable=1")
+
+
+def _connected(path: Path, mode: str) -> sqlite3.Connection:
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None)
+    try:
+        if _format(db, path) == 0:
+            raise TracksError(f"{path}: holds no tracks: {_LEAVE_OUT}")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _logged(path: Path) -> bool:
+    """Whether something of a day is still in its write-ahead log alone."""
+    log_file = _parts(path)[1]
+    return log_file.exists() and log_file.stat().st_size > 0
 
 
 def _format(db: sqlite3.Connection, path: Path) -> int:
@@ -231,11 +282,30 @@ def _format(db: sqlite3.Connection, path: Path) -> int:
     return version
 
 
+def _is(error: sqlite3.Error, names: tuple[str, ...]) -> bool:
+    return (getattr(error, "sqlite_errorname", None) or "").startswith(names)
+
+
 @contextmanager
-def _clear_errors(path: Path) -> Iterator[None]:
+def _clear_errors(path: Path, done: Literal["read", "written"]) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise TracksError(f"{path}: {error}") from error
+        raise TracksError(f"{path}: {_advice(path, error, done)}") from error
     except OSError as error:
-        raise TracksError(f"{path}: {error.strerror or error}") from error
+        raise TracksError(f"{path}: cannot be {done}: {error.strerror or error}") from error
+
+
+def _advice(path: Path, error: sqlite3.Error, done: Literal["read", "written"]) -> str:
+    """What is wrong, and what to do about it."""
+    if _is(error, _DAMAGE):
+        return f"is damaged ({error}): {_LEAVE_OUT}"
+    if str(error).startswith("no such table"):
+        return f"holds no tracks: {_LEAVE_OUT}"
+    if not _is(error, _FORBIDDEN):
+        return f"cannot be {done}: {error}"
+    if done == "read" and not path.exists():
+        return "is gone: its worker let it expire meanwhile; try again"
+    if done == "read" and os.access(path, os.R_OK, effective_ids=True):
+        return "was not closed by its worker, so that its folder must be writable to read it: copy the folder"
+    return f"may not be {done}: check its owner and rights"

@@ -6,9 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,8 +21,8 @@ from pipeline.config import TracksSettings
 from pipeline.tracks import log as tracks_log
 from pipeline.tracks import store
 from pipeline.tracks.errors import TracksError
-from pipeline.tracks.log import BLOCK_S, TrackLog
-from pipeline.tracks.store import StoredTracks
+from pipeline.tracks.log import TrackLog
+from pipeline.tracks.store import BLOCK_S, StoredTracks
 from pipeline.types import FrameTime, Observation
 from tests.conftest import ROOT
 from tests.tracks.test_codec import START_S, traffic
@@ -27,6 +30,7 @@ from tests.tracks.test_codec import START_S, traffic
 ON = TracksSettings(enabled=True)
 DAY_S = 86400.0
 LIMIT_MB = 0.05
+NOBODY = 65534
 
 
 class Counts(Counter[tuple[str, str]]):
@@ -92,6 +96,56 @@ def test_a_span_of_time_is_read_alone(tmp_path: Path) -> None:
     times = [observation.time.captured_at_s - START_S for observation in part]
     assert 100 - BLOCK_S <= times[0] <= 100
     assert 129.8 <= times[-1] <= 130 + BLOCK_S
+
+
+def test_days_outside_the_span_are_not_looked_at(tmp_path: Path) -> None:
+    """Nor are they in the way where they are damaged."""
+    midnight_s = (START_S // DAY_S + 1) * DAY_S
+    write(tmp_path, quiet(midnight_s - 2.0, 30))
+    (day,) = store.files(tmp_path)
+    assert len(read(tmp_path, midnight_s + 1.0)[0]) == 30, "a day's last block goes on into the next"
+    store.day_file(tmp_path, "cam", midnight_s - 2 * DAY_S).write_bytes(b"junk")
+    assert len(read(tmp_path, midnight_s - DAY_S + 60.0)[0]) == 30
+    assert read(tmp_path, to_s=midnight_s - 3 * DAY_S) == []
+    with pytest.raises(TracksError, match="move it away to leave this day out"):
+        read(tmp_path)
+    assert StoredTracks(tmp_path).span("cam") == pytest.approx((midnight_s - 2.0, midnight_s - 2.0 + 29 / 6))
+    day.unlink()
+    assert StoredTracks(tmp_path).span("cam") is None
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Without root's right to write everywhere."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_tracks_in_a_folder_that_may_not_be_written_are_read() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        root.chmod(0o755)
+        write(root, quiet(START_S))
+        (path,) = store.files(root)
+        path.chmod(0o444)
+        path.parent.chmod(0o555)
+        try:
+            with as_nobody():
+                assert len(read(root)[0]) == 120
+            path.with_name(path.name + "-wal").write_bytes(b"of a worker that was killed")
+            with as_nobody(), pytest.raises(TracksError, match="copy the folder"):
+                read(root)
+            path.chmod(0)
+            with as_nobody(), pytest.raises(TracksError, match="may not be read: check its owner"):
+                read(root)
+        finally:
+            path.parent.chmod(0o755)
 
 
 def test_switched_off_nothing_is_kept(tmp_path: Path) -> None:
