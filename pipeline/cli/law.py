@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from pipeline.cli.common import AsJson, fail, out, print_json
@@ -97,7 +98,9 @@ def show(
         return
     for entry in found.entries:
         only = _conditions(entry)
-        out.print(f"[bold]{entry.citation}[/]  {', '.join(_vehicles(entry))}" + f"  ({only})" * bool(only))
+        out.print(
+            f"[bold]{escape(entry.citation)}[/]  {', '.join(_vehicles(entry))}" + f"  ({only})" * bool(only)
+        )
         out.print(f"  {entry.title.vi} / {entry.title.en}", markup=False)
         taken = f", {entry.licence_points} licence points" if entry.licence_points else ""
         until = f" to {entry.effective_to}" if entry.effective_to else ""

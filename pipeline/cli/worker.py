@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.cli.common import AsJson, ConfigFile, fail, load, out, print_json
 
@@ -67,8 +68,9 @@ def check(
     else:
         table = Table("", "what", "found", box=None, pad_edge=False)
         for finding in found:
-            mark = "[green]ok[/]" if finding.ok else "[bold red]NOT OK[/]"
-            table.add_row(mark, finding.what, finding.detail)
+            mark = Text("ok", "green") if finding.ok else Text("NOT OK", "bold red")
+            # Text, not markup: paths and addresses may hold [brackets].
+            table.add_row(mark, Text(finding.what), Text(finding.detail))
         out.print(table)
     if not all(f.ok for f in found):
         raise typer.Exit(1)

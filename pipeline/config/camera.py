@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from pydantic import Field, field_validator
 
@@ -35,6 +35,11 @@ class StreamSettings(Login):
             raise ValueError("a file:// address needs a path")
         if parts.scheme != "file" and not parts.hostname:
             raise ValueError("the address has no host")
+        try:
+            _host(parts)
+        except ValueError:
+            # Python's sentence shows what stands there, which may be half a password.
+            raise ValueError("the port is no number from 0 to 65535") from None
         if parts.password is not None:
             raise ValueError("a password does not belong in an address: use password_env or password_file")
         return url
@@ -42,10 +47,7 @@ class StreamSettings(Login):
     def public_url(self) -> str:
         """The address as it may be shown: no user, no password, no query (it may carry a token)."""
         parts = urlsplit(self.url)
-        host = parts.hostname or ""
-        if parts.port:
-            host = f"{host}:{parts.port}"
-        return urlunsplit((parts.scheme, host, parts.path, "", ""))
+        return urlunsplit((parts.scheme, _host(parts), parts.path, "", ""))
 
     def secret_url(self) -> str:
         """The address with its credentials, for the camera's connection only."""
@@ -53,14 +55,17 @@ class StreamSettings(Login):
         user = self.username or parts.username
         if parts.scheme == "file" or user is None:
             return self.url
-        host = parts.hostname or ""
-        if ":" in host:
-            host = f"[{host}]"
-        if parts.port:
-            host = f"{host}:{parts.port}"
         password = self.password()
         login = quote(user, safe="") + (f":{quote(password, safe='')}" if password is not None else "")
-        return urlunsplit((parts.scheme, f"{login}@{host}", parts.path, parts.query, parts.fragment))
+        return urlunsplit((parts.scheme, f"{login}@{_host(parts)}", parts.path, parts.query, parts.fragment))
+
+
+def _host(parts: SplitResult) -> str:
+    """Host and port as they stand in an address: an IPv6 host in brackets."""
+    host = parts.hostname or ""
+    if ":" in host:
+        host = f"[{host}]"
+    return f"{host}:{parts.port}" if parts.port else host
 
 
 class ReconnectSettings(Settings):

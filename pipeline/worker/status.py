@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 _STATE_STYLE = {"up": "green", "connecting": "yellow", "stalled": "red", "down": "red", "stopped": "dim"}
@@ -50,7 +51,7 @@ def render(cameras: list[CameraStatus], box: BoxStatus) -> Table:
     table = Table(
         title="Ngã Tư",
         caption=(
-            f"{box.acts} · proofs waiting {box.proofs_waiting} · outbox {box.outbox_events} · {box.sink} · "
+            f"{box.acts} · proofs waiting {box.proofs_waiting} · outbox {box.outbox_events} · {escape(box.sink)} · "
             f"{box.cpu_share:.1f} cores · {box.memory_mb:.0f} MB"
         ),
         box=SIMPLE_HEAD,
@@ -77,7 +78,7 @@ def render(cameras: list[CameraStatus], box: BoxStatus) -> Table:
         style = _STATE_STYLE.get(c.state, "")
         state = f"[{style}]{c.state}[/]" if style else c.state
         if c.reason and c.state != "up":
-            state += f" [dim]{c.reason}[/]"
+            state += f" [dim]{escape(c.reason)}[/]"
         table.add_row(
             c.camera_id,
             state,
