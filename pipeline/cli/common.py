@@ -36,10 +36,15 @@ def load(path: Path) -> tuple[Any, dict[str, Any]]:
 
     try:
         config = load_config(path)
-        scenes = {
-            camera.id: load_scene(camera.scene) if camera.scene else SceneSettings()
-            for camera in config.cameras
-        }
     except ConfigError as error:
         fail(*error.problems)
+    scenes: dict[str, SceneSettings] = {}
+    problems: list[str] = []
+    for camera in config.cameras:
+        try:
+            scenes[camera.id] = load_scene(camera.scene) if camera.scene else SceneSettings()
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        fail(*dict.fromkeys(problems))  # cameras may share a scene file
     return config, scenes

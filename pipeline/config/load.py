@@ -25,6 +25,7 @@ def load_config(path: Path) -> Config:
     Raises ConfigError listing every problem.
     """
     document = read(path)
+    _refuse_scene(document)
     refuse_variables(document, document.data, ())
     _absolute_addresses(document.data, path.resolve().parent)
     config = validate(document, Config, document.data)
@@ -91,6 +92,14 @@ def refuse_variables(document: Document, value: Any, loc: Loc) -> None:
             loc,
             "variables (${...}) are not expanded; write the value, or name a secret by password_env",
         )
+
+
+def _refuse_scene(document: Document) -> None:
+    """Raise ConfigError for a scene file where a worker's configuration is wanted."""
+    keys = document.data.keys()
+    if keys & SceneSettings.model_fields.keys() and not keys & Config.model_fields.keys():
+        found = "this is a scene file; give the worker's configuration that names it under cameras[].scene"
+        raise ConfigError([document.at(1, found)])
 
 
 def _absolute_addresses(data: Any, folder: Path) -> None:

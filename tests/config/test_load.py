@@ -11,6 +11,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from pipeline.config import StreamSettings
 from pipeline.config.load import ConfigError, config_schema, load_config, load_scene, scene_schema
 from pipeline.events.event import ACTS
 from pipeline.events.outbox import REMEMBER_DAYS
@@ -87,6 +88,20 @@ def test_file_addresses_are_relative_to_the_configuration(tmp_path: Path, url: s
     assert path == expected.format(here=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("url", "public", "secret"),
+    [
+        ("rtsp://192.0.2.1:554/x?token=1", "rtsp://192.0.2.1:554/x", "rtsp://me@192.0.2.1:554/x?token=1"),
+        ("rtsp://[fd00::7]:554/x", "rtsp://[fd00::7]:554/x", "rtsp://me@[fd00::7]:554/x"),
+        ("rtsp://you@[fd00::7]/x", "rtsp://[fd00::7]/x", "rtsp://me@[fd00::7]/x"),
+    ],
+)
+def test_an_address_is_shown_without_what_is_secret(url: str, public: str, secret: str) -> None:
+    stream = StreamSettings(url=url, username="me")
+    assert stream.public_url() == public
+    assert stream.secret_url() == secret
+
+
 def test_every_problem_is_listed_with_line_and_key(tmp_path: Path) -> None:
     text = """\
 modle:
@@ -140,6 +155,10 @@ cameras:
         pytest.param(
             WORKER.replace("//192", "//u:hunter2@192"), "6", "does not belong in an address", id="password"
         ),
+        pytest.param(
+            WORKER.replace("//192", "//u:hunter2#@192"), "6", "the port is no number", id="password with #"
+        ),
+        pytest.param(SCENE, "1", "this is a scene file; give the worker's configuration", id="scene"),
     ],
 )
 def test_a_file_that_cannot_be_trusted_is_refused(

@@ -1,0 +1,45 @@
+"""What `ngatu check` prints, and what all commands say of configurations that cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.worker import check
+from pipeline.worker.check import Finding
+
+
+def config(folder: Path, *scenes: str) -> Path:
+    """A worker's configuration, with a camera without a scene and one for each."""
+    cameras: list[dict[str, Any]] = [{"id": "plain", "detect": {"url": "rtsp://192.0.2.1/"}}]
+    for number, scene in enumerate(scenes):
+        (folder / f"{scene}.yaml").write_text(f"rules: {{{scene}: }}\n")
+        cameras.append({"id": f"c{number}", "detect": {"url": "rtsp://192.0.2.1/"}, "scene": f"{scene}.yaml"})
+    path = folder / "worker.yaml"
+    path.write_text(yaml.safe_dump({"model": {"path": "detector.onnx"}, "cameras": cameras}))
+    return path
+
+
+def test_brackets_in_what_was_found_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = [("disk", "d[/x]: 7 GB free"), ("a [red] detect", "rtsp://[fd00::7]:554/x")]
+    monkeypatch.setattr(check, "findings", lambda *_, **__: [Finding(what, True, it) for what, it in told])
+    result = CliRunner().invoke(app, ["check", str(config(tmp_path)), "--offline"])
+    assert result.exit_code == 0, result.output
+    for what, it in told:
+        assert what in result.stdout
+        assert it in result.stdout
+
+
+def test_problems_of_all_scenes_are_told_at_once_and_each_once(tmp_path: Path) -> None:
+    path = config(tmp_path, "crowd", "intrusion", "crowd")
+    result = CliRunner().invoke(app, ["check", str(path), "--offline"])
+    assert result.exit_code == 1
+    told = [line for line in result.stderr.splitlines() if line]
+    assert len(told) == 2, told
+    assert "crowd.yaml:1: rules.crowd: is on, but the scene lacks" in told[0]
+    assert "intrusion.yaml:1: rules.intrusion: is on, but the scene lacks" in told[1]
