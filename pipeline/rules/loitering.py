@@ -58,6 +58,7 @@ class Loitering:
                     "bridged_s": round(visit.unseen_s, 1),
                     "tracks": list(visit.tracks),
                 }
-                sure = (1.0 - visit.unseen_s / visit.duration_s,)
                 drawn = picture_geometry(visit.zone)
-                yield report(self.name, moment, visit.track, visit.lately(), sure, facts, drawn)
+                yield report(
+                    self.name, moment, visit.track, visit.lately(), (visit.seen_share,), facts, drawn
+                )

@@ -12,12 +12,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
+from pipeline.rules.lengths import moved_as_a_whole
 from pipeline.rules.moments import Moment
 from pipeline.rules.step import Step, Track
 from pipeline.scene import Scene
 from pipeline.scene.hours import in_force
 from pipeline.scene.lines import Zone
-from pipeline.types import RoadUserKind
+from pipeline.types import Point, RoadUserKind
 
 EDGE_HEIGHTS = 0.1
 """Inside is who stands this far (in box heights) within, and then as long as not this far without: boxes
@@ -37,8 +38,14 @@ SWITCHED_S = 0.7
 """Steps come 0.35 s late: an id without a step for longer is not in the picture any more."""
 
 HIDDEN = 0.7
-"""A box that lost this much of its height of the last HIDDEN_S seconds shows no feet."""
+"""A box lower than this share of what it was in the last HIDDEN_S seconds shows no feet, ..."""
 HIDDEN_S = 3.0
+FOOT_SHARE = 0.25
+"""... if its lower edge rose by this share of what it lost (else it is somebody who bends down), and its top
+did not go along: who moves away from the camera is lower as well, with feet on the ground. ..."""
+AS_TALL = 0.9
+"""... With calibration, who is that much as tall on the ground as before is whole, however the edges went."""
+UP: Point = (0.0, -1.0)
 
 PICTURES_S = 4.0
 """A picture from before the decisive moment is taken from no further back than this."""
@@ -56,6 +63,8 @@ class Visit:
     zone: Zone
     key: Key
     track: Track
+    came: Step
+    """The first known of its first track, inside or outside."""
     first: Step
     """Where the visit began."""
     last: Step
@@ -79,6 +88,11 @@ class Visit:
         """From the first to the newest step inside."""
         return self.last.time_s - self.first.time_s
 
+    @property
+    def seen_share(self) -> float:
+        """Of its time: not bridged between two ids."""
+        return 1.0 - self.unseen_s / self.duration_s if self.duration_s > 0 else 1.0
+
     def lately(self) -> tuple[Step, Step, Step]:
         """Steps of the last seconds, for a hit to show: the beginning may be long out of the ring."""
         return (self.recent[0], self.recent[len(self.recent) // 2], self.last)
@@ -100,17 +114,25 @@ class Visits:
         self._visits: dict[tuple[str, Key], Visit] = {}
         self._numbers = count()
         self._outside: dict[tuple[str, Key], Step] = {}
-        self._heights: dict[Key, deque[tuple[float, float]]] = {}
+        self._came: dict[Key, Step] = {}
+        """The first step known of each track."""
+        self._whole: dict[Key, deque[Step]] = {}
+        """Steps with feet over the last HIDDEN_S, oldest first."""
+        self._hidden: dict[Key, Step] = {}
+        """Of those whose feet are hidden: what they were before."""
+        self._connection = 0
 
     def observe(self, moment: Moment) -> Iterator[tuple[Visit, Step]]:
         """Each new step inside a zone while its purpose is in force, with the visit that it belongs to."""
-        connection = moment.observation.connection
+        connection = self._connection = moment.observation.connection
         zones = self._scene.zones(moment.aspect, self._purpose)
         for track, step in moment.advances:
             key = (connection, track.id, track.segment)
             if step is None:
                 self._end(key)
-            elif track.kind in self._kinds and not (step.cut or self._feet_hidden(key, step)):
+                continue
+            self._came.setdefault(key, step)
+            if track.kind in self._kinds and not (step.cut or self._feet_hidden(key, step)):
                 for zone in zones:
                     if (visit := self._follow(zone, key, track, step, moment)) is not None:
                         yield visit, step
@@ -119,7 +141,8 @@ class Visits:
             place: visit
             for place, visit in self._visits.items()
             if not (visit.lost or visit.outside)
-            or now_s - visit.last.time_s <= (BRIDGE_S if visit.lost else AGAIN_S)
+            # Earlier than what it saw: the clock was put back. What was before is not to be set against now.
+            or 0 <= now_s - visit.last.time_s <= (BRIDGE_S if visit.lost else AGAIN_S)
         }
 
     def numbers(self) -> set[int]:
@@ -127,11 +150,14 @@ class Visits:
         return {visit.number for visit in self._visits.values()}
 
     def inside(self, zone_id: str, now_s: float, within_s: float) -> list[Visit]:
-        """The visits in a zone that had a step in it within the last seconds."""
+        """The visits in a zone that had a step in it within the last seconds, of this connection: whoever was
+        seen before and still is has another id by now.
+        """
         return [
             visit
-            for (place, _), visit in self._visits.items()
-            if place == zone_id and not visit.outside and now_s - visit.last.time_s <= within_s
+            for (place, (connection, _, _)), visit in self._visits.items()
+            if place == zone_id and connection == self._connection and not visit.outside
+            if 0 <= now_s - visit.last.time_s <= within_s
         ]
 
     def _follow(self, zone: Zone, key: Key, track: Track, step: Step, moment: Moment) -> Visit | None:
@@ -150,10 +176,12 @@ class Visits:
                 visit.outside = True
             return None
         if visit is None:
-            self._lose(key)
-            visit = self._taken_over(zone, step, moment)
+            self._lose(key, ended=False)
+            came = self._came[key]
+            visit = self._taken_over(zone, came, step, moment)
             if visit is None:
-                visit = Visit(next(self._numbers), zone, key, track, step, step, self._outside.get(place))
+                before = self._outside.get(place)
+                visit = Visit(next(self._numbers), zone, key, track, came, step, step, before)
             else:
                 del self._visits[zone.id, visit.key]
                 visit.unseen_s += step.time_s - visit.last.time_s
@@ -167,41 +195,69 @@ class Visits:
         visit.take(step)
         return visit
 
-    def _taken_over(self, zone: Zone, step: Step, moment: Moment) -> Visit | None:
-        """The visit of somebody who was lost near here a moment ago and has just been found."""
+    def _taken_over(self, zone: Zone, came: Step, step: Step, moment: Moment) -> Visit | None:
+        """The visit of somebody who was lost near here a moment ago and has just been found.
+
+        Who was seen outside at first, or while that one was still inside, is somebody else.
+        """
+        if zone.depth(came.position) < -EDGE_HEIGHTS * came.height:
+            return None
         seen = {user.track_id for user in moment.observation.road_users}
-        connection, now_s = moment.observation.connection, moment.observation.time.captured_at_s
+        now_s = moment.observation.time.captured_at_s
         near: list[tuple[float, Visit]] = []
-        for (zone_id, (old_connection, track_id, _)), visit in self._visits.items():
+        for (zone_id, (connection, track_id, _)), visit in self._visits.items():
             gap_s = step.time_s - visit.last.time_s
-            present = track_id in seen and old_connection == connection and not visit.lost
-            if zone_id != zone.id or visit.outside or present or not 0 < gap_s <= BRIDGE_S:
+            if zone_id != zone.id or visit.outside or not 0 < gap_s <= BRIDGE_S:
                 continue
+            if connection == self._connection:
+                present = track_id in seen and not visit.lost
+                if present or came.time_s < visit.last.time_s or now_s - visit.last.time_s <= SWITCHED_S:
+                    continue
             away = math.dist(step.position, visit.last.position) / step.height
-            if away <= REACH_HEIGHTS + REACH_HEIGHTS_S * gap_s and now_s - visit.last.time_s > SWITCHED_S:
+            if away <= REACH_HEIGHTS + REACH_HEIGHTS_S * gap_s:
                 near.append((away, visit))
         return min(near, key=lambda found: found[0])[1] if near else None
 
-    def _lose(self, key: Key) -> None:
+    def _lose(self, key: Key, ended: bool) -> None:
         """A track has ended, or its trajectory has broken: who it was before is not in the picture now."""
         for (_, old), visit in self._visits.items():
-            if old[:2] == key[:2]:
+            if old[:2] == key[:2] and (ended or old != key):
                 visit.lost = True
 
     def _end(self, key: Key) -> None:
-        connection, track_id, _ = key
-        self._lose(key)
-        for place in [place for place in self._outside if place[1][:2] == (connection, track_id)]:
+        self._lose(key, ended=True)
+        for place in [place for place in self._outside if place[1][:2] == key[:2]]:
             del self._outside[place]
-        for old in [old for old in self._heights if old[:2] == (connection, track_id)]:
-            del self._heights[old]
+        for old in [old for old in self._came if old[:2] == key[:2]]:
+            del self._came[old]
+            self._whole.pop(old, None)
+            self._hidden.pop(old, None)
 
     def _feet_hidden(self, key: Key, step: Step) -> bool:
-        heights = self._heights.setdefault(key, deque())
-        heights.append((step.time_s, step.height))
-        while heights[0][0] < step.time_s - HIDDEN_S:
-            heights.popleft()
-        return step.height < HIDDEN * max(height for _, height in heights)
+        whole = self._whole.setdefault(key, deque())
+        while whole and whole[0].time_s < step.time_s - HIDDEN_S:
+            whole.popleft()
+        before = self._hidden.pop(key, None)
+        # What came in front of it stays there until the box is as high again, or for HIDDEN_S: meanwhile the
+        # top moves on.
+        if before is None or step.time_s - before.time_s > HIDDEN_S or not _is_lower(before, step):
+            before = next((one for one in reversed(whole) if _lost_its_foot(one, step)), None)
+        if before is None:
+            whole.append(step)
+            return False
+        self._hidden[key] = before
+        return True
+
+
+def _is_lower(before: Step, now: Step) -> bool:
+    """Whether it may be that less can be seen of somebody than before."""
+    return now.height < HIDDEN * before.height and not now.tall_m > AS_TALL * before.tall_m > 0
+
+
+def _lost_its_foot(before: Step, now: Step) -> bool:
+    """Whether something in between came in front of its feet."""
+    rose, lost = before.position[1] - now.position[1], before.height - now.height
+    return _is_lower(before, now) and rose > FOOT_SHARE * lost and not moved_as_a_whole(before, now, UP)
 
 
 def picture_geometry(zone: Zone) -> dict[str, tuple[tuple[float, float], ...]]:

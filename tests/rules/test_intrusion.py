@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.rules import RuleError
 from pipeline.types import Observation, RoadUserKind
+from tests.rules import metres
 from tests.rules.drive import START_S, Driver, judge, names, observe
 from tests.rules.yard import person, yard
 
@@ -77,12 +78,123 @@ def test_feet_that_something_hides_do_not_stand_where_it_hides_them() -> None:
     assert judge(CLOSED, observe([person(walk, cut=behind)])) == []
 
 
+def test_nor_of_somebody_who_walks_on_away_from_the_camera() -> None:
+    """His top goes up the picture all the while."""
+    away = [(0.0, 0.5, 0.98), (4.0, 0.5, 0.95), (6.5, 0.5, 0.85), (9.0, 0.5, 0.84)]
+
+    def behind(time_s: float) -> float:
+        return 0.5 if 4.0 <= time_s <= 6.5 else 0.0
+
+    assert judge(CLOSED, observe([person(away, height=0.2, cut=behind)], until_s=9.0)) == []
+
+
+@pytest.mark.parametrize("calibrated", [False, True])
+@pytest.mark.parametrize("kmh", [10, 20, 40])
+@pytest.mark.parametrize(
+    ("kind", "size_m"),
+    [
+        (RoadUserKind.PERSON, (0.4, 0.5, 1.7)),
+        (RoadUserKind.MOTORBIKE, (1.9, 0.7, 1.6)),
+        (RoadUserKind.CAR, (4.3, 1.75, 1.5)),
+    ],
+)
+def test_who_moves_away_from_the_camera_is_told_as_soon_as_others(
+    kind: RoadUserKind, size_m: tuple[float, float, float], kmh: int, calibrated: bool
+) -> None:
+    """Growing smaller is not having the feet hidden."""
+    corners = ((-3.5, 3.0), (3.5, 3.0), (3.5, 50.0), (-3.5, 50.0))
+    depot = {"id": "d", "purpose": "restricted", "polygon": [list(metres.seen(*at)) for at in corners]}
+    scene: dict[str, Any] = {"zones": [depot], "rules": {"intrusion": None}}
+    if calibrated:
+        scene["calibration"] = metres.CALIBRATION
+    intruder = metres.Vehicle(metres.steady(kmh, -2.0), kind=kind, size_m=size_m, jitter=0.01)
+    (hit,) = judge(scene, metres.observe([intruder], metres.every(1 / 6, 16.0)))
+    assert hit.after.time_s - metres.START_S < 5.0 / (kmh / 3.6) + 1.8
+
+
+def test_a_low_camera_knows_a_lorry_that_drives_away_by_its_height_on_the_ground(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its top is above the lens: it does not rise with the lower edge, as if that were hidden."""
+    low = replace(metres.POSE, position=(0.0, -12.0, 3.0), look_at=(0.0, 8.0, 1.0))
+    monkeypatch.setattr(metres, "POSE", low)
+    corners = ((-3.5, 3.0), (3.5, 3.0), (3.5, 50.0), (-3.5, 50.0))
+    depot = {"id": "d", "purpose": "restricted", "polygon": [list(metres.seen(*at)) for at in corners]}
+    points = [{"picture": list(metres.seen(*at)), "ground_m": list(at)} for at in metres.SURVEYED]
+    scene = {"zones": [depot], "rules": {"intrusion": None}, "calibration": {"points": points}}
+    lorry = metres.Vehicle(
+        metres.steady(20, -2.0), kind=RoadUserKind.TRUCK, size_m=(7.0, 2.2, 3.3), jitter=0.01
+    )
+    (hit,) = judge(scene, metres.observe([lorry], metres.every(1 / 6, 10.0)))
+    assert hit.after.time_s - metres.START_S < 2.8
+
+
+def test_who_bends_down_shows_his_feet() -> None:
+    def bent(observations: Iterable[Observation]) -> Iterator[Observation]:
+        for seen in observations:
+            yield replace(
+                seen,
+                road_users=tuple(
+                    replace(
+                        user,
+                        trajectory=tuple(
+                            replace(p, box=(p.box[0], p.box[3] - 0.055, *p.box[2:]))
+                            if p.time_s - START_S > 3.6
+                            else p
+                            for p in user.trajectory
+                        ),
+                    )
+                    for user in seen.road_users
+                ),
+            )
+
+    (hit,) = judge(CLOSED, bent(observe([person(IN)])))
+    assert hit.after.time_s - START_S < 5.2
+
+
 def test_an_intruder_stays_one_through_flicker_losses_and_new_ids() -> None:
     flicker = tuple((t, t + 0.17) for t in (3.9, 4.6, 5.3, 6.1))
     assert names(judge(CLOSED, observe([person(IN, jitter=0.06, unseen=flicker)]))) == ["intrusion"]
     first = person([w for w in IN if w[0] <= 3.0] + [(5.5, 0.43, 0.6)])
     second = person([(7.0, 0.53, 0.6), (8.0, 0.6, 0.6), (9.0, 0.65, 0.6)], track_id=2)
     assert names(judge(CLOSED, observe([first, second]))) == ["intrusion"]
+
+
+def test_who_is_lost_on_the_edge_and_found_there_is_still_one() -> None:
+    first = person([w for w in IN if w[0] <= 3.0] + [(5.0, 0.33, 0.6)])
+    second = person([(7.0, 0.295, 0.6), (8.0, 0.31, 0.6), (9.0, 0.4, 0.6), (12.0, 0.5, 0.6)], track_id=2)
+    assert names(judge(CLOSED, observe([first, second]))) == ["intrusion"]
+
+
+def test_who_was_seen_outside_is_not_the_one_who_was_lost_inside() -> None:
+    lost = person([(0.0, 0.5, 0.35), (0.5, 0.5, 0.35), (3.0, 0.5, 0.6), (10.0, 0.5, 0.6)])
+    watched = person([(4.0, 0.05, 0.6), (12.0, 0.2, 0.6), (15.0, 0.42, 0.6), (30.0, 0.42, 0.6)], 2)
+    hits = judge(CLOSED, observe([lost, watched], until_s=30.0))
+    assert [hit.track_id for hit in hits] == [1, 2]
+    comes = person([(11.0, 0.24, 0.6), (14.0, 0.42, 0.6), (30.0, 0.42, 0.6)], 2)
+    assert len(judge(CLOSED, observe([lost, comes], until_s=30.0))) == 2
+
+
+def test_who_goes_on_into_another_zone_is_not_lost_to_the_first() -> None:
+    square = yard("restricted", "intrusion")["zones"][0]
+    wide, corner = (
+        [[left, 0.4], [right, 0.4], [right, 0.8], [left, 0.8]] for left, right in ((0, 0.5), (0, 0.3))
+    )
+    scene = {
+        **CLOSED,
+        "zones": [{**square, "id": "wide", "polygon": wide}, {**square, "id": "corner", "polygon": corner}],
+    }
+    # For eleven seconds the picture's edge cuts the box: it is not known where he stands, but he is there.
+    way = [
+        (0.0, 0.7, 0.6),
+        (4.0, 0.4, 0.6),
+        (8.0, 0.1, 0.6),
+        (9.0, 0.02, 0.6),
+        (20.0, 0.02, 0.6),
+        (22.0, 0.15, 0.6),
+    ]
+    hits = judge(scene, observe([person([*way, (26.0, 0.15, 0.6)])], until_s=26.0))
+    assert [hit.facts["zone"] for hit in hits] == ["wide", "corner"]
 
 
 def test_two_intruders_are_two_and_one_who_comes_back_after_a_while_is_one_more() -> None:

@@ -74,16 +74,25 @@ def test_somebody_found_elsewhere_or_much_later_is_another() -> None:
     assert judge(QUIET, observe([person(first), later], until_s=41.0)) == []
 
 
+def test_a_passer_by_takes_no_time_from_one_who_was_lost() -> None:
+    """Whoever waited has gone into a shop; the other was on the way here before that."""
+    waited = person([(0.0, 0.36, 0.6), (17.0, 0.36, 0.6)])
+    passes = person([(11.0, 0.05, 0.6), (15.0, 0.2, 0.6), (19.0, 0.29, 0.6), (27.0, 0.72, 0.6)], 2)
+    assert judge(QUIET, observe([waited, passes], until_s=28.0)) == []
+
+
 def test_an_id_that_hops_to_a_passer_by_takes_nothing_along() -> None:
     """Box and id leap from the one who waits to one who walks by: two people, neither of them long here."""
     hop = [(0.0, 0.4, 0.6), (11.0, 0.4, 0.6), (11.1, 0.6, 0.5), (16.0, 0.95, 0.5)]
     assert judge(QUIET, observe([person(hop)], until_s=17.0)) == []
 
 
-def test_a_reconnect_of_the_camera_does_not_lose_the_person() -> None:
+@pytest.mark.parametrize("gap_s", [0.1, 2.0])
+def test_a_reconnect_of_the_camera_does_not_lose_the_person(gap_s: float) -> None:
+    """Nor does a clock that was set forward: it counts as a connection too."""
     first = person([(0.0, 0.5, 0.6), (10.0, 0.5, 0.6)], track_id=7)
-    second = person([(12.0, 0.5, 0.6), (24.0, 0.5, 0.6)], track_id=7)
-    seen = observe([first, second], until_s=25.0, connection=lambda time_s: int(time_s >= 11.0))
+    second = person([(10.0 + gap_s, 0.5, 0.6), (24.0, 0.5, 0.6)], track_id=7)
+    seen = observe([first, second], until_s=25.0, connection=lambda time_s: int(time_s > 10.0))
     assert names(judge(QUIET, seen)) == ["loitering"]
 
 
