@@ -30,7 +30,7 @@ DIP_S = 2.0
 """Fewer than enough for no longer does not end a crowd."""
 
 FULL_SHARE = 0.8
-"""Share of the time in which there must be enough: two ids for one person do not make a crowd."""
+"""Share of the last `min_s` in which there must be enough: two ids for one person do not make a crowd."""
 
 
 class CrowdParameters(base.Parameters):
@@ -59,9 +59,15 @@ class _Gathering:
     full_s: float
     """When there were last enough."""
     last_came: Visit
-    """Who made it enough."""
+    """Who made it enough, the last time."""
+    full: bool = True
+    """There are enough now."""
     snapshots: deque[_Snapshot] = field(default_factory=deque)
-    counts: list[int] = field(default_factory=list)
+    """Over the last PICTURES_S, oldest first."""
+    counts: deque[tuple[float, int]] = field(default_factory=deque)
+    """When, and how many, over the last `min_s`, oldest first."""
+    full_counts: int = 0
+    """Of them, those with enough."""
     reported: bool = False
 
 
@@ -98,8 +104,7 @@ class Crowd:
             gathering = self._count(zone, present, now_s)
             if gathering is None or gathering.reported:
                 continue
-            enough = sum(count >= self._parameters.min_people for count in gathering.counts)
-            share = enough / len(gathering.counts)
+            share = gathering.full_counts / len(gathering.counts)
             if now_s - gathering.since_s >= self._parameters.min_s and share >= FULL_SHARE:
                 gathering.reported = True
                 yield self._hit(moment.observation, zone, gathering, share)
@@ -107,27 +112,41 @@ class Crowd:
     def _count(self, zone: Zone, present: Sequence[Visit], now_s: float) -> _Gathering | None:
         gathering = self._gatherings.get(zone.id)
         full = len(present) >= self._parameters.min_people
-        if gathering is not None and now_s - gathering.full_s > (AGAIN_S if gathering.reported else DIP_S):
-            del self._gatherings[zone.id]
-            gathering = None
+        if gathering is not None:
+            gap_s = now_s - gathering.full_s
+            # Below zero: the clock was put back.
+            if not 0 <= gap_s <= (AGAIN_S if gathering.reported else DIP_S):
+                del self._gatherings[zone.id]
+                gathering = None
         if gathering is None:
             if not full:
                 return None
-            newest = max(present, key=lambda visit: visit.first.time_s)
-            gathering = self._gatherings[zone.id] = _Gathering(now_s, now_s, newest)
+            gathering = self._gatherings[zone.id] = _Gathering(now_s, now_s, _newest(present))
         if full:
             gathering.full_s = now_s
-        if not gathering.reported and present:
-            gathering.counts.append(len(present))
+            if not gathering.full:
+                gathering.last_came = _newest(present)
+        gathering.full = full
+        if not gathering.reported:
+            self._remember(gathering, present, now_s)
+        return gathering
+
+    def _remember(self, gathering: _Gathering, present: Sequence[Visit], now_s: float) -> None:
+        counts, enough = gathering.counts, self._parameters.min_people
+        counts.append((now_s, len(present)))
+        gathering.full_counts += len(present) >= enough
+        while counts[0][0] < now_s - self._parameters.min_s:
+            gathering.full_counts -= counts.popleft()[1] >= enough
+        if present:
             gathering.snapshots.append(_snapshot(present))
             while gathering.snapshots[0].time.captured_at_s < now_s - PICTURES_S:
                 gathering.snapshots.popleft()
-        return gathering
 
     def _hit(self, observation: Observation, zone: Zone, gathering: _Gathering, share: float) -> Hit:
         shots = gathering.snapshots
         before, at, after = shots[0], shots[len(shots) // 2], shots[-1]
         parts = (at.kind_confidence, at.shown.confidence, share)
+        people = [count for _, count in gathering.counts]
         return Hit(
             rule=self.name,
             camera_id=observation.camera_id,
@@ -141,12 +160,16 @@ class Crowd:
             facts={
                 "zone": zone.id,
                 "people": at.people,
-                "people_median": median(gathering.counts),
-                "people_most": max(gathering.counts),
-                "lasted_s": round(gathering.full_s - gathering.since_s, 1),
+                "people_median": median(people),
+                "people_most": max(people),
+                "lasted_s": round(gathering.full_s - gathering.counts[0][0], 1),
             },
             geometry=picture_geometry(zone),
         )
+
+
+def _newest(present: Sequence[Visit]) -> Visit:
+    return max(present, key=lambda visit: visit.first.time_s)
 
 
 def _snapshot(present: Sequence[Visit]) -> _Snapshot:

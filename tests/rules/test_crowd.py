@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import pytest
 
+from pipeline.types import Observation
 from tests.rules.drive import START_S, Driver, judge, names, observe
 from tests.rules.yard import person, yard
 
@@ -69,6 +72,55 @@ def test_a_crowd_whose_members_hide_each_other_is_one() -> None:
         one.unseen = tuple((t + 0.4 * k, t + 0.4 * k + 1.0) for t in range(1, 20, 4))
         one.jitter = 0.05
     assert names(judge(PLACE, observe(people, until_s=20.0))) == ["crowd"]
+
+
+def test_a_busy_place_does_not_hide_the_crowd_that_comes() -> None:
+    """For minutes there are enough by turns only; then twice as many, to stay. The last seconds count."""
+    corner = [person([(3.2 * k, 0.5, 0.75), (3.2 * k + 0.8, 0.5, 0.75)], track_id=100 + k) for k in range(40)]
+    crowd = [
+        person([(128.0, 0.35 + 0.05 * k, 0.7), (170.0, 0.35 + 0.05 * k, 0.7)], track_id=50 + k)
+        for k in range(6)
+    ]
+    assert judge(PLACE, observe([*group(4, to_s=170.0), *corner], until_s=128.0)) == []
+    (hit,) = judge(PLACE, observe([*group(4, to_s=170.0), *corner, *crowd], until_s=170.0))
+    assert hit.after.time_s - START_S == pytest.approx(136.0, abs=2.5)
+    assert hit.track_id >= 50
+    assert hit.facts["people_median"] == 10
+    assert hit.facts["lasted_s"] == pytest.approx(8.0, abs=0.5)
+
+
+def put_back(by_s: float, before: list[Driver], after: list[Driver]) -> Iterator[Observation]:
+    """Ten seconds of some, then, as the camera's clock is put back, thirty of others."""
+    yield from observe(before, until_s=10.0)
+    for seen in later(10.0 - by_s, observe(after, until_s=30.0, connection=lambda time_s: 1)):
+        users = tuple(replace(user, track_id=user.track_id + 1000) for user in seen.road_users)
+        yield replace(seen, road_users=users)
+
+
+def later(by_s: float, observations: Iterable[Observation]) -> Iterator[Observation]:
+    for seen in observations:
+        users = tuple(
+            replace(user, trajectory=tuple(replace(p, time_s=p.time_s + by_s) for p in user.trajectory))
+            for user in seen.road_users
+        )
+        time = replace(seen.time, captured_at_s=seen.time.captured_at_s + by_s)
+        yield replace(seen, time=time, road_users=users)
+
+
+@pytest.mark.parametrize("by_s", [0.1, 3.0, 15.0, 3600.0])
+def test_who_was_there_before_the_clock_was_put_back_is_no_ghost(by_s: float) -> None:
+    assert judge(PLACE, put_back(by_s, group(4), group(2, to_s=30.0))) == []
+
+
+@pytest.mark.parametrize("by_s", [0.1, 3.0, 15.0, 3600.0])
+def test_a_crowd_is_told_whatever_the_clock_did_before(by_s: float) -> None:
+    assert names(judge(PLACE, put_back(by_s, group(6, 7.0, 10.0), group(6, to_s=30.0)))) == ["crowd"]
+
+
+@pytest.mark.parametrize("gap_s", [0.1, 1.5, 5.0])
+def test_nobody_counts_twice_over_a_reconnect(gap_s: float) -> None:
+    few = yard("crowd", "crowd", {"min_people": 5, "min_s": 1.0})
+    assert judge(few, put_back(-gap_s, group(4), group(4, to_s=30.0))) == []
 
 
 def test_the_same_crowd_is_not_told_again_another_one_is() -> None:
