@@ -45,7 +45,7 @@ class AbandonedObjectParameters(base.Parameters):
 @dataclass(slots=True)
 class _Thing:
     place: Step
-    """Where it stands."""
+    """Where it stands, or was first seen."""
     alone_since_s: float
     arrived: bool = False
 
@@ -87,14 +87,15 @@ class AbandonedObject:
         ridden = {user.track_id for user in moment.observation.road_users if user.riders}
         for visit, step in self._visits.observe(moment):
             if visit.number not in self._things:
-                self._things[visit.number] = _Thing(visit.before or step, step.time_s)
+                self._things[visit.number] = _Thing(visit.came, step.time_s)
             thing = self._things[visit.number]
             moved = math.dist(step.position, thing.place.position) / step.height
             if moved >= ARRIVED_HEIGHTS:
                 thing.place, thing.arrived = step, True
             if moved >= ARRIVED_HEIGHTS or visit.track.id in ridden or self._is_attended(step):
                 thing.alone_since_s = step.time_s
-            alone_s = step.time_s - thing.alone_since_s
+            # Over the edge for a while, it is the same thing, but has not been left in the zone before.
+            alone_s = step.time_s - max(thing.alone_since_s, visit.first.time_s)
             if thing.arrived and not visit.reported and alone_s >= self._parameters.alone_s:
                 visit.reported = True
                 facts = {
@@ -103,9 +104,10 @@ class AbandonedObject:
                     "in_zone_s": round(visit.duration_s, 1),
                     "tracks": list(visit.tracks),
                 }
-                sure = (1.0 - visit.unseen_s / visit.duration_s,)
                 drawn = picture_geometry(visit.zone)
-                yield report(self.name, moment, visit.track, visit.lately(), sure, facts, drawn)
+                yield report(
+                    self.name, moment, visit.track, visit.lately(), (visit.seen_share,), facts, drawn
+                )
         known = self._visits.numbers()
         self._things = {number: thing for number, thing in self._things.items() if number in known}
 

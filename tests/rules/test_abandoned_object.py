@@ -43,6 +43,23 @@ def test_a_motorbike_left_alone_is_one_hit() -> None:
     assert PLACE["zones"][0]["id"] == hit.facts["zone"]
 
 
+@pytest.mark.parametrize("x", [0.315, 0.35, 0.38])
+def test_what_is_left_just_inside_the_edge_was_brought_as_well(x: float) -> None:
+    brought = Driver([(0.0, 0.155, 0.6), (4.0, x, 0.6), (40.0, x, 0.6)], jitter=0.01)
+    assert names(judge(PLACE, ridden(observe([brought], until_s=39.0), 5.0))) == ["abandoned_object"]
+    parked = Driver([(0.0, x, 0.6), (40.0, x, 0.6)], jitter=0.05)
+    assert judge(PLACE, observe([parked], until_s=39.0)) == []
+
+
+@pytest.mark.parametrize("back_s", [18.5, 19.0, 19.5, 20.0, 20.5])
+def test_pushed_over_the_edge_for_a_while_it_begins_to_be_alone_anew(back_s: float) -> None:
+    way = [(0.0, 0.1, 0.6), (3.0, 0.44, 0.6), (4.0, 0.335, 0.6), (14.0, 0.335, 0.6), (14.5, 0.287, 0.6)]
+    way += [(back_s, 0.287, 0.6), (back_s + 0.5, 0.335, 0.6), (45.0, 0.335, 0.6)]
+    (hit,) = judge(PLACE, ridden(observe([Driver(way)], until_s=44.0), 5.0))
+    assert hit.after.time_s - START_S == pytest.approx(back_s + 15.3, abs=0.6)
+    assert 15.0 <= hit.facts["alone_s"] <= hit.facts["in_zone_s"]
+
+
 def test_a_rider_who_stays_on_it_has_left_nothing() -> None:
     assert judge(PLACE, ridden(observe([bike()], until_s=39.0), 40.0)) == []
 
