@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from typing import Any, TypeVar, get_args
 
@@ -18,6 +19,9 @@ _WORDS = {
     "dict_type": "must be a mapping of keys",
 }
 """What pydantic says in words of Python."""
+
+_CHARACTERS = re.compile(r"\^(\[(?:A-Z)?a-z0-9\])?\[((?:A-Z)?a-z[^]]*)\]\{\d+,(\d+)\}\$")
+"""The patterns of ids: characters of one set, the first often a letter or digit."""
 
 
 def note(document: Document, loc: Loc, text: str) -> None:
@@ -62,8 +66,25 @@ def _explain(model: type[BaseModel], detail: Any) -> Iterator[tuple[Loc, str]]:
     else:
         given = detail["input"]
         shown = "" if isinstance(given, dict | list | tuple) else f", not {_short(given)}"
-        text = _WORDS.get(detail["type"]) or str(detail["msg"]).replace("Tuple", "List")
+        text = (
+            _WORDS.get(detail["type"]) or _characters(detail) or str(detail["msg"]).replace("Tuple", "List")
+        )
         yield loc, f"{text[0].lower()}{text[1:]}{shown}"
+
+
+def _characters(detail: Any) -> str | None:
+    """What the pattern of an id asks for; None for other patterns and problems."""
+    found = _CHARACTERS.fullmatch(detail.get("ctx", {}).get("pattern", ""))
+    if found is None:
+        return None
+    first, allowed, more = found.groups()
+    letters = "letters a-z, A-Z" if "A-Z" in allowed else "small letters a-z"
+    digits = "digits" if "0-9" in allowed else ""
+    others = " ".join(re.sub("A-Z|a-z|0-9", "", allowed))
+    kinds = ", ".join(filter(None, [f"{letters} without accents", digits, others]))
+    begin = "begin with a letter or digit and " if first else ""
+    most = int(more) + (first is not None)
+    return f"must {begin}hold only {kinds} ({most} at most)"
 
 
 def _short(value: Any) -> str:
