@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pipeline.config import StreamSettings
     from pipeline.scene import Calibration
 
+USUAL_SIZE = (1920, 1080)
+"""Width and height, in pixels, that a pixel's worth is told for without a still."""
+
 
 def calibrate(
     points: Annotated[
@@ -60,8 +63,9 @@ def calibrate(
     if seen is not None:
         grid, spacing_m = survey.draw_grid(seen, calibration)
         path = picture or points.with_name(f"{points.stem}-grid.jpg")
+        jpeg = path.suffix.lower() in (".jpg", ".jpeg")
         try:
-            written = cv2.imwrite(str(path), grid, [cv2.IMWRITE_JPEG_QUALITY, 92])
+            written = cv2.imwrite(str(path), grid, [cv2.IMWRITE_JPEG_QUALITY, 92] if jpeg else [])
         except cv2.error:
             written = False
         if not written:
@@ -92,7 +96,7 @@ def _source(still: str | None, config_file: Path | None, camera: str | None) -> 
 
 
 def _report(calibration: Calibration, suspect: int | None, still: tuple[int, int] | None) -> dict[str, Any]:
-    size = still or (1920, 1080)
+    size = still or USUAL_SIZE
     # Without a still the picture's shape is not known.
     camera_m = calibration.camera_m(still[0] / still[1]) if still else None
     left_out = calibration.leave_one_out_m()
@@ -113,6 +117,7 @@ def _report(calibration: Calibration, suspect: int | None, still: tuple[int, int
     known = [row["left_out_m"] for row in rows if row["left_out_m"] is not None]
     return {
         "points": rows,
+        "pixel_of": list(size),
         "rms_m": round(calibration.rms_m, 4),
         "left_out_rms_m": round(math.sqrt(sum(v * v for v in known) / len(known)), 4) if known else None,
         "suspect": None if suspect is None else suspect + 1,
@@ -135,6 +140,9 @@ def _show(report: dict[str, Any]) -> None:
             f"{row['pixel_m']:.3f}",
         )
     out.print(table)
+    if "grid" not in report:
+        width, height = report["pixel_of"]
+        out.print(f"One pixel: for {width}x{height}, as no --still tells the picture's size.")
     if len(report["points"]) == 4:
         out.print("Four points always fit: whether they are right shows only in the grid, or with a fifth.")
     else:
@@ -150,8 +158,17 @@ def _show(report: dict[str, Any]) -> None:
 
 
 def _yaml(calibration: Calibration) -> str:
+    """To a fiftieth of a pixel and to the millimetre, however far away the metres' origin is."""
     lines = ["calibration:", "  points:"]
     for picture, ground_m in zip(calibration.picture, calibration.ground_m, strict=True):
-        a, b = (", ".join(f"{float(v):.5g}" for v in pair) for pair in (picture, ground_m))
-        lines.append(f"    - {{picture: [{a}], ground_m: [{b}]}}")
+        place, metres = (
+            ", ".join(_decimal(float(v), digits) for v in pair)
+            for pair, digits in ((picture, 5), (ground_m, 3))
+        )
+        lines.append(f"    - {{picture: [{place}], ground_m: [{metres}]}}")
     return "\n".join(lines)
+
+
+def _decimal(value: float, digits: int) -> str:
+    """Rounded, without zeros at the end or a minus before zero."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".rstrip("0").rstrip(".")

@@ -7,6 +7,7 @@ import math
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,14 +26,17 @@ Floats = npt.NDArray[np.float64]
 Color = tuple[int, int, int]
 
 STILL_TIMEOUT_S = 20.0
-PICTURES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp"))
+PICTURES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
 COLUMNS = ("x", "y", "x_m", "y_m")
 COLUMNS_PX = ("x_px", "y_px", "x_m", "y_m")
+LEAST_POINTS, MOST_POINTS = 4, 32
+"""As CalibrationSettings has them: a file is told how many it holds."""
 
 _LINE: Color = (255, 220, 60)
 _HEAVY: Color = (60, 230, 255)
 _GIVEN: Color = (60, 60, 255)
 _FITTED: Color = (80, 255, 80)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SHIFT = 4
 
 
@@ -68,47 +72,65 @@ def _from_csv(path: Path, size: tuple[int, int] | None) -> CalibrationSettings:
                 )
             if columns == COLUMNS_PX and size is None:
                 raise SurveyError(f"{path}: pixels need the picture they were read from: add --still PICTURE")
-            width, height = size if columns == COLUMNS_PX and size else (1, 1)
-            points = []
-            for row in rows:
-                try:
-                    x, y, x_m, y_m = (float(row[name]) for name in columns)
-                except (TypeError, ValueError):
-                    raise SurveyError(f"{path}:{rows.line_num}: must be four numbers") from None
-                points.append({"picture": [x / width, y / height], "ground_m": [x_m, y_m]})
+            points = [_point(f"{path}:{rows.line_num}", row, columns, size) for row in rows]
+        if not LEAST_POINTS <= len(points) <= MOST_POINTS:
+            raise SurveyError(
+                f"{path}: needs {LEAST_POINTS} to {MOST_POINTS} points, there are {len(points)}"
+            )
         return CalibrationSettings.model_validate({"points": points})
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SurveyError(f"{path}: cannot be read: {error}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = first["loc"][1] + 1 if len(first["loc"]) > 1 and isinstance(first["loc"][1], int) else None
-        where = f"point {place}: " if place else ""
-        raise SurveyError(f"{path}: {where}{first['msg'].removeprefix('Value error, ')}") from None
+        reason = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise SurveyError(f"{path}: {reason}") from None
+
+
+def _point(
+    where: str, row: dict[str | Any, str | Any], columns: tuple[str, ...], size: tuple[int, int] | None
+) -> dict[str, list[float]]:
+    """A row as scene files have a point. Raises SurveyError for what is no number or outside the picture."""
+    try:
+        values = [float(row[name]) for name in columns]
+    except (TypeError, ValueError):
+        values = []
+    # Under None the reader puts what is beyond the columns: decimal commas make twice as many.
+    if not values or not all(map(math.isfinite, values)) or any(map(str.strip, row.get(None) or ())):
+        raise SurveyError(f"{where}: must be four numbers, with a point for decimals")
+    x, y, x_m, y_m = values
+    pixels = size if columns == COLUMNS_PX else None
+    width, height = pixels or (1, 1)
+    for name, value, most in ((columns[0], x, width), (columns[1], y, height)):
+        if not 0 <= value <= most:
+            raise SurveyError(
+                f"{where}: {name} {value:g} lies outside the still ({width}x{height}): "
+                "was it read in another size, or are x and y swapped?"
+                if pixels
+                else f"{where}: {name} {value:g} lies outside 0..1; "
+                f"if it is pixels, call the columns {','.join(COLUMNS_PX)}"
+            )
+    return {"picture": [x / width, y / height], "ground_m": [x_m, y_m]}
 
 
 def take_still(source: str | StreamSettings) -> Picture:
     """A picture file, or the first picture of a video file or stream. Raises SurveyError."""
-    if isinstance(source, str) and Path(source).suffix.lower() in PICTURES:
+    if isinstance(source, str) and "://" not in source:
+        path = Path(source)
+        if not path.is_file():
+            raise SurveyError(f"{source}: no such file")
+        # By what it holds: pictures come without a suffix too, or with one that is not listed here.
         picture = cv2.imread(source, cv2.IMREAD_COLOR)
-        if picture is None:
-            raise SurveyError(f"{source}: is not there, or no picture")
-        return np.asarray(picture, dtype=np.uint8)
+        if picture is not None:
+            return np.asarray(picture, dtype=np.uint8)
+        if path.suffix.lower() in PICTURES:
+            raise SurveyError(f"{source}: is no picture, or a damaged one")
+        source = path.absolute().as_uri()
     try:
-        stream = source if isinstance(source, StreamSettings) else StreamSettings(url=_address(source))
+        stream = source if isinstance(source, StreamSettings) else StreamSettings(url=source)
     except ValidationError as error:
         # The address is not repeated: it may hold a password.
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise SurveyError(f"the still's address: {reason}; or take it with --config and --camera") from None
     return _first_picture(stream)
-
-
-def _address(source: str) -> str:
-    if "://" in source:
-        return source
-    path = Path(source)
-    if not path.is_file():
-        raise SurveyError(f"{source}: no such file")
-    return path.absolute().as_uri()
 
 
 def _first_picture(stream: StreamSettings) -> Picture:
@@ -149,13 +171,12 @@ def suspect(calibration: Calibration) -> int | None:
 
 def draw_grid(picture: Picture, calibration: Calibration) -> tuple[Picture, float]:
     """A copy with a metric grid, the surveyed points (crosses) and where the fit has them (circles); and the
-    grid's spacing in metres. Every fifth line is heavier.
+    grid's spacing in metres. Every fifth line is heavier and tells its x or y.
     """
     canvas = picture.copy()
     height, width = picture.shape[:2]
     unit = max(1.0, height / 720)
     grid = Grid.of(calibration)
-    spacing, first, last = grid.spacing_m, grid.first, grid.last
     layer = canvas.copy()
     lines = list(grid.lines(calibration))
     for heavy in (False, True):
@@ -165,7 +186,7 @@ def draw_grid(picture: Picture, calibration: Calibration) -> tuple[Picture, floa
                 ends = np.round(points * [width, height] * 2**_SHIFT).astype(np.int32)
                 cv2.polylines(layer, [ends], False, color, max(1, round(unit * thick)), cv2.LINE_AA, _SHIFT)
     cv2.addWeighted(layer, 0.65, canvas, 0.35, 0, dst=canvas)
-    _numbers(canvas, calibration, first, last, spacing, unit)
+    labels = _Labels(canvas, unit)
     fitted = calibration.to_picture(calibration.ground_m)
     for k, (given, there) in enumerate(zip(calibration.picture, fitted, strict=True)):
         a, b = _px(given, width, height), _px(there, width, height)
@@ -175,41 +196,78 @@ def draw_grid(picture: Picture, calibration: Calibration) -> tuple[Picture, floa
         cv2.drawMarker(
             canvas, at, _GIVEN, cv2.MARKER_TILTED_CROSS, round(10 * unit), round(unit * 2), cv2.LINE_AA
         )
-        _text(canvas, str(k + 1), (at[0] + round(9 * unit), at[1] - round(9 * unit)), unit, _GIVEN)
-    _text(canvas, f"{spacing:g} m", (round(12 * unit), height - round(14 * unit)), unit * 1.4, _HEAVY)
-    return canvas, spacing
-
-
-def _numbers(
-    canvas: Picture,
-    calibration: Calibration,
-    first: npt.NDArray[np.int_],
-    last: npt.NDArray[np.int_],
-    spacing: float,
-    unit: float,
-) -> None:
-    """Metres at every fifth line, along the grid's two sides that are nearest to the camera's feet."""
-    height, width = canvas.shape[:2]
+        labels.keep_clear(at, round(9 * unit))
+        labels.write(str(k + 1), (at[0] + round(9 * unit), at[1] - round(9 * unit)), _GIVEN)
+    labels.write(f"{grid.spacing_m:g} m", (round(12 * unit), height - round(14 * unit)), _HEAVY, 1.4)
     for axis in (0, 1):
-        sides = []
-        for edge in (first[1 - axis], last[1 - axis]):
-            numbers = [n for n in range(first[axis], last[axis] + 1) if n % HEAVY_EVERY == 0]
-            ground = np.empty((len(numbers), 2))
-            ground[:, axis], ground[:, 1 - axis] = np.array(numbers) * spacing, edge * spacing
-            there = calibration.to_picture(ground)
-            inside = [bool(0.01 < x < 0.97 and 0.01 < y < 0.97) for x, y in there]
-            sides.append(
-                (sum(inside), [(n, p) for n, p, ok in zip(numbers, there, inside, strict=True) if ok])
-            )
-        for number, place in max(sides, key=lambda side: side[0])[1]:
-            x, y = (round(v) for v in place * [width, height])
-            _text(canvas, f"{number * spacing:g}", (x, y), unit, _HEAVY)
+        _numbers(labels, calibration, grid, axis, (width, height))
+    return canvas, grid.spacing_m
 
 
-def _text(canvas: Picture, text: str, at: tuple[int, int], unit: float, color: Color) -> None:
-    for ink, thick in (((0, 0, 0), 4), (color, 1)):
-        cv2.putText(
-            canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * unit, ink, round(thick * unit), cv2.LINE_AA
+def _numbers(labels: _Labels, calibration: Calibration, grid: Grid, axis: int, size: tuple[int, int]) -> None:
+    """Metres on every fifth line across an axis; on every line where a long lens shows no fifth."""
+    for step, color in ((HEAVY_EVERY, _HEAVY), (1, _LINE)):
+        written = False
+        for number in range(int(grid.first[axis]), int(grid.last[axis]) + 1):
+            if number % step == 0:
+                # Not :g, which has six digits: a national grid counts millions of metres.
+                metres = f"{number * grid.spacing_m:.1f}".removesuffix(".0")
+                places = _along(calibration, grid, axis, number, size)
+                written |= labels.write_on(f"{'xy'[axis]} {metres}", places, color)
+        if written:
+            return
+
+
+def _along(calibration: Calibration, grid: Grid, axis: int, number: int, size: tuple[int, int]) -> Floats:
+    """(N, 2) pixels along a line of the grid, as far as it is in the picture: from its lower end, or, of one
+    that is nearly level, from the right.
+    """
+    ground = np.empty((400, 2))
+    ground[:, axis] = number * grid.spacing_m
+    ground[:, 1 - axis] = np.linspace(grid.first[1 - axis], grid.last[1 - axis], len(ground)) * grid.spacing_m
+    there = calibration.to_picture(ground) * size
+    there = there[((there >= 0) & (there <= size)).all(axis=1)]
+    low = there @ [0.1, 1.0]
+    return there[::-1] if len(low) and low[-1] > low[0] else there
+
+
+class _Labels:
+    """Texts on a picture. Those on lines keep clear of its edges and of all that was written before."""
+
+    def __init__(self, canvas: Picture, unit: float) -> None:
+        self._canvas, self._unit = canvas, unit
+        self._taken: list[tuple[int, int, int, int]] = []
+
+    def keep_clear(self, middle: tuple[int, int], radius: int) -> None:
+        """Of something drawn there, in pixels."""
+        x, y = middle
+        self._taken.append((x - radius, y - radius, x + radius, y + radius))
+
+    def write(self, text: str, at: tuple[int, int], color: Color, size: float = 1.0) -> None:
+        """With its lower left corner at a pixel, whatever is there."""
+        scale = 0.5 * self._unit * size
+        for ink, thick in (((0, 0, 0), 4), (color, 1)):
+            bold = round(thick * self._unit * size)
+            cv2.putText(self._canvas, text, at, _FONT, scale, ink, bold, cv2.LINE_AA)
+        (wide, high), _ = cv2.getTextSize(text, _FONT, scale, 1)
+        self._taken.append((at[0], at[1] - high, at[0] + wide, at[1]))
+
+    def write_on(self, text: str, places: Floats, color: Color) -> bool:
+        """Over the first of the places (N, 2), in pixels, where there is room; False where none has any."""
+        (wide, high), _ = cv2.getTextSize(text, _FONT, 0.5 * self._unit, 1)
+        for x, y in places:
+            left, low = round(x - wide / 2), round(y + high / 2)
+            if self._free(left, low - high, left + wide, low):
+                self.write(text, (left, low), color)
+                return True
+        return False
+
+    def _free(self, left: int, top: int, right: int, low: int) -> bool:
+        gap = round(8 * self._unit)
+        height, width = self._canvas.shape[:2]
+        return min(left, top, width - right, height - low) >= gap and not any(
+            left < c + gap and right > a - gap and top < d + gap and low > b - gap
+            for a, b, c, d in self._taken
         )
 
 

@@ -25,8 +25,12 @@ def csv_of(path: Path, rows: list[tuple[float, ...]], header: str = "x_px,y_px,x
     return path
 
 
-def surveyed_px(off_m: float = 0.0) -> list[tuple[float, ...]]:
-    rows = [(round(u * SIZE[0]), round(v * SIZE[1]), *at) for at in SURVEYED for u, v in [seen(*at)]]
+def surveyed_px(off_m: float = 0.0, origin_m: tuple[float, float] = (0.0, 0.0)) -> list[tuple[float, ...]]:
+    rows = [
+        (round(u * SIZE[0]), round(v * SIZE[1]), round(x + origin_m[0], 3), round(y + origin_m[1], 3))
+        for x, y in SURVEYED
+        for u, v in [seen(x, y)]
+    ]
     rows[4] = (*rows[4][:3], rows[4][3] + off_m)
     return rows
 
@@ -61,8 +65,12 @@ def test_points_in_pixels_become_metres_and_a_grid_lies_on_the_still(tmp_path: P
             assert bool(np.abs(patch - 90).max() > 40) is bright, (u, v)
 
 
-def test_what_is_printed_can_be_pasted_into_the_scene(tmp_path: Path, still: Path) -> None:
-    points = csv_of(tmp_path / "p.csv", surveyed_px())
+@pytest.mark.parametrize("origin_m", [(0.0, 0.0), (592345.37, 1250123.456)])
+def test_what_is_printed_can_be_pasted_into_the_scene(
+    tmp_path: Path, still: Path, origin_m: tuple[float, float]
+) -> None:
+    rows = surveyed_px(origin_m=origin_m)
+    points = csv_of(tmp_path / "p.csv", rows)
     code, told, _ = run(points, "--still", still, "--out", tmp_path / "g.jpg")
     scene = tmp_path / "scene.yaml"
     scene.write_text(told[told.index("calibration:") :], encoding="utf-8")
@@ -70,10 +78,22 @@ def test_what_is_printed_can_be_pasted_into_the_scene(tmp_path: Path, still: Pat
 
     assert code == 0
     assert calibration is not None
-    assert len(calibration.points) == len(SURVEYED)
-    code, told, _ = run(scene, "--json")
+    assert [point.ground_m for point in calibration.points] == [(x_m, y_m) for _, _, x_m, y_m in rows]
+    for point, (x_px, y_px, _, _) in zip(calibration.points, rows, strict=True):
+        assert point.picture == pytest.approx((x_px / SIZE[0], y_px / SIZE[1]), abs=1e-5)
+    code, told, _ = run(scene, "--still", still, "--out", tmp_path / "g.jpg", "--json")
+    report = json.loads(told)
     assert code == 0
-    assert json.loads(told)["rms_m"] < 0.1
+    assert report["rms_m"] < 0.1
+    x, y, high = report["camera_m"]
+    assert (x - origin_m[0], y - origin_m[1], high) == pytest.approx(POSE.position, abs=0.5)
+
+
+def test_numbers_are_printed_without_idle_zeros(tmp_path: Path, still: Path) -> None:
+    points = csv_of(tmp_path / "p.csv", [(*row[:2], row[2] - 0.0001, row[3]) for row in surveyed_px()])
+    _, told, _ = run(points, "--still", still, "--out", tmp_path / "g.jpg")
+    assert "ground_m: [-3.5, 2]}" in told
+    assert "ground_m: [0, 30]}" in told
 
 
 def test_a_point_that_does_not_fit_is_named(tmp_path: Path, still: Path) -> None:
@@ -88,6 +108,26 @@ def test_four_points_prove_nothing_and_the_command_says_so(tmp_path: Path, still
     points = csv_of(tmp_path / "p.csv", surveyed_px()[:4])
     _, told, _ = run(points, "--still", still, "--out", tmp_path / "g.jpg")
     assert "Four points always fit" in told
+
+
+def test_of_what_picture_a_pixel_is_meant_is_told_without_a_still(tmp_path: Path, still: Path) -> None:
+    points = csv_of(tmp_path / "p.csv", [(*seen(*at), *at) for at in SURVEYED], "x,y,x_m,y_m")
+    assert "for 1920x1080" in run(points)[1]
+    assert json.loads(run(points, "--json")[1])["pixel_of"] == [1920, 1080]
+    assert "for 1920x1080" not in run(points, "--still", still, "--out", tmp_path / "g.jpg")[1]
+
+
+@pytest.mark.parametrize("name", ["still.tiff", "still", "cảnh đường.PNG"])
+def test_a_still_is_known_by_what_it_holds(
+    tmp_path: Path, still: Path, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    there = still.rename(tmp_path / name)
+    points = csv_of(tmp_path / "p.csv", surveyed_px())
+    for grid in (tmp_path / "grid.png", tmp_path / "grid.jpg"):
+        code, _, err = run(points, "--still", there, "--out", grid)
+        assert (code, err) == (0, "")
+        assert cv2.imread(str(grid)).shape == (SIZE[1], SIZE[0], 3)
+    assert "WARN" not in capfd.readouterr().err
 
 
 def test_the_still_may_be_a_video(tmp_path: Path) -> None:
@@ -110,9 +150,13 @@ def test_the_still_may_be_a_video(tmp_path: Path) -> None:
     [
         ("x,y\n1,2", "the columns must be"),
         ("x,y,x_m,y_m\n0.1,0.2,a,4", "four numbers"),
-        ("x,y,x_m,y_m\n0.1,0.2,3,4", "at least four points"),
+        ("x,y,x_m,y_m\n0.1,0.2,nan,4", "points.csv:2: must be four numbers"),
+        ("x,y,x_m,y_m\n0,1,0,2,3,4", "points.csv:2: must be four numbers, with a point"),
+        ("x,y,x_m,y_m", "needs 4 to 32 points, there are 0"),
+        ("x,y,x_m,y_m\n0.1,0.2,3,4", "needs 4 to 32 points, there are 1"),
+        ("x,y,x_m,y_m\n" + "0.1,0.2,3,4\n" * 40, "needs 4 to 32 points, there are 40"),
         ("x,y,x_m,y_m\n" + "\n".join(f"0.{i},0.{i},{i},{i * i}" for i in range(1, 6)), "lie on one line"),
-        ("x,y,x_m,y_m\n1.5,0.2,3,4", "point 1"),
+        ("x,y,x_m,y_m\n0.1,0.2,3,4\n0.5,517,3,4", "points.csv:3: y 517 lies outside 0..1; if it is pixels"),
         ("x_px,y_px,x_m,y_m\n100,200,3,4", "add --still"),
     ],
 )
@@ -126,9 +170,27 @@ def test_points_that_cannot_be_used_are_refused_by_name(tmp_path: Path, text: st
 
 
 @pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ((5000, 20), f"x_px 5000 lies outside the still ({SIZE[0]}x{SIZE[1]}): was it read in another size"),
+        ((500, 1900), "y_px 1900 lies outside the still"),
+        ((-1, 20), "x_px -1 lies outside the still"),
+    ],
+)
+def test_pixels_outside_the_still_are_told_by_their_line(
+    tmp_path: Path, still: Path, row: tuple[int, int], says: str
+) -> None:
+    rows = surveyed_px()
+    points = csv_of(tmp_path / "points.csv", [*rows[:4], (*row, 1.0, 2.0), *rows[5:]])
+    code, _, err = run(points, "--still", still)
+    assert code == 1
+    assert f"points.csv:6: {says}" in err
+
+
+@pytest.mark.parametrize(
     ("more", "says"),
     [
-        (["--still", "nowhere.jpg"], "nowhere.jpg"),
+        (["--still", "nowhere.jpg"], "nowhere.jpg: no such file"),
         (["--still", "nowhere.mp4"], "no such file"),
         (["--still", "rtsp://a:b@host/x"], "password"),
         (["--camera", "gate"], "--config and --camera together"),
@@ -139,6 +201,17 @@ def test_a_still_that_cannot_be_had_is_told(tmp_path: Path, more: list[str], say
     assert code == 1
     assert says in err
     assert "a:b" not in err
+
+
+def test_a_still_that_is_none_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for name in ("cut.png", "nowhere.png"):
+        still = tmp_path / name
+        if name == "cut.png":
+            still.write_bytes(b"no picture")
+        code, _, err = run(csv_of(tmp_path / "points.csv", surveyed_px()), "--still", still)
+        assert code == 1
+        assert name in err
+    assert "WARN" not in capfd.readouterr().err
 
 
 def test_a_scene_without_points_is_told(tmp_path: Path) -> None:
