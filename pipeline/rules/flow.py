@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.rules.moments import Moment
+from pipeline.rules.sighting import HALF_WINDOW_S, MAX_GAP_S
 from pipeline.rules.step import Step, Track
-from pipeline.rules.trajectory import HALF_WINDOW_S, MAX_GAP_S
 from pipeline.scene import Lane, Scene
 from pipeline.types import FlowCount, RoadUserKind
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from pipeline.rules.trajectory import MAX_GAP_S
+from pipeline.rules.sighting import MAX_GAP_S
 from pipeline.scene import geometry
 from pipeline.types import Box, Hit, Observation, RoadUserKind, TrackPoint
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 
 from pipeline.rules.flow import MINUTE_S, SETTLE_S
 from pipeline.rules.moments import Moment
+from pipeline.rules.sighting import MAX_GAP_S
 from pipeline.rules.step import Step, Track
-from pipeline.rules.trajectory import FOOTPRINT_M, MAX_GAP_S
+from pipeline.rules.trajectory import FOOTPRINT_M
 from pipeline.scene import Lane, Scene, StopLine, geometry
 from pipeline.types import VEHICLES, LaneState, LevelOfService, Point
 

@@ -13,23 +13,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from operator import mul
 from statistics import median
-from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.rules.step import Advance, Step, Track, at_edge
+from pipeline.rules.sighting import (
+    HALF_WINDOW_S,
+    MAX_GAP_S,
+    NOWHERE,
+    Seen,
+    Spot,
+    breaks,
+    fit,
+    is_away,
+    is_no_start,
+)
+from pipeline.rules.step import Advance, Step, Track
 from pipeline.scene import Calibration
 from pipeline.scene.geometry import dot
 from pipeline.scene.scene import aspect_of
 from pipeline.types import Box, FrameTime, Observation, Point, RoadUser, RoadUserKind, TrackPoint
-
-HALF_WINDOW_S = 0.35
-"""At 5 to 6 pictures a second this takes in two neighbours on either side."""
-
-MAX_GAP_S = 2.0
-"""A track unseen for longer is a new trajectory, or ended."""
 
 REMEMBER_S = 60.0
 """Ids of ended tracks are remembered for this long; perception forgets them much sooner."""
@@ -68,56 +71,17 @@ TALL_FADES_PER_S = 0.03
 HEADED_MPS = 0.8
 """Slower, the last heading holds: a standing box jitters in all directions."""
 
-LEAP_HEIGHTS = 1.0
-"""A point further than this from where the trajectory led (in box heights, and as much again per second of
-gap) belongs to another road user: a new trajectory."""
-
-
-TOP_LEAP_HEIGHTS = 0.4
-"""The same for the top of a box that the picture's edge cuts: there a track goes over from who leaves to who
-comes, and the ground point, held by the edge, does not leap."""
-
-
-class _Spot(NamedTuple):
-    """Where a point of the picture is on the ground, in metres."""
-
-    ground: Point | None
-    fall: Point
-    """How far down the picture a metre of the ground's x and y leads."""
-    rise: Point
-    """How far on the ground one picture height up leads."""
-    width_m: float
-    """Of the whole picture, if all of it were as far away."""
-
-
-_NOWHERE = _Spot(None, (0.0, 0.0), (0.0, 0.0), 0.0)
-
-
-class _Seen(NamedTuple):
-    """A box as it was seen; lengths in picture heights."""
-
-    time_s: float
-    x: float
-    y: float
-    height: float
-    raw: TrackPoint
-    time: FrameTime
-    there: _Spot
-    tall_m: float
-    """What the height of its box would be on something upright there; 0 without calibration."""
-    covered: bool = False
-    """The foot of its box lies in that of somebody nearer."""
-    hidden: bool = False
-
 
 @dataclass(slots=True)
 class _Trail:
     track: Track
     last_seen_s: float
-    points: list[_Seen] = field(default_factory=list)
+    points: list[Seen] = field(default_factory=list)
     """As far back as smoothing needs, and those not yet handed out."""
     done: int = 0
     """How many of `points` were handed out."""
+    seen: int = 0
+    """Points since the trajectory began."""
     heading: Point | None = None
     """Unit vector on the ground, where it last moved."""
     tall_m: float = 0.0
@@ -195,17 +159,17 @@ class Tracks:
         trail.track = replace(trail.track, kind=kind, kind_confidence=confidence)
         return trail
 
-    def _see(self, point: TrackPoint, there: _Spot, time: FrameTime, boxes: Sequence[Box]) -> _Seen:
+    def _see(self, point: TrackPoint, there: Spot, time: FrameTime, boxes: Sequence[Box]) -> Seen:
         x, y = point.ground
         height = point.box[3] - point.box[1]
         when = replace(time, captured_at_s=point.time_s)
         tall_m = height / self.aspect * there.width_m
         covered = point.time_s == time.captured_at_s and any(_covers(box, point) for box in boxes)
-        return _Seen(point.time_s, x * self.aspect, y, height, point, when, there, tall_m, covered)
+        return Seen(point.time_s, x * self.aspect, y, height, point, when, there, tall_m, covered)
 
-    def _on_ground(self, points: Sequence[Point]) -> Iterator[_Spot]:
+    def _on_ground(self, points: Sequence[Point]) -> Iterator[Spot]:
         if self._calibration is None or not points:
-            yield from (_NOWHERE for _ in points)
+            yield from (NOWHERE for _ in points)
             return
         ground, slopes = self._calibration.to_ground(points), self._calibration.jacobian(points)
         (a, b), (c, d) = slopes[:, 0].T, slopes[:, 1].T
@@ -213,24 +177,38 @@ class Tracks:
         width_m = np.hypot(a, c)
         rows = np.column_stack([ground, fall, -slopes[:, :, 1], width_m])
         for known, (x, y, fx, fy, rx, ry, wide) in zip(np.isfinite(rows).all(1), rows.tolist(), strict=True):
-            yield _Spot((x, y), (fx, fy), (rx, ry), wide) if known else _NOWHERE
+            yield Spot((x, y), (fx, fy), (rx, ry), wide) if known else NOWHERE
 
 
-def _follow(trail: _Trail, fresh: Iterable[_Seen]) -> Iterator[tuple[Track, Step]]:
+def _follow(trail: _Trail, fresh: Iterable[Seen]) -> Iterator[tuple[Track, Step]]:
     for seen in fresh:
         if seen.height <= 0:
             continue
-        if trail.points and (_breaks(trail.points, seen)):
-            yield from _steps(trail, until_s=math.inf)
-            trail.points.clear()
-            trail.done, trail.tall_m = 0, 0.0
-            trail.track = replace(trail.track, segment=trail.track.segment + 1)
-        trail.points.append(_with_hidden(trail, seen))
-        trail.last_seen_s = seen.time_s
+        if trail.seen == 2 and is_no_start(trail.points[0], trail.points[1], seen):
+            second = trail.points.pop()
+            yield from _break(trail)
+            _append(trail, second)
+        if trail.points and (is_away if trail.seen == 1 else breaks)(trail.points, seen):
+            yield from _break(trail)
+        _append(trail, seen)
     yield from _steps(trail, until_s=trail.last_seen_s - HALF_WINDOW_S)
 
 
-def _with_hidden(trail: _Trail, seen: _Seen) -> _Seen:
+def _append(trail: _Trail, seen: Seen) -> None:
+    trail.points.append(_with_hidden(trail, seen))
+    trail.seen += 1
+    trail.last_seen_s = seen.time_s
+
+
+def _break(trail: _Trail) -> Iterator[tuple[Track, Step]]:
+    """The steps of the trajectory so far; the next point begins another one."""
+    yield from _steps(trail, until_s=math.inf)
+    trail.points.clear()
+    trail.done, trail.seen, trail.tall_m = 0, 0, 0.0
+    trail.track = replace(trail.track, segment=trail.track.segment + 1)
+
+
+def _with_hidden(trail: _Trail, seen: Seen) -> Seen:
     """The same, and whether it is half hidden; the trail's height is kept up."""
     gap_s = seen.time_s - trail.points[-1].time_s if trail.points else 0.0
     if seen.tall_m <= 0 or trail.tall_m <= 0:
@@ -255,7 +233,7 @@ def _steps(trail: _Trail, until_s: float) -> Iterator[tuple[Track, Step]]:
         trail.done -= 1
 
 
-def _centred(trail: _Trail, seen: _Seen, step: Step) -> Step:
+def _centred(trail: _Trail, seen: Seen, step: Step) -> Step:
     """The step with the middle of its footprint; the last direction of motion is kept for when it stands."""
     if step.velocity_mps is None or step.position_m is None:
         return step
@@ -274,26 +252,6 @@ def _depth(kind: RoadUserKind, heading: Point | None, fall: Point) -> float:
         return math.hypot(*fall) * (length_m + width_m) / 4
     across = (-heading[1], heading[0])
     return abs(dot(fall, heading)) * length_m / 2 + abs(dot(fall, across)) * width_m / 2
-
-
-def _breaks(points: Sequence[_Seen], seen: _Seen) -> bool:
-    """Whether a box is not where the trajectory so far can have led."""
-    last = points[-1]
-    gap_s = seen.time_s - last.time_s
-    if gap_s > MAX_GAP_S:
-        return True
-    recent = [point for point in points if point.time_s >= last.time_s - HALF_WINDOW_S]
-    times = [point.time_s - last.time_s for point in recent]
-    xs, ys, tops = ([p.x for p in recent], [p.y for p in recent], [p.y - p.height for p in recent])
-    (x, vx), (y, vy), (top, v_top) = _fit(times, [1.0] * len(recent), xs, ys, tops)
-    led_on = math.dist((seen.x, seen.y), (x + vx * gap_s, y + vy * gap_s))
-    stopped = math.dist((seen.x, seen.y), (last.x, last.y))
-    length = (1 + gap_s) * max(seen.height, last.height)
-    if min(led_on, stopped) > LEAP_HEIGHTS * length:
-        return True
-    now = seen.y - seen.height
-    leap = min(abs(now - top - v_top * gap_s), abs(now - last.y + last.height))
-    return at_edge(last.raw.box) and leap > TOP_LEAP_HEIGHTS * length
 
 
 def _covers(box: Box, point: TrackPoint) -> bool:
@@ -317,28 +275,12 @@ def _newer(trajectory: Sequence[TrackPoint], than_s: float) -> list[TrackPoint]:
     return fresh[::-1]
 
 
-def _fit(
-    times: Sequence[float], weights: Sequence[float], *series: Sequence[float]
-) -> list[tuple[float, float]]:
-    """Weighted least squares line through each series of (t, v): its value at t = 0 and its slope."""
-    total = sum(weights)
-    mean_t = sum(map(mul, weights, times)) / total
-    leverage = [w * (t - mean_t) for w, t in zip(weights, times, strict=True)]
-    spread = sum(map(mul, leverage, times))
-    lines = []
-    for values in series:
-        mean_v = sum(map(mul, weights, values)) / total
-        slope = sum(map(mul, leverage, values)) / spread if spread > 0 else 0.0
-        lines.append((mean_v - slope * mean_t, slope))
-    return lines
-
-
 def _middle(values: list[float]) -> float:
     """Median of one or three."""
     return sorted(values)[len(values) // 2]
 
 
-def _smooth(points: Sequence[_Seen], i: int) -> Step:
+def _smooth(points: Sequence[Seen], i: int) -> Step:
     at = points[i]
     points = [point for point in points if point.hidden == at.hidden]
     near = [j for j in range(len(points)) if abs(points[j].time_s - at.time_s) <= HALF_WINDOW_S]
@@ -351,7 +293,7 @@ def _smooth(points: Sequence[_Seen], i: int) -> Step:
     on_ground = [[box.there.ground for box in three if box.there.ground is not None] for three in boxes]
     if all(on_ground):
         series += [[_middle([point[axis] for point in three]) for three in on_ground] for axis in (0, 1)]
-    (x, vx), (y, vy), *metric = _fit(times, weights, *series)
+    (x, vx), (y, vy), *metric = fit(times, weights, *series)
     position_m = velocity_mps = None
     if metric:
         (x_m, vx_mps), (y_m, vy_mps) = metric

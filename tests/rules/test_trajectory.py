@@ -10,8 +10,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from pipeline.rules.sighting import HALF_WINDOW_S, MAX_GAP_S
 from pipeline.rules.step import Step
-from pipeline.rules.trajectory import HALF_WINDOW_S, MAX_GAP_S, Tracks
+from pipeline.rules.trajectory import Tracks
 from pipeline.scene import Calibration, Scene, SceneSettings
 from pipeline.types import Observation, RoadUser, RoadUserKind, TrackPoint
 from tests.rules.drive import HEIGHT, SIZE, START_S, Driver, moments, observe
@@ -229,3 +230,30 @@ def test_without_a_calibration_a_lorry_is_what_the_detector_says() -> None:
         pair for o in observe([Driver(STANDS, RoadUserKind.TRUCK)], until_s=6) for pair in tracks.observe(o)
     ]
     assert {track.kind for track, _ in seen} == {RoadUserKind.TRUCK}
+
+
+@pytest.mark.parametrize("rate_hz", [3.0, 5.0, 6.0, 12.0])
+@pytest.mark.parametrize("heights_s", [4, 8, 10, 14])
+def test_somebody_swift_who_crosses_the_view_is_one_trajectory(rate_hz: float, heights_s: float) -> None:
+    """8 box heights a second are 43 km/h: at 6 Hz more than a box from one picture to the next."""
+    until_s = 0.9 * ASPECT / (heights_s * HEIGHT)
+    across = Driver([(0.0, 0.05, 0.6), (until_s, 0.95, 0.6)], RoadUserKind.CAR, width=2.0, jitter=0.02)
+    scene = Scene(SceneSettings.model_validate({}))
+    seen = list(observe([across], until_s=until_s, rate_hz=rate_hz))
+    segments = {track.segment for moment in moments(scene, seen) for track, step in moment.advances if step}
+    assert segments == {0}
+
+
+def test_an_identity_that_goes_to_and_fro_between_two_others_makes_no_way() -> None:
+    """Each leap alone could be the beginning of a swift way; no third point is where it leads."""
+    tracks, steps = Tracks(), []
+    points: list[TrackPoint] = []
+    for number, observation in enumerate(observe([Driver(UP)], until_s=4)):
+        y = 0.4 if number % 2 else 0.7
+        box = (0.5 - HEIGHT / 4, y - HEIGHT, 0.5 + HEIGHT / 4, y)
+        points.append(TrackPoint(observation.time.captured_at_s, box, 0.8))
+        users = (RoadUser(1, RoadUserKind.CAR, tuple(points)),)
+        steps += tracks.observe(replace(observation, road_users=users))
+    assert len(steps) > 15
+    assert {round(step.position[1], 6) for _, step in steps if step is not None} == {0.4, 0.7}
+    assert all(step is not None and step.velocity == (0.0, 0.0) for _, step in steps)
