@@ -12,7 +12,7 @@ from pipeline.rules.lengths import moved_as_a_whole
 from pipeline.rules.moments import Moment
 from pipeline.rules.step import Step, Track
 from pipeline.scene import Scene, StopLine, geometry
-from pipeline.types import SignalState
+from pipeline.types import LampColor, SignalState
 
 BEFORE_HEIGHTS = 0.15
 """A vehicle is before the line only where its ground point is this far (in box heights) before it: a waiting
@@ -64,6 +64,8 @@ class Passage:
     crossed_at: tuple[float, float]
     lamps: dict[str, SignalState]
     """Lamps that showed one colour from `last` to `at`, and which."""
+    released: bool = False
+    """One of those lamps has been green since."""
     stood: Step | None = None
     """The first step of its last standstill beyond the line."""
     entered: Step | None = None
@@ -86,8 +88,10 @@ class Passage:
             return True
         return back_since_s is not None and now.time_s - back_since_s >= BACK_S
 
-    def follow(self, step: Step) -> None:
+    def follow(self, step: Step, shown: LampHistory) -> None:
         """Take up a step after the crossing."""
+        if not self.released:
+            self.released = any(shown.color(lamp, step.time_s) is LampColor.GREEN for lamp in self.lamps)
         if step.speed < STANDING_HEIGHTS_S:
             if self.stood_since_s is None:
                 self.stood_since_s, self.stood = step.time_s, step
@@ -178,7 +182,7 @@ class Crossings:
                 approach.seen_before += 1
             return
         if approach.passage is not None:
-            approach.passage.follow(step)
+            approach.passage.follow(step, shown)
             return
         if step.covered:
             # What hides its foot lets it seem further on than it is.
@@ -206,7 +210,7 @@ class Crossings:
             ),
             lamps={lamp: state for lamp, state in states.items() if state is not None},
         )
-        approach.passage.follow(step)
+        approach.passage.follow(step, shown)
 
 
 def _faces(line: StopLine, step: Step) -> bool:

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from pipeline.rules import base
-from pipeline.rules.crossing import Passage, heading_deg, way_heights
+from pipeline.rules.crossing import STANDING_HEIGHTS_S, Passage, heading_deg, way_heights
 from pipeline.rules.crossing_hit import red_movements
 from pipeline.rules.crossing_rule import CrossingRule, Decision
 from pipeline.rules.lamps import LampHistory
@@ -65,6 +65,8 @@ class RedLight(CrossingRule):
         line, parameters = passage.line, self._parameters
         if line.has_exits:
             return line.exit_of(step.centre) or line.exit_of(step.position), "exit area"
+        if step.speed < STANDING_HEIGHTS_S:
+            return None, ""  # who waits in the junction has no direction: its box jitters in all of them
         way, heading = way_heights(passage, step), heading_deg(passage, step)
         turned: str | None = None
         if way >= parameters.turn_heights and abs(heading) >= parameters.turn_deg:

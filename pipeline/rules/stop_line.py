@@ -58,7 +58,7 @@ class StopLineRule(CrossingRule):
 
     def decide(self, passage: Passage, step: Step, lamps: LampHistory) -> Decision | None:
         """See CrossingRule: it has stood beyond the line for long enough, all of it on red."""
-        if passage.entered is not None or passage.stood_since_s is None:
+        if passage.entered is not None or passage.stood_since_s is None or passage.released:
             return None
         if beyond_heights(passage.line, step) < BEFORE_HEIGHTS:
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -95,6 +96,26 @@ def test_a_right_turn_under_the_green_arrow_is_nothing(x: float, y: float, movem
     assert names(red_arrow) == ["red_light"]
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    ("movements", "x"),
+    [
+        ({"left": {"lamp": "arrow"}, "straight": {"lamp": "ball"}, "right": {"lamp": "ball"}}, 0.1),
+        ({"left": {"lamp": "ball"}, "straight": {"lamp": "ball"}, "right": {"free": True}}, 0.9),
+    ],
+)
+def test_who_waits_in_the_junction_for_a_turn_that_is_allowed_is_nothing(
+    movements: dict[str, Any], x: float, seed: int
+) -> None:
+    """For oncoming traffic or people who cross; a standing box jitters in every direction."""
+    way = [(0.0, 0.5, 0.85), (3.5, 0.5, 0.44), (10.0, 0.5, 0.44), (12.5, x, 0.36)]
+    turns = Driver(way, RoadUserKind.CAR, jitter=0.03, seed=seed)
+    program = shows((-9.0, LampColor.RED), arrow=LampColor.GREEN)
+    assert judge(junction(movements=movements), observe([turns], program, 12.0)) == []
+    wrong = {"left": movements["right"], "straight": movements["straight"], "right": movements["left"]}
+    assert names(judge(junction(movements=wrong), observe([turns], program, 12.0))) == ["red_light"]
+
+
 def test_exit_areas_decide_the_movement_where_they_are_drawn() -> None:
     movements = {
         "straight": {"lamp": "ball", "exit": [[0.3, 0.0], [0.7, 0.0], [0.7, 0.2], [0.3, 0.2]]},
@@ -182,6 +203,13 @@ def test_who_is_released_by_green_in_time_is_not_reported() -> None:
     stop = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.62), (4.0, 0.5, 0.56), (12.0, 0.5, 0.56)]
     program = shows((-9.0, LampColor.RED), (6.0, LampColor.GREEN))
     assert judge(junction(), observe([Driver(stop)], program)) == []
+
+
+def test_who_is_kept_beyond_the_line_through_a_green_is_not_reported_in_the_next_red() -> None:
+    stop = [(0.0, 0.5, 0.9), (5.5, 0.5, 0.56), (60.0, 0.5, 0.56)]
+    changes = [(-9.0, LampColor.RED), (6.0, LampColor.GREEN), (26.0, LampColor.YELLOW), (29.0, LampColor.RED)]
+    jammed = Driver(stop, RoadUserKind.CAR, jitter=0.01)
+    assert judge(junction(), observe([jammed], shows(*changes), 50.0)) == []
 
 
 def test_stopping_past_the_line_and_going_on_at_green_is_stop_line_only() -> None:
