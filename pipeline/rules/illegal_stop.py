@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from pipeline.rules import base
+from pipeline.rules.lengths import has_moved, is_elsewhere
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
 from pipeline.rules.step import HEIGHT_M, Step, Track
@@ -21,9 +22,6 @@ from pipeline.scene import Scene, SceneSettings, Zone, geometry, in_force
 from pipeline.types import VEHICLES, Hit, LampColor, Point, RoadUserKind
 
 PURPOSE = "no_stopping"
-
-STAYS_HEIGHTS = 0.5
-"""Within this (in box heights) of where it stopped it has not moved on."""
 
 STANDING_HEIGHTS_S = 0.25
 """Slower than this (box heights a second, some 0.4 m/s) is standing."""
@@ -121,12 +119,17 @@ class IllegalStop:
 
     def _follow(self, moment: Moment, zone: Zone, track: Track, step: Step) -> Iterator[Hit]:
         key = (track.id, zone.id)
-        inside = zone.holds(step.centre) and track.kind in (zone.settings.classes or VEHICLES)
         stand = self._stands.get(key)
-        if stand is not None and (
-            not inside or math.dist(step.position, stand.where.position) > STAYS_HEIGHTS * step.height
-        ):
-            del self._stands[key]
+        elsewhere = stand is not None and is_elsewhere(stand.where, step)
+        if stand is not None and elsewhere and not has_moved(stand.where, step):
+            return  # what passes in front of it hides its lower part
+        inside = (
+            track.kind in (zone.settings.classes or VEHICLES)
+            and zone.holds(step.centre)
+            and in_force(zone.settings.hours, step.time_s, self._scene.settings.time_zone)
+        )
+        if elsewhere or not inside:
+            self._stands.pop(key, None)
             stand = None
         if not inside or (stand is None and step.speed >= STANDING_HEIGHTS_S):
             return
@@ -142,19 +145,16 @@ class IllegalStop:
         stood_s = step.time_s - stand.since_s
         if stand.reported or stand.held_since_s is not None or stood_s < self._parameters.min_s:
             return
-        time_zone = self._scene.settings.time_zone
-        if all(in_force(zone.settings.hours, at_s, time_zone) for at_s in (stand.since_s, step.time_s)):
-            stand.reported = True
-            yield self._hit(moment, zone, track, stand)
+        stand.reported = True
+        yield self._hit(moment, zone, track, stand)
 
     def _found_again(self, zone: Zone, track: Track, step: Step) -> _Stand:
         """The stand of one that was lost here a moment ago, or a new one."""
         now_s = step.time_s
         self._lost = {key: lost for key, lost in self._lost.items() if now_s - lost.last.time_s <= BACK_S}
         for key, lost in self._lost.items():
-            near = math.dist(lost.where.position, step.position) <= STAYS_HEIGHTS * step.height
             alike = 0.8 <= lost.last.height / step.height <= 1.25
-            if key[1] == zone.id and lost.kind is track.kind and near and alike:
+            if key[1] == zone.id and lost.kind is track.kind and alike and not is_elsewhere(lost.where, step):
                 del self._lost[key]
                 return lost
         return _Stand(track.kind, step, now_s, step)

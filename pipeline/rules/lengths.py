@@ -71,6 +71,15 @@ def unlike_hidden(before: Step, now: Step) -> bool:
     return far.tall_m > GROWTH * near.tall_m
 
 
+STAYS_HEIGHTS = 0.5
+"""Within this (in box heights) of where it stopped, one that stands has not moved on."""
+
+
+def is_elsewhere(stopped: Step, now: Step) -> bool:
+    """Whether one that stopped is not there any more, by its ground point."""
+    return math.dist(now.position, stopped.position) > STAYS_HEIGHTS * now.height
+
+
 def moved_as_a_whole(before: Step, now: Step, way: Point, share: float = TOP_SHARE) -> bool:
     """Whether the top of the box went along with the ground point, at least by a share of its way.
 
@@ -79,3 +88,8 @@ def moved_as_a_whole(before: Step, now: Step, way: Point, share: float = TOP_SHA
     along = minus(now.position, before.position)
     top = (along[0], along[1] - (now.height - before.height))
     return dot(top, way) >= share * dot(along, way)
+
+
+def has_moved(before: Step, now: Step) -> bool:
+    """The same, whichever way its ground point went."""
+    return moved_as_a_whole(before, now, minus(now.position, before.position))

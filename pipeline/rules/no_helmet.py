@@ -41,10 +41,9 @@ class NoHelmet(RiderRule[_Ride, NoHelmetParameters]):
         """See RiderRule."""
         return _Ride()
 
-    def add(self, vote: _Ride, look: Look, aspect: float) -> bool:
-        """See RiderRule; a clear vote settles also while no head is seen."""
+    def add(self, vote: _Ride, look: Look, aspect: float) -> None:
+        """See RiderRule."""
         vote.crew.add(look.step, look.heads, aspect)
-        return True
 
     def is_clear(self, vote: _Ride) -> bool:
         """Whether a rider's head is bare."""
@@ -60,12 +59,12 @@ class NoHelmet(RiderRule[_Ride, NoHelmetParameters]):
         assert rider is not None  # the vote is clear
         looks = rider.bare_looks
         at, head = _best(rider)
-        before, after = looks[0][0], looks[-1][0]
+        before, after = rider.shown_looks[0][0], looks[-1][0]
         facts = {
             "bare_share": round(rider.bare_share, 3),
             "pictures": len(rider.looks),
             "bare_pictures": len(looks),
-            "duration_s": round(after.time_s - before.time_s, 2),
+            "duration_s": round(after.time_s - looks[0][0].time_s, 2),
             "head_px": round(median(head.height_px for _, head in looks), 1),
             "largest_head_px": round(max(head.height_px for _, head in looks), 1),
         }
@@ -88,4 +87,4 @@ class NoHelmet(RiderRule[_Ride, NoHelmetParameters]):
 
 def _best(rider: Rider) -> tuple[Step, Head]:
     """The picture that says most clearly that the head is bare."""
-    return max(rider.bare_looks, key=lambda look: weight(look[1]))
+    return max(rider.shown_looks, key=lambda look: weight(look[1]))

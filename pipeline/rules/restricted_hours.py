@@ -14,7 +14,7 @@ from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.stay import Stay, StayParameters, StayRule
 from pipeline.rules.step import Track
-from pipeline.scene import Lane, SceneSettings, Zone, in_force
+from pipeline.scene import Lane, SceneSettings, Zone
 from pipeline.types import VEHICLES
 
 PURPOSE = "restricted_hours"
@@ -38,29 +38,18 @@ class RestrictedHours(StayRule):
         return f"a zone (zones) with purpose: {PURPOSE} and the `classes` that it is closed to"
 
     def places(self, moment: Moment) -> Iterable[Zone]:
-        """See StayRule: the zones in force now, by capture time."""
-        settings = self._scene.settings
-        now_s = moment.observation.time.captured_at_s
-        return (
-            zone
-            for zone in self._scene.zones(moment.aspect, PURPOSE)
-            if zone.settings.classes and in_force(zone.settings.hours, now_s, settings.time_zone)
-        )
+        """See StayRule."""
+        return (zone for zone in self._scene.zones(moment.aspect, PURPOSE) if zone.settings.classes)
 
     def binds(self, place: Lane | Zone, track: Track) -> bool:
         """See StayRule."""
         return track.kind in VEHICLES and track.kind in place.settings.classes
 
-    def is_act(self, place: Lane | Zone, stay: Stay) -> bool:
-        """See StayRule: the ban was in force when the stay began as well."""
-        assert isinstance(place, Zone)
-        return in_force(place.settings.hours, stay.first.time_s, self._scene.settings.time_zone)
-
     def facts(self, place: Lane | Zone, stay: Stay) -> Mapping[str, Any]:
         """See StayRule."""
         assert isinstance(place, Zone)
         zone = self._scene.settings.time_zone
-        local = datetime.fromtimestamp(stay.middle.time_s, ZoneInfo(zone))
+        local = datetime.fromtimestamp(stay.shown[1].time_s, ZoneInfo(zone))
         return {
             "banned_classes": [kind.value for kind in place.settings.classes],
             "local_time": local.isoformat(timespec="seconds"),

@@ -50,7 +50,10 @@ carry whom they like: over a development city 96 % of motorbikes have it, and ha
 called motorbikes."""
 
 SETTLE_S = 2.5
-"""Once the vote is clear, nearer pictures are waited for, this long."""
+"""Once the vote is clear, nearer pictures are waited for, this long, riding or not."""
+
+PICTURES_S = 15.0
+"""Pictures shown are no further apart: between riding up to a light and riding on, the first can be gone."""
 
 
 class RiderParameters(base.Parameters):
@@ -84,7 +87,7 @@ class Looks:
         self._waiting: dict[int, dict[float, tuple[tuple[Head, ...], bool]]] = {}
 
     def observe(self, moment: Moment) -> Iterator[tuple[Track, Look | None]]:
-        """Every step of a two-wheeler that rides, with its heads; None where a track has ended."""
+        """Every step of a two-wheeler, with its heads while it rides; None where a track has ended."""
         for user in moment.observation.road_users:
             if user.heads:
                 crowded = _crowded(user, moment.observation.road_users)
@@ -98,8 +101,7 @@ class Looks:
             heads, crowded = waiting.pop(step.time_s, ((), False))
             for past_s in [time_s for time_s in waiting if time_s < step.time_s]:
                 del waiting[past_s]
-            if step.pace >= RIDING:
-                yield track, Look(step, heads, crowded)
+            yield track, Look(step, heads if step.pace >= RIDING else (), crowded)
 
 
 def _crowded(machine: RoadUser, users: Sequence[RoadUser]) -> bool:
@@ -130,6 +132,14 @@ def together(heads: Sequence[Head], aspect: float) -> list[Head]:
         groups = [group for group in groups if group not in near]
         groups.append([head, *(other for group in near for other in group)])
     return max(groups, key=len, default=[])
+
+
+S = TypeVar("S")
+
+
+def lately(looks: Sequence[tuple[Step, S]]) -> list[tuple[Step, S]]:
+    """Of pictures, oldest first, those of the last PICTURES_S up to the newest."""
+    return [look for look in looks if looks[-1][0].time_s - look[0].time_s <= PICTURES_S]
 
 
 def outline(head: Head) -> tuple[Point, ...]:
@@ -172,6 +182,11 @@ class Rider:
     def bare_looks(self) -> list[tuple[Step, Head]]:
         """Those that say bare."""
         return [(step, head) for step, head in self.looks if head.bare > head.helmet]
+
+    @property
+    def shown_looks(self) -> list[tuple[Step, Head]]:
+        """Those of them that can be shown together."""
+        return lately(self.bare_looks)
 
 
 class Crew:
@@ -249,8 +264,8 @@ class RiderRule(ABC, Generic[V, P]):
         """A vote in which nothing has been said."""
 
     @abstractmethod
-    def add(self, vote: V, look: Look, aspect: float) -> bool:
-        """Take in the heads of one picture that are large enough; whether the vote is to be looked at."""
+    def add(self, vote: V, look: Look, aspect: float) -> None:
+        """Take in the heads of one picture that are large enough."""
 
     @abstractmethod
     def is_clear(self, vote: V) -> bool:
@@ -276,8 +291,7 @@ class RiderRule(ABC, Generic[V, P]):
             self._votes[key] = self.begin()
         vote = self._votes[key]
         large = tuple(head for head in look.heads if head.height_px >= self._parameters.min_head_px)
-        if not self.add(vote, replace(look, heads=large), moment.aspect):
-            return
+        self.add(vote, replace(look, heads=large), moment.aspect)
         if not self.is_clear(vote):
             vote.clear_s = None
         elif vote.clear_s is None:

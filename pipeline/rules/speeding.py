@@ -18,8 +18,8 @@ from pipeline.rules import base
 from pipeline.rules.moments import Moment
 from pipeline.rules.speed import COVERAGE, WINDOW_S, Speed, measure
 from pipeline.rules.step import Step, Track
-from pipeline.scene import Scene, SceneSettings, geometry
-from pipeline.types import VEHICLES, FrameTime, Hit, Point, TrackPoint
+from pipeline.scene import Scene, SceneSettings, geometry, in_force
+from pipeline.types import VEHICLES, FrameTime, Hit, TrackPoint
 
 SETTLE_S = 1.0
 """After the first window that is over the limit, a better one is waited for, this long."""
@@ -113,7 +113,7 @@ class Speeding:
 
     def _follow(self, moment: Moment, track: Track, step: Step) -> Iterator[Hit]:
         key = (track.id, track.segment)
-        here = self._limit(step.position, moment.aspect)
+        here = self._limit(track, step, moment.aspect)
         if here is None or step.velocity_mps is None:
             yield from self._decide(moment, track, self._ways.pop(key, None))
             return
@@ -147,10 +147,17 @@ class Speeding:
         if way.best is None or speed.uncertainty_mps < way.best.speed.uncertainty_mps:
             way.best = _Found(speed, limit_kmh, window)
 
-    def _limit(self, position: Point, aspect: float) -> tuple[float, str] | None:
-        x, y = position
-        for zone in self._scene.settings.zones:
-            if zone.limit_kmh is not None and geometry.inside((x / aspect, y), zone.polygon):
+    def _limit(self, track: Track, step: Step, aspect: float) -> tuple[float, str] | None:
+        """What holds here, now and for this class, in km/h, and which place says so."""
+        x, y = position = step.position
+        settings = self._scene.settings
+        for zone in settings.zones:
+            if (
+                zone.limit_kmh is not None
+                and track.kind in (zone.classes or VEHICLES)
+                and geometry.inside((x / aspect, y), zone.polygon)
+                and in_force(zone.hours, step.time_s, settings.time_zone)
+            ):
                 return zone.limit_kmh, f"zone {zone.id}"
         for lane in self._scene.lanes(aspect):
             if lane.settings.limit_kmh is not None and lane.holds(position):

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from pipeline.rules import base
-from pipeline.rules.lengths import mean_height
+from pipeline.rules.lengths import has_moved, is_elsewhere, mean_height
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
 from pipeline.rules.step import HEIGHT_M, Step, Track
@@ -22,8 +22,6 @@ from pipeline.rules.traffic import ALONG_DEG, stands
 from pipeline.scene import Lane, Scene, SceneSettings, StopLine, geometry
 from pipeline.types import VEHICLES, Hit, LampColor, RoadUserKind
 
-STAYS_HEIGHTS = 0.5
-"""Within this (in box heights) of where it stopped it has not moved on."""
 AHEAD_HEIGHTS = 8.0
 """Who stands so near ahead of it in the lane (12 m on the ground) holds it up; so does a lamp so near."""
 PAST_HEIGHTS = 2.0
@@ -108,11 +106,12 @@ class Stalled:
     def _follow(self, moment: Moment, lane: Lane, track: Track, step: Step) -> Iterator[Hit]:
         key = (track.id, lane.id)
         stand = self._stands.get(key)
+        elsewhere = stand is not None and is_elsewhere(stand.where, step)
+        if stand is not None and elsewhere and not has_moved(stand.where, step):
+            return  # what passes in front of it hides its lower part
         inside = lane.holds(step.centre)
-        if stand is not None and not (
-            inside and math.dist(step.position, stand.where.position) <= STAYS_HEIGHTS * step.height
-        ):
-            del self._stands[key]
+        if elsewhere or not inside:
+            self._stands.pop(key, None)
             stand = None
         if not inside or (stand is None and not stands(step)):
             return
@@ -139,8 +138,7 @@ class Stalled:
         now_s = step.time_s
         self._lost = {key: lost for key, lost in self._lost.items() if now_s - lost.last.time_s <= BACK_S}
         for key, lost in self._lost.items():
-            near = math.dist(lost.where.position, step.position) <= STAYS_HEIGHTS * step.height
-            if key[1] == lane.id and lost.kind is track.kind and near:
+            if key[1] == lane.id and lost.kind is track.kind and not is_elsewhere(lost.where, step):
                 del self._lost[key]
                 return lost
         return _Stand(track.kind, step, step)

@@ -5,8 +5,9 @@ share.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -16,7 +17,7 @@ from pipeline.rules.lengths import inside_heights, moved_as_a_whole, unlike_hidd
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
 from pipeline.rules.step import Step, Track
-from pipeline.scene import Lane, Scene, Zone, geometry
+from pipeline.scene import Lane, Scene, Zone, geometry, in_force
 from pipeline.types import Hit, Point
 
 OUTSIDE_S = 0.5
@@ -24,6 +25,9 @@ OUTSIDE_S = 0.5
 
 EDGE_HEIGHTS = 0.2
 """Only steps this far (in box heights, some 0.3 m) inside the edge count: no place is known better."""
+
+PICTURES_S = 12.0
+"""A picture from before is taken from no further back: who loads for long and drives on is shown driving."""
 
 CLASS_SHARE = 0.6
 """Whom a rule binds is told by class: below this share of the vote it is not known well enough."""
@@ -50,6 +54,22 @@ class Stay:
     halfway: bool = False
     entered: bool = False
     """Seen outside before."""
+    recent: deque[Step] = field(default_factory=deque)
+    """Those of the last PICTURES_S."""
+
+    def take(self, step: Step) -> None:
+        """One more step that counts."""
+        self.last = step
+        self.recent.append(step)
+        while self.recent[0].time_s < step.time_s - PICTURES_S:
+            self.recent.popleft()
+
+    @property
+    def shown(self) -> tuple[Step, Step, Step]:
+        """Before, at the decisive moment, after: of these, pictures are still to be had."""
+        first = max(self.first, self.recent[0], key=_when)
+        middle = self.middle if self.middle.time_s > first.time_s else self.recent[len(self.recent) // 2]
+        return first, middle, self.last
 
     @property
     def duration_s(self) -> float:
@@ -67,11 +87,16 @@ class Stay:
         return way_heights(self.first, self.last)
 
 
+def _when(step: Step) -> float:
+    return step.time_s
+
+
 class StayRule(ABC):
     """Follows who is where; a rule says which places count, and for whom.
 
     A stay ends with the track, its break, or OUTSIDE_S without a step that counts; so a vehicle on the edge
-    whose box jitters out and in has one stay, and one that comes back later begins anew.
+    whose box jitters out and in has one stay, and one that comes back later begins anew. In a zone that is in
+    force at some hours only, a stay that began before them is none.
     """
 
     name: ClassVar[str]
@@ -136,7 +161,7 @@ class StayRule(ABC):
             if min(shares) >= 0.5 and not stay.halfway:
                 stay.middle, stay.halfway = step, True
             whole = limits.min_heights == 0 or moved_as_a_whole(stay.first, step, stay.way)
-            if min(shares) >= 1 and whole and self.is_act(place, stay):
+            if min(shares) >= 1 and whole and self.is_act(place, stay) and self._is_in_force(place, stay):
                 self._reported.add(track.id)
                 yield self._hit(moment, place, track, stay)
                 return
@@ -156,8 +181,15 @@ class StayRule(ABC):
         if stay is None:
             before = self._outside.get(key)
             stay = self._stays[key] = Stay(step, step, step, entered=before is not None)
-        stay.last = step
+        stay.take(step)
         return stay
+
+    def _is_in_force(self, place: Lane | Zone, stay: Stay) -> bool:
+        """All the while: who came before the hours began may leave."""
+        if isinstance(place, Lane):
+            return True
+        hours, time_zone = place.settings.hours, self._scene.settings.time_zone
+        return all(in_force(hours, step.time_s, time_zone) for step in (stay.first, stay.last))
 
     def _hit(self, moment: Moment, place: Lane | Zone, track: Track, stay: Stay) -> Hit:
         what = "lane" if isinstance(place, Lane) else "zone"
@@ -171,4 +203,4 @@ class StayRule(ABC):
             "seen_entering": stay.entered,
             **self.facts(place, stay),
         }
-        return report(self.name, moment, track, (stay.first, stay.middle, stay.last), (), facts, drawn)
+        return report(self.name, moment, track, stay.shown, (), facts, drawn)

@@ -20,6 +20,7 @@ from pipeline.rules.riders import (
     RiderParameters,
     RiderRule,
     Vote,
+    lately,
     outline,
     shown,
     together,
@@ -69,19 +70,18 @@ class TooManyRiders(RiderRule[_Count, TooManyRidersParameters]):
         """See RiderRule."""
         return _Count()
 
-    def add(self, vote: _Count, look: Look, aspect: float) -> bool:
+    def add(self, vote: _Count, look: Look, aspect: float) -> None:
         """See RiderRule; without heads, or with more that may be others', a picture says nothing."""
         riders = sorted(together(look.heads, aspect), key=weight, reverse=True)
         more = len(riders) > self._parameters.most
         if not riders or (more and look.crowded):
-            return False
+            return
         vote.pictures += 1
         if more:
             vote.more.append((look.step, riders))
             vote.for_it += weight(riders[self._parameters.most])
         else:
             vote.against += weight(riders[-1])
-        return True
 
     def is_clear(self, vote: _Count) -> bool:
         """Whether enough pictures show more heads than allowed."""
@@ -95,7 +95,7 @@ class TooManyRiders(RiderRule[_Count, TooManyRidersParameters]):
 
     def _best(self, vote: _Count) -> tuple[Step, list[Head]]:
         """The picture in which the first head too many is surest, and its heads, the surest first."""
-        return max(vote.more, key=lambda look: weight(self._least(look)))
+        return max(lately(vote.more), key=lambda look: weight(self._least(look)))
 
     def _least(self, look: tuple[Step, list[Head]]) -> Head:
         """The first head that is one too many."""
@@ -109,14 +109,14 @@ class TooManyRiders(RiderRule[_Count, TooManyRidersParameters]):
         least sure head counts), what is not known held against it.
         """
         at, riders = self._best(vote)
-        before, after = vote.more[0][0], vote.more[-1][0]
+        before, after = lately(vote.more)[0][0], vote.more[-1][0]
         facts = {
             "riders": median_low(len(heads) for _, heads in vote.more),
             "allowed": self._parameters.most,
             "share": round(vote.share, 3),
             "pictures": vote.pictures,
             "pictures_with_more": len(vote.more),
-            "duration_s": round(after.time_s - before.time_s, 2),
+            "duration_s": round(after.time_s - vote.more[0][0].time_s, 2),
             "head_px": round(median(head.height_px for _, heads in vote.more for head in heads), 1),
         }
         drawn = {f"head {n}": outline(head) for n, head in enumerate(riders, 1)}

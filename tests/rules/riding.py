@@ -60,6 +60,8 @@ class Machine:
     head_px: float = 9.0
     kind: RoadUserKind = RoadUserKind.MOTORBIKE
     unseen: Callable[[float], bool] = lambda time_s: False
+    waits: tuple[float, float] = (0.0, 0.0)
+    """It stands from the one second to the other."""
     sure: float = 0.95
     """Share of the vote for its kind."""
     jitter_px: float = 0.6
@@ -70,8 +72,9 @@ class Machine:
         if self.unseen(time_s):
             return None
         dice = random.Random(f"{self.seed} {time_s}")
+        ridden_s = time_s - max(0.0, min(time_s, self.waits[1]) - self.waits[0])
         left, top = (
-            a + v * time_s + dice.gauss(0, self.jitter_px)
+            a + v * ridden_s + dice.gauss(0, self.jitter_px)
             for a, v in zip(self.start, self.speed, strict=True)
         )
         wide, high = self.size
@@ -93,15 +96,17 @@ class Machine:
         return RoadUser(track, self.kind, tuple(points[-60:]), self.sure, (), tuple(heads))
 
 
-def judge(rule: str, machines: Iterable[Machine], until_s: float = 5.0, **parameters: Any) -> list[Hit]:
-    """What the rule reports of them."""
+def judge(
+    rule: str, machines: Iterable[Machine], until_s: float = 5.0, finish: bool = True, **parameters: Any
+) -> list[Hit]:
+    """What the rule reports of them, by when the video ends or before."""
     scene = Scene(SceneSettings.model_validate({"rules": {rule: parameters}}))
     moments, [only] = Moments(scene), build_rules(scene)
     hits: list[Hit] = []
     for observation in observe(list(machines), until_s):
         for moment in moments.observe(observation):
             hits += only.observe(moment)
-    for moment in moments.finish():
+    for moment in moments.finish() if finish else ():
         hits += only.observe(moment)
     return hits
 

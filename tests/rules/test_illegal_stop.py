@@ -129,3 +129,22 @@ def test_standing_there_since_before_the_camera_looked() -> None:
 def test_a_zone_may_be_in_force_at_some_hours_only() -> None:
     never = {**SCENE, "zones": [{**SCENE["zones"][0], "hours": [{"start": "00:00", "end": "00:01"}]}]}
     assert judged(Driver(parks(), CAR), scene=never) == []
+
+
+def test_who_stands_there_when_the_hours_begin_counts_from_then_on() -> None:
+    """The clip begins at 05:13:20 in Ho Chi Minh City."""
+    zone = {**SCENE["zones"][0], "hours": [{"start": "05:14", "end": "08:00"}]}
+    stays = Driver([(0.0, 0.6, 0.9), (2.0, 0.6, 0.6), (90.0, 0.6, 0.6)], CAR)
+    (hit,) = judge({**SCENE, "zones": [zone]}, observe([stays], GREEN, 90.0))
+    assert hit.facts["standing_since_s"] - START_S == pytest.approx(40.0, abs=0.5)
+
+
+@pytest.mark.parametrize("every_s", [8.0, 20.0])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.6])
+def test_one_whose_lower_half_passing_buses_hide_is_one_hit(every_s: float, share: float) -> None:
+    def cut(time_s: float) -> float:
+        return share if time_s > 3 and time_s % every_s < 1.5 else 0.0
+
+    parked = Driver([(0.0, 0.6, 0.9), (2.0, 0.6, 0.6), (80.0, 0.6, 0.6)], CAR, cut=cut, jitter=0.02)
+    (hit,) = judge(SCENE, observe([parked], GREEN, 80.0))
+    assert hit.after.time_s - START_S == pytest.approx(12.0, abs=1.7)

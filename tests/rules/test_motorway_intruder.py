@@ -52,3 +52,8 @@ def test_a_zone_may_name_whom_it_is_closed_to() -> None:
 
 def test_lost_behind_a_bus_and_found_again_is_one_hit() -> None:
     assert names(judge(SCENE, observe([Driver(ALONG, unseen=((0.9, 2.4),))]))) == ["motorway_intruder"]
+
+
+def test_a_zone_may_be_in_force_at_some_hours_only() -> None:
+    closed = {**SCENE, "zones": [{**SCENE["zones"][0], "hours": [{"start": "00:00", "end": "00:01"}]}]}
+    assert judge(closed, observe([Driver(ALONG)])) == []

@@ -130,3 +130,19 @@ def test_an_act_is_told_once_though_the_track_is_lost_and_found() -> None:
 def test_hidden_by_a_bus_the_vote_goes_on() -> None:
     machine = Machine(lambda t: (BARE,) if t < 0.5 or t > 2.2 else (), unseen=lambda t: 0.5 < t < 2.0)
     assert len(judge("no_helmet", [machine], until_s=2.8)) == 1
+
+
+def test_who_rides_up_to_a_light_is_told_while_waiting_there() -> None:
+    """Not when it turns green: by then the pictures of it are gone."""
+    machine = Machine(lambda t: (BARE,) if t < 2.5 else (), waits=(2.5, 60.0))
+    [hit] = judge("no_helmet", [machine], until_s=9.0, finish=False)
+    assert hit.after.time_s - hit.before.time_s < 3
+
+
+def test_bare_before_and_after_a_long_wait_is_shown_as_it_rides_on() -> None:
+    """Too little was seen before; the pictures of then are no more to be had."""
+    machine = Machine(lambda t: (BARE,) if t < 0.5 or t > 42 else (), waits=(1.5, 42.0), start=(40.0, 200.0))
+    [hit] = judge("no_helmet", [machine], until_s=46.0)
+    assert hit.facts["duration_s"] > 40
+    assert hit.before.time_s - START_S >= 42
+    assert hit.at.time_s - START_S >= 42

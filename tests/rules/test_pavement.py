@@ -82,3 +82,8 @@ def test_far_away_a_row_of_parked_ones_under_one_identity_is_nothing() -> None:
     assert reported(43, 50) == []
     assert reported(13, 20) == ["pavement"]
     assert reported(30, 50) == ["pavement"], "one that is ridden there"
+
+
+def test_a_zone_may_be_in_force_at_some_hours_only() -> None:
+    closed = {**SCENE, "zones": [{**SCENE["zones"][0], "hours": [{"start": "00:00", "end": "00:01"}]}]}
+    assert judge(closed, observe([Driver(RIDE)])) == []

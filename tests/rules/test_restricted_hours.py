@@ -70,6 +70,12 @@ def test_the_hours_are_of_the_place_and_of_the_day_of_the_week(when: str, expect
     assert len(at(when, [Driver(THROUGH, TRUCK)], scene(RUSH))) == expected
 
 
+def test_who_is_inside_already_when_the_ban_begins_may_drive_on() -> None:
+    slow = [(0.0, 0.5, 0.95), (2.0, 0.5, 0.75), (6.0, 0.5, 0.2)]
+    assert at("2026-03-02 05:59:57", [Driver(slow, TRUCK)], scene(RUSH)) == []
+    assert len(at("2026-03-02 06:00:00", [Driver(slow, TRUCK)], scene(RUSH))) == 1
+
+
 @pytest.mark.parametrize(("when", "expected"), [("22:30", 1), ("04:59", 1), ("05:30", 0), ("21:00", 0)])
 def test_hours_may_go_over_midnight(when: str, expected: int) -> None:
     night = [
@@ -115,3 +121,15 @@ def test_a_track_lost_behind_a_bus_is_one_hit() -> None:
 def test_a_zone_that_bans_nobody_is_refused_by_name() -> None:
     with pytest.raises(RuleError, match=r"restricted_hours is on, but the scene lacks a zone .* `classes`"):
         at("2026-03-02 07:30", [], scene(RUSH, classes=[]))
+
+
+def test_who_has_long_been_loading_there_is_shown_driving_on() -> None:
+    loads = Driver([(0.0, 0.5, 0.6), (60.0, 0.5, 0.6), (64.0, 0.5, 0.25)], TRUCK, jitter=0.02)
+    shift_s = datetime(2026, 3, 2, 7, 30, tzinfo=LOCAL).timestamp() - START_S
+    (hit,) = judge(scene(RUSH), (_later(o, shift_s) for o in observe([loads], until_s=66.0)))
+    assert hit.facts["duration_s"] > 50
+    assert hit.before.time_s >= hit.after.time_s - 12.5
+    assert hit.before.time_s < hit.at.time_s < hit.after.time_s
+    assert hit.facts["local_time"] == datetime.fromtimestamp(hit.at.time_s, LOCAL).isoformat(
+        timespec="seconds"
+    )

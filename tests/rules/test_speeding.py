@@ -148,6 +148,16 @@ def test_a_zone_has_its_own_limit() -> None:
     assert "zone school" in hit.geometry
 
 
+@pytest.mark.parametrize("only", [{"hours": [{"start": "12:00", "end": "13:00"}]}, {"classes": ["truck"]}])
+def test_a_zones_limit_holds_in_its_hours_and_for_its_classes(only: dict[str, Any]) -> None:
+    """Elsewhere, and before five in the morning, the lane's 50."""
+    polygon = lane("x", -3.5, 3.5)["polygon"]
+    school = {"id": "school", "purpose": "school", "polygon": polygon, "limit_kmh": 30, **only}
+    assert judge(observe([Vehicle(steady(40))]), zones=[school]) == []
+    (hit,) = judge(observe([Vehicle(steady(60))]), zones=[school])
+    assert hit.facts["limit_of"] == "lane north"
+
+
 def test_persons_and_those_outside_limits_are_not_measured() -> None:
     assert judge(observe([Vehicle(steady(70), kind=RoadUserKind.PERSON)])) == []
     assert judge(observe([Vehicle(steady(70), x=6.0)])) == []

@@ -87,6 +87,17 @@ def test_one_that_is_hidden_for_a_while_and_comes_back_as_another_track_is_the_s
     assert hit.facts["stood_s"] >= 30
 
 
+@pytest.mark.parametrize("every_s", [12.0, 40.0])
+def test_one_whose_lower_half_passing_buses_hide_is_reported_once(every_s: float) -> None:
+    def hidden(time_s: float) -> float:
+        return 0.5 if time_s > 5 and time_s % every_s < 1.5 else 0.0
+
+    in_the_picture = {key: part for key, part in ROAD.items() if key != "calibration"}
+    stands = stops_at(20.0, hidden=hidden)
+    hits = judge(observe([stands, *passing(20)], every(1 / 5, 120)), in_the_picture)
+    assert [hit.track_id for hit in hits] == [1]
+
+
 def test_slow_ones_and_oncoming_ones_prove_nothing() -> None:
     creeps = Vehicle(lambda t: 10 + 0.6 * t)
     assert judge(observe([creeps, *passing(9)], every(1 / 5, 60))) == []

@@ -85,3 +85,8 @@ def test_an_id_that_jumps_to_a_full_machine_counts_from_there() -> None:
 
 def test_bicycles_are_not_judged() -> None:
     assert not judge("too_many_riders", [Machine(lambda t: THREE, kind=RoadUserKind.BICYCLE)])
+
+
+def test_who_rides_up_to_a_light_is_told_while_waiting_there() -> None:
+    machine = Machine(lambda t: THREE if t < 2.5 else (), waits=(2.5, 60.0))
+    assert len(judge("too_many_riders", [machine], until_s=9.0, finish=False)) == 1
