@@ -48,8 +48,8 @@ def main() -> int:
         return 1
     from scripts.heads.card import write
 
-    train = _draw("train", asked.pictures, asked.work)
-    heldout = _draw("heldout", asked.scored, asked.work)
+    train = _draw("train", asked.pictures, asked.work, asked.cities)
+    heldout = _draw("heldout", asked.scored, asked.work, FIRST_SEED)
     if len(train.pictures) < asked.batch or not len(heldout.pictures):
         err.print("too few machines were seen: ask for more --pictures", markup=False)
         return 1
@@ -83,7 +83,7 @@ def main() -> int:
     return 0
 
 
-def _draw(family: str, pictures: int, work: Path) -> Tiles:
+def _draw(family: str, pictures: int, work: Path, first_seed: int) -> Tiles:
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as bars:
         task = bars.add_task(f"drawing {family} pictures", total=None)
@@ -92,7 +92,7 @@ def _draw(family: str, pictures: int, work: Path) -> Tiles:
                 family,
                 pictures,
                 each=min(EACH, math.ceil(pictures / LEAST_VIEWS)),
-                first_seed=FIRST_SEED,
+                first_seed=first_seed,
                 scarce=family == "train",
             ),
             work,
@@ -108,6 +108,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a few pictures, one epoch: proves the script")
     parser.add_argument("--pictures", type=int, default=1600, help="of the city to train on (%(default)s)")
     parser.add_argument("--scored", type=int, default=240, help="of held-out cities for the card")
+    parser.add_argument(
+        "--cities", type=int, default=FIRST_SEED, help="seed of the first city to train on (%(default)s)"
+    )
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--start", type=Path, help="model (*.onnx) of an earlier run to go on from")
     parser.add_argument("--rate", type=float, default=4e-3, help="highest learning rate (%(default)s)")
