@@ -51,8 +51,8 @@ def render(cameras: list[CameraStatus], box: BoxStatus) -> Table:
     table = Table(
         title="Ngã Tư",
         caption=(
-            f"{box.acts} · proofs waiting {box.proofs_waiting} · outbox {box.outbox_events} · {escape(box.sink)} · "
-            f"{box.cpu_share:.1f} cores · {box.memory_mb:.0f} MB"
+            f"{box.acts} · proofs waiting {box.proofs_waiting} · outbox {box.outbox_events} · "
+            f"{escape(box.sink)} · {box.cpu_share:.1f} cores · {box.memory_mb:.0f} MB"
         ),
         box=SIMPLE_HEAD,
         padding=0,
