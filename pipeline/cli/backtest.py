@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,7 +45,7 @@ def backtest(
     stills: Annotated[
         Path | None,
         typer.Option(
-            help="Folder with pictures named CAMERA*.jpg or .png to draw on; the references that the worker "
+            help="Folder with pictures to draw on, CAMERA.jpg or CAMERA.png; the references that the worker "
             "keeps in its data_dir unless given.",
             metavar="DIR",
         ),
@@ -60,14 +61,18 @@ def backtest(
     from pipeline.tracks.store import StoredTracks
     from pipeline.worker import backtest as testing
 
-    span = (_moment("--from", from_time), _moment("--to", to_time))
+    span = _span(from_time, to_time)
+    if stills is not None and not stills.is_dir():
+        fail(f"--stills {stills}: is no folder")
     config, scenes = load(config_file)
-    others = load(against)[1] if against else None
+    other_config, others = load(against) if against else (None, None)
     stills = stills or config.worker.data_dir / "references"
+    done: list[_Tested] = []
     try:
         stored = StoredTracks(tracks)
         for camera_id in _cameras(stored.cameras, scenes, others, camera):
             scene, other = scenes[camera_id], others[camera_id] if others else None
+            still = _still(stills, camera_id)
             with _progress(camera_id) as tell:
                 replayed = testing.replay(
                     stored,
@@ -77,17 +82,52 @@ def backtest(
                     to_s=span[1],
                     progress=tell,
                 )
-            before = replayed.found[1] if other is not None else []
-            changes = testing.compare(before, replayed.found[0])
-            for caveat in testing.caveats(scene, other, replayed):
-                err.print(f"{camera_id}: {caveat}", markup=False)
-            picture = _draw(pictures, stills, camera_id, (scene, other), changes, replayed)
-            if as_json:
-                print_json(_json(camera_id, replayed, changes, picture, compared=other is not None))
+            tested = _Tested(
+                camera_id,
+                scene,
+                other,
+                replayed,
+                testing.compare(replayed.found[1] if other is not None else [], replayed.found[0]),
+            )
+            if not replayed.frames:
+                tested.caveats += _elsewhere(stored.span(camera_id))
             else:
-                _print(camera_id, replayed, changes, picture, compared=other is not None)
+                if other_config is not None:
+                    tested.caveats += _differing(testing.differing(config, other_config, camera_id))
+                tested.caveats += testing.caveats(scene, other, replayed)
+                if still is None:
+                    err.print(f"no still of {camera_id} in {stills}: drawn on a plain ground", markup=False)
+                tested.picture = _draw(pictures, still, tested)
+            for caveat in tested.caveats:
+                err.print(f"{camera_id}: {caveat}", markup=False)
+            done.append(tested)
+            if not as_json:
+                _print(tested)
     except (RuleError, TracksError) as error:
         fail(str(error))
+    if as_json:
+        print_json({"cameras": [_json(tested) for tested in done]})
+
+
+@dataclass(slots=True)
+class _Tested:
+    """One camera's back-test."""
+
+    camera_id: str
+    scene: SceneSettings
+    other: SceneSettings | None
+    replayed: Replayed
+    changes: list[Change]
+    caveats: list[str] = field(default_factory=list)
+    picture: Path | None = None
+    """None where there was nothing to draw."""
+
+
+def _span(from_time: str | None, to_time: str | None) -> tuple[float | None, float | None]:
+    from_s, to_s = _moment("--from", from_time), _moment("--to", to_time)
+    if from_s is not None and to_s is not None and from_s >= to_s:
+        fail(f"--from {from_time} is not before --to {to_time}")
+    return from_s, to_s
 
 
 def _moment(option: str, text: str | None) -> float | None:
@@ -97,6 +137,17 @@ def _moment(option: str, text: str | None) -> float | None:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:
         fail(f"{option} {text}: must be a time such as 2026-01-31T06:00 or 2026-01-31T06:00+07:00")
+
+
+def _elsewhere(span: tuple[float, float] | None) -> Iterator[str]:
+    if span is not None:
+        yield f"tracks are stored from {_clock(span[0])} to {_clock(span[1])}"
+
+
+def _differing(keys: Sequence[str]) -> Iterator[str]:
+    if keys:
+        verb = "differs" if len(keys) == 1 else "differ"
+        yield f"{', '.join(keys)} {verb}: tracks are those that were followed live, with the settings of then"
 
 
 def _cameras(
@@ -131,27 +182,21 @@ def _progress(camera_id: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
-def _draw(
-    folder: Path,
-    stills: Path,
-    camera_id: str,
-    scenes: tuple[SceneSettings, SceneSettings | None],
-    changes: Sequence[Change],
-    replayed: Replayed,
-) -> Path:
+def _draw(folder: Path, still: Picture | None, tested: _Tested) -> Path:
     import cv2
 
     from pipeline.worker.backtest_picture import draw
 
-    span = f"{_clock(replayed.from_s)} to {_clock(replayed.to_s)}" if replayed.frames else "no tracks"
+    replayed = tested.replayed
     picture = draw(
-        *scenes,
-        changes,
-        title=f"{camera_id}: {span}",
+        tested.scene,
+        tested.other,
+        tested.changes,
+        title=f"{tested.camera_id}: {_clock(replayed.from_s)} to {_clock(replayed.to_s)}",
         size=replayed.picture_size,
-        background=_still(stills, camera_id),
+        background=still,
     )
-    path = folder / f"{camera_id}.png"
+    path = folder / f"{tested.camera_id}.png"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
@@ -161,6 +206,7 @@ def _draw(
 
 
 def _still(folder: Path, camera_id: str) -> Picture | None:
+    """The newest of CAMERA.jpg, CAMERA.png, and the references that a worker keeps."""
     import cv2
 
     named = re.compile(rf"{re.escape(camera_id)}(-[0-9a-f]{{12}})?\.(jpg|png)")
@@ -185,22 +231,25 @@ def _counted(changes: Sequence[Change]) -> dict[str, Counter[str]]:
     return dict(sorted(counts.items()))
 
 
-def _print(
-    camera_id: str, replayed: Replayed, changes: Sequence[Change], picture: Path, *, compared: bool
-) -> None:
-    if replayed.frames:
-        out.print(
-            f"{camera_id}: {replayed.frames} frames, {_clock(replayed.from_s)} to {_clock(replayed.to_s)}",
-            markup=False,
-        )
-    else:
+def _print(tested: _Tested) -> None:
+    from pipeline.worker.backtest import on_trial
+
+    camera_id, replayed, compared = tested.camera_id, tested.replayed, tested.other is not None
+    if not replayed.frames:
         out.print(f"{camera_id}: no tracks in this span of time", markup=False)
+        return
+    out.print(
+        f"{camera_id}: {replayed.frames} frames, {_clock(replayed.from_s)} to {_clock(replayed.to_s)}",
+        markup=False,
+    )
     outcomes = ("new", "gone", "moved", "same") if compared else ("new",)
-    table = Table("rule", *(outcomes if compared else ("hits",)), box=None, pad_edge=False)
-    for rule, counts in _counted(changes).items():
-        table.add_row(rule, *(str(counts[outcome]) for outcome in outcomes))
+    table = Table("rule", *(outcomes if compared else ("hits",)), "", box=None, pad_edge=False)
+    counted, trials = _counted(tested.changes), on_trial(tested.scene, tested.other)
+    for rule in sorted(counted.keys() | trials.keys()):
+        counts = counted.get(rule, Counter())
+        table.add_row(rule, *(str(counts[outcome]) for outcome in outcomes), trials.get(rule, ""))
     out.print(table)
-    told = [change for change in changes if compared and change.outcome != "same"]
+    told = [change for change in tested.changes if compared and change.outcome != "same"]
     for change in told[:LISTED]:
         hit, later = change.found.hit, f"{change.moved_s:+.2f} s" if change.outcome == "moved" else ""
         who = f"{hit.kind.value} #{hit.track_id}"
@@ -209,31 +258,40 @@ def _print(
         )
     if len(told) > LISTED:
         out.print(f"  and {len(told) - LISTED} more (--json lists all)")
-    out.print(f"  drawn: {picture}", markup=False)
+    out.print(f"  drawn: {tested.picture}", markup=False)
 
 
-def _json(
-    camera_id: str, replayed: Replayed, changes: Sequence[Change], picture: Path, *, compared: bool
-) -> dict[str, Any]:
+def _json(tested: _Tested) -> dict[str, Any]:
+    """See docs/backtest.md."""
+    replayed, compared = tested.replayed, tested.other is not None
     return {
-        "camera": camera_id,
+        "camera": tested.camera_id,
         "frames": replayed.frames,
         "from_s": replayed.from_s if replayed.frames else None,
         "to_s": replayed.to_s if replayed.frames else None,
         "rules": {
             rule: dict(counts) if compared else {"hits": counts.total()}
-            for rule, counts in _counted(changes).items()
+            for rule, counts in _counted(tested.changes).items()
         },
+        "shadow": {"now": _shadow(tested.scene), "before": _shadow(tested.other)},
+        "caveats": tested.caveats,
         "hits": [
             {
                 "outcome": change.outcome if compared else None,
                 "moved_s": round(change.moved_s, 3),
                 **_hit(change.found),
             }
-            for change in changes
+            for change in tested.changes
         ],
-        "picture": str(picture),
+        "picture": str(tested.picture) if tested.picture is not None else None,
     }
+
+
+def _shadow(scene: SceneSettings | None) -> list[str] | None:
+    """Rules on trial."""
+    from pipeline.worker.backtest import shadows
+
+    return None if scene is None else [rule for rule, shadow in shadows(scene).items() if shadow]
 
 
 def _hit(found: Found) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pipeline.rules import Moments, build_rules
+from pipeline.config import Config
+from pipeline.rules import RULES, Moments, asks_for_heads, build_rules
+from pipeline.rules.riders import RiderRule
 from pipeline.scene import Scene, SceneSettings, geometry
 from pipeline.tracks.store import StoredTracks
 from pipeline.types import Box, Hit, Observation, Point
@@ -71,6 +73,8 @@ class Replayed:
     picture_size: tuple[int, int] = (0, 0)
     lamps: set[str] = field(default_factory=set)
     """Lamps whose states were stored."""
+    heads: bool = False
+    """Whether riders' heads were stored of anybody."""
 
 
 def replay(
@@ -107,6 +111,7 @@ def replay(
             out.from_s, out.to_s = min(out.from_s, now_s), max(out.to_s, now_s)
             out.picture_size = observation.picture_size
             out.lamps |= observation.signals.keys()
+            out.heads = out.heads or any(user.heads for user in observation.road_users)
             for judge in judges:
                 judge.observe(observation, ways)
             ways.observe(observation)
@@ -198,15 +203,68 @@ def _same_place(a: Found, b: Found) -> bool:
     )
 
 
+def on_trial(scene: SceneSettings, other: SceneSettings | None) -> dict[str, str]:
+    """What is to be said of rules that are on trial in the one scene or in the other, by rule."""
+    now = shadows(scene)
+    before = now if other is None else shadows(other)
+    said = {}
+    for rule in sorted(now.keys() | before.keys()):
+        match now.get(rule), before.get(rule):
+            case True, False:
+                said[rule] = "on trial (shadow): not published; before it was published"
+            case True, _:
+                said[rule] = "on trial (shadow): not published"
+            case False, True:
+                said[rule] = "published; before it was on trial (shadow)"
+            case None, True:
+                said[rule] = "off; before it was on trial (shadow)"
+    return said
+
+
+def shadows(scene: SceneSettings) -> dict[str, bool]:
+    """Whether each rule that is on is on trial."""
+    return {
+        rule: RULES[rule].parameters.model_validate(parameters).shadow
+        for rule, parameters in scene.rules.items()
+    }
+
+
+def differing(config: Config, other: Config, camera_id: str) -> list[str]:
+    """Keys in which two configurations differ of what a camera's tracks are made with."""
+    now, before = _making(config, camera_id), _making(other, camera_id)
+    return [key for key in now if now[key] != before[key]]
+
+
+def _making(config: Config, camera_id: str) -> dict[str, object]:
+    (camera,) = [camera for camera in config.cameras if camera.id == camera_id]
+    parts = (
+        ("model", config.model, ("path", "heads", "confidence", "iou")),
+        ("detect", camera.detect, ("url", "transport", "pace", "loop")),
+        ("analysis", camera.analysis, ("rate_hz", "max_width_px")),
+    )
+    return {f"{part}.{key}": getattr(settings, key) for part, settings, keys in parts for key in keys}
+
+
 def caveats(scene: SceneSettings, other: SceneSettings | None, replayed: Replayed) -> Iterator[str]:
     """What a back-test cannot tell of this scene: what was done before tracks were stored stays done."""
     unread = [lamp.id for lamp in scene.lamps if lamp.id not in replayed.lamps]
     if unread and replayed.frames:
         yield f"lamps that were not read when tracks were stored show nothing here: {', '.join(unread)}"
+    rules = scene.rules if other is None else {**other.rules, **scene.rules}
+    blind = [name for name in rules if issubclass(RULES[name], RiderRule)]
+    if blind and replayed.frames and not replayed.heads:
+        yield (
+            "no riders' heads were told when tracks were stored (a model must know them; model.heads looks only "
+            f"where a rule asks for it), so these report nothing here: {', '.join(blind)}"
+        )
+    if other is not None and asks_for_heads(scene) and not asks_for_heads(other) and replayed.heads:
+        yield "no rule asked for riders' heads before: they are those of the detector, without model.heads"
     if other is not None and _boxes(scene) != _boxes(other):
         yield "lamp boxes differ: colours are those that were read live, by the boxes of then"
     if other is not None and scene.ignore != other.ignore:
         yield "ignored areas differ: tracks are those that were followed live, by the areas of then"
+    if other is not None and scene.windows != other.windows:
+        yield "windows differ: tracks are those that were followed live, by the windows of then"
 
 
 def _boxes(scene: SceneSettings) -> set[tuple[str, Box, str]]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pipeline.evidence.text import Color, Panel, fit, font, label
 from pipeline.scene import SceneSettings
 from pipeline.types import Picture, Point
-from pipeline.worker.backtest import Change, Found
+from pipeline.worker.backtest import Change, Found, on_trial
 
 WIDTH_PX = 1280
 DIM = 0.45
@@ -72,15 +72,17 @@ def draw(
         _shape(canvas, shape, _THEN, dashed=True, thick=3)
     for shape in sorted(now - kept, key=lambda shape: shape.name):
         _shape(canvas, shape, _NOW, dashed=False, thick=3)
-    told = [change for change in changes if change.outcome in ("new", "gone")]
-    for change in told[-MOST_WAYS:]:
-        _way(canvas, change.found, _NOW if change.outcome == "new" else _THEN)
+    told = [change for change in changes if change.outcome in ("new", "gone")][-MOST_WAYS:]
+    # Dots above all ways: where it happened matters more than where others went.
+    for mark in (_way, _dot):
+        for change in told:
+            mark(canvas, change.found, _NOW if change.outcome == "new" else _THEN)
     signs: list[tuple[int, int, int, int]] = []
     if then is not None:
         for shapes, color in ((then - kept, _THEN), (now - kept, _NOW)):
             for shape in sorted(shapes, key=lambda shape: shape.name):
                 _sign(canvas, shape, color, signs)
-    return np.vstack([canvas, _legend(title, changes, compared=then is not None)])
+    return np.vstack([canvas, _legend(title, changes, on_trial(scene, other), compared=then is not None)])
 
 
 def _ground(background: Picture | None, size: tuple[int, int]) -> Picture:
@@ -127,7 +129,7 @@ def _stroke(canvas: Picture, pixels: npt.NDArray[np.float64], color: Color, thic
 def _shape(canvas: Picture, shape: _Shape, color: Color, *, dashed: bool, thick: int) -> None:
     pixels = _pixels(canvas, (*shape.points, shape.points[0]) if shape.closed else shape.points)
     if shape.name.startswith("direction"):
-        _arrow_head(canvas, pixels[-2:] if len(pixels) > 1 else pixels, color)
+        _arrow_head(canvas, pixels[-2], pixels[-1], color)
     if shape.closed and color is not _UNCHANGED:
         tinted = canvas.copy()
         cv2.fillPoly(tinted, [np.round(pixels).astype(np.int32)], color, cv2.LINE_AA)
@@ -142,17 +144,24 @@ def _shape(canvas: Picture, shape: _Shape, color: Color, *, dashed: bool, thick:
 
 
 def _way(canvas: Picture, found: Found, color: Color) -> None:
-    """The ground points of a road user around the act, and a dot where it was at the decisive moment."""
+    """The ground points of a road user around the act, with an arrow head where it went."""
     hit = found.hit
     around = (hit.before.time_s - AROUND_S, hit.after.time_s + AROUND_S)
     way = [point for time_s, point in found.way if around[0] <= time_s <= around[1]]
     if len(way) < 2:
         way = [point.ground for point in (hit.before, hit.at, hit.after)]
-    for piece in _pieces(_pixels(canvas, way)):
+    pieces = _pieces(_pixels(canvas, way))
+    for piece in pieces:
         _stroke(canvas, piece, _PAPER, 3)
         _stroke(canvas, piece, color, 1)
-    _arrow_head(canvas, _pixels(canvas, way), color)
-    x, y = (round(value) for value in _pixels(canvas, [hit.at.ground])[0])
+    if pieces:
+        last = pieces[-1]
+        _arrow_head(canvas, last[-min(3, len(last))], last[-1], color)
+
+
+def _dot(canvas: Picture, found: Found, color: Color) -> None:
+    """Where a road user was at the decisive moment."""
+    x, y = (round(value) for value in _pixels(canvas, [found.hit.at.ground])[0])
     cv2.circle(canvas, (x, y), 6, _INK, -1, cv2.LINE_AA)
     cv2.circle(canvas, (x, y), 4, color, -1, cv2.LINE_AA)
 
@@ -169,12 +178,14 @@ def _evened(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.concatenate((pixels[:1], inner, pixels[-1:]))
 
 
-def _arrow_head(canvas: Picture, pixels: npt.NDArray[np.float64], color: Color) -> None:
-    tip = pixels[-1] - pixels[-min(3, len(pixels))]
-    size = float(np.hypot(*tip))
-    if 1 < size < LEAP_PX:
-        back, side = -tip / size * 9, np.array([-tip[1], tip[0]]) / size * 4.5
-        _stroke(canvas, np.array([pixels[-1] + back + side, pixels[-1], pixels[-1] + back - side]), color, 2)
+def _arrow_head(
+    canvas: Picture, tail: npt.NDArray[np.float64], tip: npt.NDArray[np.float64], color: Color
+) -> None:
+    ahead = tip - tail
+    size = float(np.hypot(*ahead))
+    if size > 1:
+        back, side = -ahead / size * 9, np.array([-ahead[1], ahead[0]]) / size * 4.5
+        _stroke(canvas, np.array([tip + back + side, tip, tip + back - side]), color, 2)
 
 
 def _sign(canvas: Picture, shape: _Shape, color: Color, taken: list[tuple[int, int, int, int]]) -> None:
@@ -194,7 +205,7 @@ def _sign(canvas: Picture, shape: _Shape, color: Color, taken: list[tuple[int, i
             return
 
 
-def _legend(title: str, changes: Sequence[Change], *, compared: bool) -> Picture:
+def _legend(title: str, changes: Sequence[Change], trials: dict[str, str], *, compared: bool) -> Picture:
     counts: dict[str, Counter[str]] = {}
     for change in changes:
         counts.setdefault(change.found.hit.rule, Counter())[change.outcome] += 1
@@ -202,9 +213,11 @@ def _legend(title: str, changes: Sequence[Change], *, compared: bool) -> Picture
     rows: list[tuple[str, ...]] = (
         [("rule", "new", "gone", "moved", "same")] if compared else [("rule", "hits")]
     )
-    for rule, count in sorted(counts.items()):
+    for rule in sorted(counts.keys() | trials.keys()):
+        count = counts.get(rule, Counter())
         numbers = [count[outcome] for outcome in ("new", "gone", "moved", "same")]
-        rows.append((rule, *map(str, numbers)) if compared else (rule, str(sum(numbers))))
+        cells = map(str, numbers) if compared else [str(sum(numbers))]
+        rows.append((rule, *cells, trials.get(rule, "")))
     panel = Panel(WIDTH_PX, ROW_PX * (len(rows) + 2) + 12, _PAPER)
     panel.write(16, ROW_PX - 6, fit(title, bold, WIDTH_PX - 32), bold, _INK)
     x = 16

@@ -33,7 +33,7 @@ def test_a_back_test_finds_what_was_reported_live(tmp_path: Path, video_dir: Pat
     ]
     tracks, pictures = str(tmp_path / "data" / "tracks"), str(tmp_path / "pictures")
     tested = ngatu("backtest", str(worker.path), "--tracks", tracks, "--pictures", pictures, "--json")
-    answer = json.loads(tested)
+    (answer,) = json.loads(tested)["cameras"]
     found = [(hit["rule"], hit["track"], hit["at_s"]) for hit in answer["hits"]]
     print(f"\nlive {reported}\nback-test {found}, {answer['frames']} frames")
     assert len(reported) >= 1

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
-import yaml
-from typer.testing import CliRunner
 
-from pipeline.cli import app
-from pipeline.config import TracksSettings
+from pipeline.config import Config, TracksSettings
 from pipeline.rules import Moments, build_rules
 from pipeline.scene import Scene, SceneSettings
 from pipeline.sim.scenario import scenario
 from pipeline.tracks import log as tracks_log
 from pipeline.tracks.log import TrackLog
 from pipeline.tracks.store import StoredTracks
-from pipeline.types import Hit, Observation, on_grid
-from pipeline.worker.backtest import Change, compare, replay
+from pipeline.types import Head, Hit, Observation, on_grid
+from pipeline.worker.backtest import Change, Replayed, caveats, compare, differing, on_trial, replay
 from tests.rules.city import watch
 from tests.rules.drive import RED, START_S, Driver, junction, observe
-from tests.rules.yard import yard
 
 RUNS = [(0.0, 0.5, 0.95), (3.0, 0.5, 0.65), (4.0, 0.5, 0.55), (6.0, 0.5, 0.3)]
 """Crosses the line (y = 0.6) at 3.5 s and goes on into the junction."""
@@ -152,118 +145,70 @@ def test_each_life_of_a_worker_is_judged_anew(tmp_path: Path) -> None:
     assert len(first_half.found[0]) == 2
 
 
-class Bench:
-    """A folder with configurations and tracks, and the command."""
+def caveats_of(now: dict[str, Any], then: dict[str, Any], replayed: Replayed) -> str:
+    scenes = [SceneSettings.model_validate(scene) for scene in (now, then)]
+    return "\n".join(caveats(scenes[0], scenes[1], replayed))
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        store(folder / "tracks", "cam", traffic())
-        self.config("now", junction(line=[[0.2, 0.53], [0.8, 0.53]]))
-        self.config("then", junction())
 
-    def config(self, name: str, scene: dict[str, Any], camera: str = "cam") -> None:
-        (self.folder / f"{name}-scene.yaml").write_text(yaml.safe_dump(scene))
-        config = {
-            "model": {"path": "detector.onnx"},
-            "cameras": [
-                {"id": camera, "detect": {"url": "rtsp://192.0.2.1/"}, "scene": f"{name}-scene.yaml"}
-            ],
-        }
-        (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(config))
+SEEN = Replayed([], frames=1, lamps={"ball", "arrow"})
 
-    def run(self, *arguments: str, tracks: str = "tracks", now: str = "now") -> Any:
-        return CliRunner().invoke(
-            app,
-            [
-                "backtest",
-                str(self.folder / f"{now}.yaml"),
-                "--tracks",
-                str(self.folder / tracks),
-                "--pictures",
-                str(self.folder / "pictures"),
-                *arguments,
-            ],
+
+def test_what_was_done_before_tracks_were_stored_is_told_where_scenes_differ_in_it() -> None:
+    assert caveats_of(junction(), junction(), SEEN) == ""
+    assert "windows differ" in caveats_of({**junction(), "windows": [[0.3, 0.3, 0.8, 0.7]]}, junction(), SEEN)
+
+
+def test_rules_about_riders_without_heads_in_the_tracks_are_named() -> None:
+    riders = {"rules": {"no_helmet": None, "too_many_riders": None}}
+    assert "no riders' heads" in caveats_of(riders, {}, SEEN)
+    assert caveats_of(riders, {}, SEEN).endswith("nothing here: no_helmet, too_many_riders")
+    assert "no riders' heads" in caveats_of({}, riders, SEEN), "what is gone is not seen either"
+    told = replace(SEEN, heads=True)
+    assert "those of the detector, without model.heads" in caveats_of(riders, {}, told)
+    assert caveats_of(riders, riders, told) == caveats_of({}, riders, told) == ""
+
+
+def test_whether_heads_were_stored_is_found_in_the_tracks(tmp_path: Path) -> None:
+    head = Head((0.5, 0.5, 0.51, 0.52), 0.25, 0.5, 10.0)
+    observations = list(traffic())
+    assert not replay(store(tmp_path / "without", "cam", observations), "cam", [line_at(0.6)]).heads
+    with_heads = [
+        replace(seen, road_users=tuple(replace(user, heads=(head,)) for user in seen.road_users))
+        for seen in observations
+    ]
+    assert replay(store(tmp_path / "with", "cam", with_heads), "cam", [line_at(0.6)]).heads
+
+
+def test_rules_that_go_on_trial_or_leave_it_are_told() -> None:
+    def scene(**rules: dict[str, Any] | None) -> SceneSettings:
+        return SceneSettings.model_validate({"rules": rules})
+
+    live, trial = scene(crowd={}, loitering={"shadow": True}), scene(crowd={"shadow": True}, loitering=None)
+    assert on_trial(live, None) == {"loitering": "on trial (shadow): not published"}
+    assert on_trial(trial, live) == {
+        "crowd": "on trial (shadow): not published; before it was published",
+        "loitering": "published; before it was on trial (shadow)",
+    }
+    assert on_trial(scene(), trial) == {"crowd": "off; before it was on trial (shadow)"}
+    assert on_trial(live, live) == on_trial(live, scene()) == on_trial(live, None)
+
+
+def test_configurations_are_held_against_each_other_in_what_makes_tracks() -> None:
+    def config(model: dict[str, Any] | None = None, **camera: Any) -> Config:
+        plain = {"id": "cam", "detect": {"url": "rtsp://192.0.2.1/"}}
+        other = {"id": "other", "detect": {"url": f"rtsp://192.0.2.2/{len(camera)}"}}
+        return Config.model_validate(
+            {"model": {"path": "a.onnx", **(model or {})}, "cameras": [{**plain, **camera}, other]}
         )
 
-    def against(self) -> tuple[str, str]:
-        return "--against", str(self.folder / "then.yaml")
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(tmp_path_factory.mktemp("backtest"))
-
-
-def test_the_command_tells_and_draws_the_difference(bench: Bench) -> None:
-    result = bench.run(*bench.against())
-    assert result.exit_code == 0, result.output
-    table = [line.split() for line in result.stdout.splitlines()]
-    assert ["rule", "new", "gone", "moved", "same"] in table
-    assert ["red_light", "0", "0", "1", "0"] in table
-    assert ["stop_line", "0", "1", "0", "0"] in table
-    picture = cv2.imread(str(bench.folder / "pictures" / "cam.png"))
-    assert picture is not None
-    height = 1280 * 3 // 4
-    assert picture.shape[1] == 1280
-    assert picture.shape[0] > height
-
-    def shows(color: tuple[int, int, int], x: float, y: float) -> bool:
-        around = picture[
-            round(y * height) - 6 : round(y * height) + 7, round(x * 1280) - 20 : round(x * 1280) + 21
-        ]
-        return bool((np.abs(around.astype(int) - color).max(axis=2) < 40).any())
-
-    now, then = (255, 190, 60), (60, 140, 255)
-    assert shows(now, 0.7, 0.53)
-    assert not shows(then, 0.7, 0.53)
-    assert shows(then, 0.7, 0.6)
-    assert shows(then, 0.3, 0.57), "where the one who is not reported any more stopped"
-
-
-def test_the_command_for_machines(bench: Bench) -> None:
-    answer = json.loads(bench.run(*bench.against(), "--json").stdout)
-    assert answer["camera"] == "cam"
-    assert answer["frames"] == 72
-    assert answer["rules"] == {"red_light": {"moved": 1}, "stop_line": {"gone": 1}}
-    gone = next(hit for hit in answer["hits"] if hit["outcome"] == "gone")
-    assert (gone["rule"], gone["track"], gone["road_user"]) == ("stop_line", 2, "motorbike")
-    alone = json.loads(bench.run("--json").stdout)
-    assert alone["rules"] == {"red_light": {"hits": 1}}
-
-
-def test_a_span_of_time_can_be_chosen(bench: Bench) -> None:
-    answer = json.loads(bench.run("--json", "--to", "2023-11-14T22:13:22+00:00").stdout)
-    assert answer["frames"] == 12
-    assert answer["rules"] == {}
-    nothing = bench.run("--from", "2024-01-01T00:00")
-    assert nothing.exit_code == 0
-    assert "no tracks in this span" in nothing.stdout
-
-
-def test_what_cannot_be_is_refused_with_a_sentence(bench: Bench) -> None:
-    for arguments, told in (
-        (["--camera", "elsewhere"], "no camera elsewhere; known: cam"),
-        (["--from", "yesterday"], "--from yesterday"),
-    ):
-        result = bench.run(*arguments)
-        assert result.exit_code == 1
-        assert told in " ".join(result.stderr.split())
-    nothing = bench.run(tracks="nowhere")
-    assert nothing.exit_code == 1
-    assert "no stored tracks" in nothing.stderr
-    bench.config("other", junction(), camera="other")
-    other = bench.run(now="other")
-    assert other.exit_code == 1
-    assert "other: no stored tracks" in other.stderr
-
-
-def test_what_a_back_test_cannot_know_is_said(bench: Bench) -> None:
-    scene = junction()
-    scene["lamps"] = [*scene["lamps"], {"id": "late", "box": [0.1, 0.1, 0.2, 0.2]}]
-    scene["ignore"] = [[[0, 0], [0.1, 0], [0.1, 0.1]]]
-    bench.config("relit", scene)
-    told = " ".join(bench.run(*bench.against(), now="relit").stderr.split())
-    assert "not read when tracks were stored show nothing here: late" in told
-    assert "ignored areas differ" in told
-    bench.config("zone", {**junction(), **yard("restricted", "intrusion")})
-    assert bench.run(*bench.against(), now="zone").stderr.strip() == ""
+    assert differing(config(), config(), "cam") == []
+    assert differing(config({"path": "b.onnx", "heads": "h.onnx"}), config(), "cam") == [
+        "model.path",
+        "model.heads",
+    ]
+    assert differing(config({"confidence": 0.4, "iou": 0.5, "threads": 3}), config(), "cam") == [
+        "model.confidence",
+        "model.iou",
+    ]
+    changed = config(detect={"url": "rtsp://192.0.2.1/sub", "username": "me"}, analysis={"rate_hz": 2})
+    assert differing(changed, config(), "cam") == ["detect.url", "analysis.rate_hz"]
