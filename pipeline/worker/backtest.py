@@ -254,8 +254,8 @@ def caveats(scene: SceneSettings, other: SceneSettings | None, replayed: Replaye
     blind = [name for name in rules if issubclass(RULES[name], RiderRule)]
     if blind and replayed.frames and not replayed.heads:
         yield (
-            "no riders' heads were told when tracks were stored (a model must know them; model.heads looks only "
-            f"where a rule asks for it), so these report nothing here: {', '.join(blind)}"
+            "no riders' heads were told when tracks were stored (a model must know them; model.heads looks "
+            f"only where a rule asks for it), so these report nothing here: {', '.join(blind)}"
         )
     if other is not None and asks_for_heads(scene) and not asks_for_heads(other) and replayed.heads:
         yield "no rule asked for riders' heads before: they are those of the detector, without model.heads"
