@@ -5,6 +5,7 @@ SQLite in WAL mode: what was committed outlives a killed process, and files are 
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sqlite3
@@ -165,18 +166,16 @@ class StoredTracks:
         """
         found: list[Place] = []
         for path in self._days(camera_id):
-            if not _may_hold(path, from_s, to_s):
+            first_s, end_s = _day(path)
+            # A day's last block goes on into the next day.
+            if (to_s is not None and first_s >= to_s) or (from_s is not None and end_s + BLOCK_S < from_s):
                 continue
-            with _reading(path) as db:
-                rows = db.execute(
-                    "SELECT run, number, first_s, last_s, frames, id FROM blocks"
-                    " WHERE last_s >= ifnull(?, last_s) AND first_s < ifnull(?, first_s + 1)",
-                    (from_s, to_s),
-                )
-                found += [
-                    Place(run, number, first_s, last_s, frames, row_id, path)
-                    for run, number, first_s, last_s, frames, row_id in rows
-                ]
+            try:
+                found += _places(path, from_s, to_s)
+            except TracksError:
+                if from_s is None or from_s < end_s:
+                    raise
+                # Of another day, whose last seconds at most are in the span.
         runs: dict[int, list[Place]] = {}
         for place in sorted(found, key=lambda place: (place.run, place.number)):
             runs.setdefault(place.run, []).append(place)
@@ -235,15 +234,23 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         yield db
 
 
-def _may_hold(path: Path, from_s: float | None, to_s: float | None) -> bool:
-    """Whether a day's file may hold a part of the span, by its name; any may whose name is no day."""
+def _day(path: Path) -> tuple[float, float]:
+    """When a file's day begins and ends, by its name; all times where its name is no day."""
     try:
         day = datetime.strptime(path.stem, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
-        return True
-    first_s, end_s = day.timestamp(), (day + timedelta(days=1)).timestamp()
-    # A day's last block goes on into the next day.
-    return (from_s is None or from_s <= end_s + BLOCK_S) and (to_s is None or first_s < to_s)
+        return -math.inf, math.inf
+    return day.timestamp(), (day + timedelta(days=1)).timestamp()
+
+
+def _places(path: Path, from_s: float | None, to_s: float | None) -> list[Place]:
+    with _reading(path) as db:
+        rows = db.execute(
+            "SELECT run, number, first_s, last_s, frames, id FROM blocks"
+            " WHERE last_s >= ifnull(?, last_s) AND first_s < ifnull(?, first_s + 1)",
+            (from_s, to_s),
+        )
+        return [Place(*row, path) for row in rows]
 
 
 def _open_for_reading(path: Path) -> sqlite3.Connection:
