@@ -250,7 +250,10 @@ def _places(path: Path, from_s: float | None, to_s: float | None) -> list[Place]
             " WHERE last_s >= ifnull(?, last_s) AND first_s < ifnull(?, first_s + 1)",
             (from_s, to_s),
         )
-        return [Place(*row, path) for row in rows]
+        return [
+            Place(run, number, first_s, last_s, frames, row_id, path)
+            for run, number, first_s, last_s, frames, row_id in rows
+        ]
 
 
 def _open_for_reading(path: Path) -> sqlite3.Connection:
