@@ -144,7 +144,8 @@ class Crowd:
 
     def _hit(self, observation: Observation, zone: Zone, gathering: _Gathering, share: float) -> Hit:
         shots = gathering.snapshots
-        before, at, after = shots[0], shots[len(shots) // 2], shots[-1]
+        before, after = shots[0], shots[-1]
+        at = max(shots, key=lambda shot: shot.people)
         parts = (at.kind_confidence, at.shown.confidence, share)
         people = [count for _, count in gathering.counts]
         return Hit(

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from pipeline.rules import base
+from pipeline.rules.feet import Feet
 from pipeline.rules.lengths import inside_heights, moved_as_a_whole, unlike_hidden, way_heights
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
@@ -107,6 +108,7 @@ class StayRule(ABC):
         self._stays: dict[tuple[int, int, str], Stay] = {}
         self._outside: dict[tuple[int, int, str], Step] = {}
         self._reported: set[int] = set()
+        self._feet: Feet[tuple[int, int]] = Feet()
 
     @abstractmethod
     def places(self, moment: Moment) -> Iterable[Lane | Zone]:
@@ -134,13 +136,18 @@ class StayRule(ABC):
         for track, step in moment.advances:
             if step is None:
                 self._forget(track)
-            elif track.id not in self._reported:
+            elif track.id not in self._reported and not self._feet_hidden(track, step):
                 yield from self._follow(moment, places, track, step)
+
+    def _feet_hidden(self, track: Track, step: Step) -> bool:
+        """See feet; where the scene is calibrated, the step itself knows better."""
+        return step.tall_m <= 0 and self._feet.are_hidden((track.id, track.segment), step)
 
     def _forget(self, track: Track) -> None:
         self._reported.discard(track.id)
         self._stays = {key: stay for key, stay in self._stays.items() if key[0] != track.id}
         self._outside = {key: step for key, step in self._outside.items() if key[0] != track.id}
+        self._feet.forget(lambda key: key[0] == track.id)
 
     def _follow(
         self, moment: Moment, places: Iterable[Lane | Zone], track: Track, step: Step

@@ -12,13 +12,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from pipeline.rules.lengths import moved_as_a_whole
+from pipeline.rules.feet import Feet
 from pipeline.rules.moments import Moment
 from pipeline.rules.step import Step, Track
 from pipeline.scene import Scene
 from pipeline.scene.hours import in_force
 from pipeline.scene.lines import Zone
-from pipeline.types import Point, RoadUserKind
+from pipeline.types import RoadUserKind
 
 EDGE_HEIGHTS = 0.1
 """Inside is who stands this far (in box heights) within, and then as long as not this far without: boxes
@@ -36,16 +36,6 @@ REACH_HEIGHTS, REACH_HEIGHTS_S = 0.75, 0.75
 """... where the distance (in box heights) is no more than this, and this for each second: a walk is 0.7."""
 SWITCHED_S = 0.7
 """Steps come 0.35 s late: an id without a step for longer is not in the picture any more."""
-
-HIDDEN = 0.7
-"""A box lower than this share of what it was in the last HIDDEN_S seconds shows no feet, ..."""
-HIDDEN_S = 3.0
-FOOT_SHARE = 0.25
-"""... if its lower edge rose by this share of what it lost (else it is somebody who bends down), and its top
-did not go along: who moves away from the camera is lower as well, with feet on the ground. ..."""
-AS_TALL = 0.9
-"""... With calibration, who is that much as tall on the ground as before is whole, however the edges went."""
-UP: Point = (0.0, -1.0)
 
 PICTURES_S = 4.0
 """A picture from before the decisive moment is taken from no further back than this."""
@@ -116,10 +106,7 @@ class Visits:
         self._outside: dict[tuple[str, Key], Step] = {}
         self._came: dict[Key, Step] = {}
         """The first step known of each track."""
-        self._whole: dict[Key, deque[Step]] = {}
-        """Steps with feet over the last HIDDEN_S, oldest first."""
-        self._hidden: dict[Key, Step] = {}
-        """Of those whose feet are hidden: what they were before."""
+        self._feet: Feet[Key] = Feet()
         self._connection = 0
 
     def observe(self, moment: Moment) -> Iterator[tuple[Visit, Step]]:
@@ -132,7 +119,7 @@ class Visits:
                 self._end(key)
                 continue
             self._came.setdefault(key, step)
-            if track.kind in self._kinds and not (step.cut or self._feet_hidden(key, step)):
+            if track.kind in self._kinds and not (step.cut or self._feet.are_hidden(key, step)):
                 for zone in zones:
                     if (visit := self._follow(zone, key, track, step, moment)) is not None:
                         yield visit, step
@@ -230,34 +217,7 @@ class Visits:
             del self._outside[place]
         for old in [old for old in self._came if old[:2] == key[:2]]:
             del self._came[old]
-            self._whole.pop(old, None)
-            self._hidden.pop(old, None)
-
-    def _feet_hidden(self, key: Key, step: Step) -> bool:
-        whole = self._whole.setdefault(key, deque())
-        while whole and whole[0].time_s < step.time_s - HIDDEN_S:
-            whole.popleft()
-        before = self._hidden.pop(key, None)
-        # What came in front of it stays there until the box is as high again, or for HIDDEN_S: meanwhile the
-        # top moves on.
-        if before is None or step.time_s - before.time_s > HIDDEN_S or not _is_lower(before, step):
-            before = next((one for one in reversed(whole) if _lost_its_foot(one, step)), None)
-        if before is None:
-            whole.append(step)
-            return False
-        self._hidden[key] = before
-        return True
-
-
-def _is_lower(before: Step, now: Step) -> bool:
-    """Whether it may be that less can be seen of somebody than before."""
-    return now.height < HIDDEN * before.height and not now.tall_m > AS_TALL * before.tall_m > 0
-
-
-def _lost_its_foot(before: Step, now: Step) -> bool:
-    """Whether something in between came in front of its feet."""
-    rose, lost = before.position[1] - now.position[1], before.height - now.height
-    return _is_lower(before, now) and rose > FOOT_SHARE * lost and not moved_as_a_whole(before, now, UP)
+        self._feet.forget(lambda old: old[:2] == key[:2])
 
 
 def picture_geometry(zone: Zone) -> dict[str, tuple[tuple[float, float], ...]]:

@@ -57,3 +57,14 @@ def test_lost_behind_a_bus_and_found_again_is_one_hit() -> None:
 def test_a_zone_may_be_in_force_at_some_hours_only() -> None:
     closed = {**SCENE, "zones": [{**SCENE["zones"][0], "hours": [{"start": "00:00", "end": "00:01"}]}]}
     assert judge(closed, observe([Driver(ALONG)])) == []
+
+
+@pytest.mark.parametrize(
+    "way", [[(0.0, 0.5, 0.96), (12.0, 0.5, 0.96)], [(0.0, 0.4, 0.96), (12.0, 0.6, 0.96)]]
+)
+def test_who_is_half_hidden_beside_it_is_not_on_it(way: list[tuple[float, float, float]]) -> None:
+    """A parked car hides the legs for two seconds: what shows ends within the zone."""
+    beside = Driver(
+        way, RoadUserKind.PERSON, height=0.25, jitter=0.01, cut=lambda t: 0.5 if 3 < t < 5.2 else 0.0
+    )
+    assert judge(SCENE, observe([beside])) == []
