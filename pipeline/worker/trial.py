@@ -18,7 +18,7 @@ from pipeline.config.load import ConfigError, load_scene
 from pipeline.rules import RuleError
 from pipeline.tracks.errors import TracksError
 from pipeline.tracks.store import StoredTracks
-from pipeline.worker.backtest import Change, caveats, compare, replay
+from pipeline.worker.backtest import Change, caveats, compare, on_trial, replay
 
 MOST_LISTED = 200
 AROUND_S = 5.0
@@ -61,7 +61,10 @@ def tried(*, tracks: str, camera: str, scene: str, against: str, hours: float) -
         "rules": {rule: dict(outcomes) for rule, outcomes in sorted(counts.items())},
         "changes": [_told(change) for change in told[-MOST_LISTED:]],
         "changes_in_all": len(told),
-        "caveats": list(caveats(settings, other, replayed)),
+        "caveats": [
+            *caveats(settings, other, replayed),
+            *(f"{rule}: {said}" for rule, said in on_trial(settings, other).items()),
+        ],
     }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pipeline.config import Config, TracksSettings
 from pipeline.rules import Moments, build_rules
@@ -21,6 +23,7 @@ from pipeline.worker.backtest import Change, Replayed, caveats, compare, differi
 from tests.rules.city import watch
 from tests.rules.drive import RED, START_S, Driver, junction, observe
 
+PROBLEMS = Path(__file__).parents[2] / "pipeline" / "ioc" / "console" / "problems.yaml"
 RUNS = [(0.0, 0.5, 0.95), (3.0, 0.5, 0.65), (4.0, 0.5, 0.55), (6.0, 0.5, 0.3)]
 """Crosses the line (y = 0.6) at 3.5 s and goes on into the junction."""
 STOPS = [(0.0, 0.3, 0.95), (3.0, 0.3, 0.65), (4.0, 0.3, 0.56), (11.0, 0.3, 0.56)]
@@ -191,6 +194,26 @@ def test_rules_that_go_on_trial_or_leave_it_are_told() -> None:
     }
     assert on_trial(scene(), trial) == {"crowd": "off; before it was on trial (shadow)"}
     assert on_trial(live, live) == on_trial(live, scene()) == on_trial(live, None)
+
+
+def test_the_scene_editor_tells_them_in_vietnamese() -> None:
+    """The browser does: JavaScript's regular expressions are Python's here."""
+    problems = [pattern for pattern, _ in yaml.safe_load(PROBLEMS.read_text("utf-8"))]
+    rules = {"no_helmet": None, "red_light": {"shadow": True}}
+    lit = SceneSettings.model_validate({**junction(), "rules": rules})
+    bare = SceneSettings.model_validate(
+        {
+            "ignore": [[[0.1, 0.1], [0.2, 0.1], [0.2, 0.2]]],
+            "windows": [[0.3, 0.3, 0.8, 0.7]],
+            "rules": {"crowd": {"shadow": True}, "red_light": None},
+        }
+    )
+    nothing, heads = Replayed([[], []], frames=9), Replayed([[], []], frames=9, heads=True)
+    said = [*caveats(lit, bare, nothing), *caveats(lit, bare, heads)]
+    for scenes in ((lit, bare), (bare, lit), (lit, None)):
+        said += [f"{rule}: {text}" for rule, text in on_trial(*scenes).items()]
+    assert len(set(said)) >= 9
+    assert [text for text in said if not any(re.match(pattern, text) for pattern in problems)] == []
 
 
 def test_configurations_are_held_against_each_other_in_what_makes_tracks() -> None:
