@@ -21,7 +21,9 @@ _CLOCK = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)")
 
 def _minutes(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
-        minutes = value  # what YAML makes of 22:00 without quotes
+        if 0 < value < 60:
+            raise ValueError(f'must be a time of day: write "{value:02}:00" for {value} o\'clock')
+        minutes = value  # what YAML makes of 22:00 without quotes: 60 times 22; of 1:00 the least, 60
     elif isinstance(value, str) and (match := _CLOCK.fullmatch(value.strip())):
         minutes = int(match[1]) * 60 + int(match[2])
     else:

@@ -49,6 +49,7 @@ def test_what_cannot_be_is_refused_with_its_reason(scene: dict[str, Any], messag
         ({"start": "6.30"}, "time of day"),
         ({"end": 1441}, "time of day"),
         ({"start": True}, "time of day"),
+        ({"start": 22}, 'write "22:00"'),
         ({"start": "06:00", "end": "06:00"}, "the same"),
         ({"days": ["monday"]}, "mon"),
     ],
