@@ -63,7 +63,7 @@ def main() -> None:
                 lambda t=tensor: model.run(t),
                 lambda o=output: model.layout.decode(o, model.size, detector.lowest),
                 lambda c=candidates, p=placement: detector.finish(c, p),
-                lambda f=found: fuse(f),
+                lambda f=found: fuse(f, detector.riders_in_box),
             )
             spent = " | ".join(f"{milliseconds(step, arguments.rounds):.2f}" for step in steps)
             print(

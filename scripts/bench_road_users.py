@@ -45,7 +45,7 @@ def recall(detector: Detector, folder: Path) -> None:
         detections = detector.detect([picture])[0]
         for name, boxes in {
             "detections": detections,
-            "fused": fuse(detections),
+            "fused": fuse(detections, detector.riders_in_box),
         }.items():
             for lowest in (CONFIDENCE / 2, CONFIDENCE):
                 kept = boxes.select(
@@ -76,12 +76,12 @@ def clip(detector: Detector, path: Path) -> None:
             break
         height, width = picture.shape[:2]
         time_s = 1e6 + capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        users = tracker.update(fuse(detector.detect([picture])[0]), time_s)
+        users = tracker.update(fuse(detector.detect([picture])[0], detector.riders_in_box), time_s)
         for row in range(len(users)):
             data: dict[str, Any] = users.data
             key, box = int(users.tracker_id[row]), users.xyxy[row]
             riders, seat, votes = data["riders"][row], data["seat"][row], data["votes"][row]
-            track = tracks.setdefault(key, Track(key))
+            track = tracks.setdefault(key, Track(key, detector.riders_in_box))
             whole = len(riders) > 0 and not np.isnan(seat[0])
             if whole and key in whole_before and box[3] < height - 4:
                 person = np.array((*riders[:, :2].min(axis=0), *riders[:, 2:].max(axis=0)), np.float32)
@@ -95,7 +95,7 @@ def clip(detector: Detector, path: Path) -> None:
             track.add(time_s, box, 1.0, votes, riders, seat, (width, height))
             if whole:
                 whole_before.add(key)
-    kinds = Counter(track.road_user(()).kind.value for track in tracks.values())
+    kinds = Counter(track.road_user((), ()).kind.value for track in tracks.values())
     line = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
     print(f"| {path.stem} | {len(tracks)} | {line} | {len(seen_errors)} ", end="")
     for errors in (seen_errors, completed_errors):

@@ -95,7 +95,7 @@ def steps(clip: Path, detector: Detector, every: int) -> tuple[tuple[int, int], 
     found = []
     for number, (time_s, picture) in enumerate(frames(capture)):
         if number % every == 0:
-            users = fuse(detector.detect([picture])[0])
+            users = fuse(detector.detect([picture])[0], detector.riders_in_box)
             found.append(Step(number, time_s, users, colours(picture, users)))
     return size, found
 

@@ -40,7 +40,7 @@ class CameraPerception:
         """`ignore`: polygons in 0..1; who stands in one is not followed. `confidence`: the detector's own.
         `closer` looks at motorbikes again for heads; None: their heads are those of the detections.
         `riders_in_box`: the detector's own, see there; then persons and vehicles are followed apart, so that
-        a passer-by never becomes the motorbike that is parked there."""
+        a passer-by never becomes the motorbike that is parked there, nor its rider."""
         self.camera_id = camera_id
         self._ignore = [np.array(polygon, np.float32) for polygon in ignore]
         # Where a rider is a person in one picture and a motorbike in the next, one tracker must follow both.
@@ -70,7 +70,8 @@ class CameraPerception:
             self._signals.reset()
         size = (frame.picture.shape[1], frame.picture.shape[0])
         time_s = frame.time.captured_at_s
-        users = self._outside_ignored(with_heads(fuse(detections), detections), size)
+        users = with_heads(fuse(detections, self._riders_in_box), detections)
+        users = self._outside_ignored(users, size)
         users = self._identified(users, time_s)
         if self._closer is not None:
             users = self._closer.look(frame.picture, users)

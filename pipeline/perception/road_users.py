@@ -1,7 +1,8 @@
 """One thing on the road, one box: what a detector saw in parts or twice is put together.
 
-A detector sees one motorbike sometimes as `person`, sometimes as `motorcycle`, sometimes as both, and as
-`motorcycle` once with its rider and once without. Here those boxes become one road user.
+A detector of COCO sees one motorbike sometimes as `person`, sometimes as `motorcycle`, sometimes as both, and
+as `motorcycle` once with its rider and once without. Here those boxes become one road user. To one that boxes
+riders with their machine a person is somebody on foot, however near to a machine.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ _SAME_TWO_WHEELER = 0.7
 """Share of the smaller of two two-wheeler boxes inside the larger, above which they are one machine."""
 _SAME_VEHICLE = 0.65
 """Overlap (IoU) above which a car, bus and truck box are one vehicle."""
+_SAME_BOX = 0.7
+"""Overlap (IoU) above which a person's and a two-wheeler's box are one thing under two names."""
 _SEATED = 0.3
 """Least share of a person's lower half inside the two-wheeler's box."""
 
@@ -28,8 +31,11 @@ _EMPTY = sv.Detections(
 )
 
 
-def fuse(detections: sv.Detections) -> sv.Detections:
+def fuse(detections: sv.Detections, riders_in_box: bool) -> sv.Detections:
     """Road users (M <= N) out of detections (N) with class ids of `classes.KINDS`; others are left out.
+
+    `riders_in_box`: the detector's own, see there; then nobody is put on a two-wheeler, and of a person and a
+    two-wheeler in nearly the same box only the surer is there.
 
     Each has the union of its boxes, the highest confidence among them, and in `data`: "votes" (M, kinds)
     float32, the confidence of each class that spoke for it; "riders" (M,) objects, each (R, 4) float32
@@ -42,6 +48,9 @@ def fuse(detections: sv.Detections) -> sv.Detections:
     classes = classes[is_kind]
     boxes: Boxes = detections.xyxy[is_kind].astype(np.float32)
     confidence = np.asarray(detections.confidence, np.float32)[is_kind]
+    if riders_in_box:
+        once = ~_named_better(boxes, classes, confidence)
+        boxes, classes, confidence = boxes[once], classes[once], confidence[once]
 
     two_wheeled = np.isin(classes, (BICYCLE, MOTORBIKE))
     people = np.flatnonzero(classes == PERSON)
@@ -53,12 +62,28 @@ def fuse(detections: sv.Detections) -> sv.Detections:
         confidence,
         sv.box_iou_batch(boxes, boxes) >= _SAME_VEHICLE if len(boxes) else np.empty((0, 0), bool),
     )
-    seats = np.flatnonzero(two_wheeled)
-    seated = _seated(boxes[people], boxes[seats])
-    for person, row in zip(people, seated, strict=True):
-        if len(row) and row.max() > 0:
-            owner[person] = owner[seats[row.argmax()]]
+    if not riders_in_box:
+        seats = np.flatnonzero(two_wheeled)
+        seated = _seated(boxes[people], boxes[seats])
+        for person, row in zip(people, seated, strict=True):
+            if len(row) and row.max() > 0:
+                owner[person] = owner[seats[row.argmax()]]
     return _gather(owner, boxes, classes, confidence)
+
+
+def _named_better(
+    boxes: Boxes, classes: npt.NDArray[np.intp], confidence: npt.NDArray[np.float32]
+) -> npt.NDArray[np.bool_]:
+    """(N,): persons in the box of a two-wheeler that is as sure, two-wheelers in that of a surer person."""
+    better = np.zeros(len(boxes), np.bool_)
+    people = np.flatnonzero(classes == PERSON)
+    machines = np.flatnonzero(np.isin(classes, (BICYCLE, MOTORBIKE)))
+    if len(people) and len(machines):
+        same = sv.box_iou_batch(boxes[people], boxes[machines]) >= _SAME_BOX
+        walks = confidence[people][:, None] > confidence[machines][None]
+        better[people] = (same & ~walks).any(axis=1)
+        better[machines] = (same & walks).any(axis=0)
+    return better
 
 
 def _join(

@@ -57,7 +57,7 @@ def road_users(detector: Detector, picture: Picture) -> sv.Detections:
         overlap_metric=sv.OverlapMetric.IOS,
     )
     both = sv.Detections.merge([detector.detect([picture])[0], slicer(picture)])
-    users = fuse(both.with_nms(0.55, overlap_metric=sv.OverlapMetric.IOS))
+    users = fuse(both.with_nms(0.55, overlap_metric=sv.OverlapMetric.IOS), detector.riders_in_box)
     return users.select(np.asarray(users.confidence) >= detector.settings.confidence)
 
 

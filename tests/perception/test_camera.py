@@ -11,6 +11,7 @@ import supervision as sv
 
 from pipeline.perception.camera import CameraPerception
 from pipeline.perception.classes import KIND_ID
+from pipeline.perception.riders import BARE, HELMET
 from pipeline.types import GRID, Frame, FrameTime, Lamp, LampColor, Observation, RoadUserKind
 
 PERSON, BICYCLE, MOTORBIKE, CAR, BUS, TRUCK = (KIND_ID[kind] for kind in RoadUserKind)
@@ -236,3 +237,29 @@ def test_a_pedestrian_seen_as_a_machine_now_and_then_is_a_person_to_a_model_that
     assert {user.kind for seen in told for user in seen.road_users if len(user.trajectory) > 3} == {
         RoadUserKind.PERSON
     }
+
+
+def test_a_bareheaded_passer_by_lends_a_rider_neither_body_nor_head() -> None:
+    """A helmeted rider overtakes somebody on the near pavement, slowly: for a second they overlap."""
+    told = watch(
+        (
+            (
+                n / 6,
+                [
+                    (MOTORBIKE, (16 * n, 250, 16 * n + 55, 360), 0.8),
+                    (PERSON, (100 + 11 * n, 252, 132 + 11 * n, 348), 0.8),
+                    (HELMET, (16 * n + 20, 252, 16 * n + 32, 266), 0.7),
+                    (BARE, (110 + 11 * n, 253, 122 + 11 * n, 267), 0.7),
+                ],
+            )
+            for n in range(36)
+        ),
+        CameraPerception("test", riders_in_box=True),
+    )
+    users = [user for seen in told for user in seen.road_users]
+    assert len({user.track_id for user in users}) == 2
+    riders = [user for user in users if user.kind is RoadUserKind.MOTORBIKE]
+    assert len(riders) >= 30
+    assert all(len(user.heads) <= 1 and not user.riders for user in riders)
+    assert not any(head.bare for user in riders for head in user.heads)
+    assert {round((user.now.box[2] - user.now.box[0]) * WIDTH) for user in riders} == {55}

@@ -30,7 +30,7 @@ def boxes(*given: Seen) -> sv.Detections:
 
 def heads(*given: Seen) -> dict[str, list[list[float]]]:
     """Heads of each road user, by its class and left edge, from left to right."""
-    users = with_heads(fuse(boxes(*given)), boxes(*given))
+    users = with_heads(fuse(boxes(*given), riders_in_box=False), boxes(*given))
     return {
         f"{KINDS[kind].value} {box[0]:g}": sorted(rows.round(2).tolist())
         for kind, box, rows in zip(users.class_id, users.xyxy, users.data["heads"], strict=True)
@@ -87,7 +87,7 @@ def test_cars_have_no_heads() -> None:
 
 def test_without_detections_nobody_has_heads() -> None:
     empty = sv.Detections.empty()
-    assert len(with_heads(fuse(empty), empty)) == 0
+    assert len(with_heads(fuse(empty, riders_in_box=False), empty)) == 0
 
 
 def test_a_head_told_of_two_machines_is_the_one_s_on_which_it_sits() -> None:
