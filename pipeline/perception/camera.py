@@ -49,7 +49,7 @@ class CameraPerception:
         self._trackers = [Tracker(algorithm or bot_sort(confidence)) for _ in range(families)]
         self._signals = SignalReader(lamps)
         self._tracks: dict[int, Track] = {}
-        self._connection: int | None = None
+        self._one_view: tuple[int, int, int] | None = None
         self._closer = closer
 
     def redraw(self, lamps: Sequence[Lamp], ignore: Sequence[Sequence[Point]]) -> None:
@@ -60,15 +60,16 @@ class CameraPerception:
     def observe(self, frame: Frame, detections: sv.Detections) -> Observation:
         """What there is at this frame's moment: confirmed road users that are seen in it, and every lamp.
 
-        `detections` are in pixels of `frame.picture`. A new connection starts with new identities.
+        `detections` are in pixels of `frame.picture`. A new connection starts with new identities; so does a
+        picture of another size within one, where the same pixels are another place.
         """
-        if frame.connection != self._connection:
-            self._connection = frame.connection
+        size = (frame.picture.shape[1], frame.picture.shape[0])
+        if (frame.connection, *size) != self._one_view:
+            self._one_view = (frame.connection, *size)
             for tracker in self._trackers:
                 tracker.reset()
             self._tracks.clear()
             self._signals.reset()
-        size = (frame.picture.shape[1], frame.picture.shape[0])
         time_s = frame.time.captured_at_s
         users = with_heads(fuse(detections, self._riders_in_box), detections)
         users = self._outside_ignored(users, size)

@@ -263,3 +263,24 @@ def test_a_bareheaded_passer_by_lends_a_rider_neither_body_nor_head() -> None:
     assert all(len(user.heads) <= 1 and not user.riders for user in riders)
     assert not any(head.bare for user in riders for head in user.heads)
     assert {round((user.now.box[2] - user.now.box[0]) * WIDTH) for user in riders} == {55}
+
+
+def test_a_picture_of_another_size_gives_new_identities_and_never_an_old_number() -> None:
+    """Within one connection: a place in pixels is another place on the road then."""
+    perception = CameraPerception("test", lamps=[Lamp("north", (0.9, 0.1, 0.95, 0.3))], riders_in_box=True)
+    near, far = (0.5, 0.5, 0.7, 0.8), (0.25, 0.25, 0.35, 0.4)
+    numbers: list[set[int]] = []
+    for part, scale in enumerate((1.0, 0.5, 1.0)):
+        size = np.array((WIDTH, HEIGHT)) * scale
+        picture = np.full((int(size[1]), int(size[0]), 3), 60, np.uint8)
+        found = detections([(CAR, tuple(box * np.tile(size, 2)), 0.8) for box in np.array((near, far))])
+        for n in range(8):
+            time = FrameTime(START_S + part * 8 / 6 + n / 6, "file")
+            seen = perception.observe(Frame("test", picture, time, n, 0, (1920, 1440)), found)
+            assert n or seen.signals["north"].color is LampColor.UNKNOWN
+        assert [user.now.box for user in seen.road_users] == [
+            pytest.approx(box, abs=0.01) for box in (near, far)
+        ]
+        numbers.append({user.track_id for user in seen.road_users})
+        assert all(len(user.trajectory) <= 8 for user in seen.road_users)
+    assert len(set.union(*numbers)) == 6
