@@ -28,11 +28,15 @@ def detect(
 ) -> list[sv.Detections]:
     """Detections of each picture as `Detector.detect` gives them, with those of its `windows` (0..1).
 
-    A picture no wider than the model's input has no more to show in a window: its windows are left out.
-    Raises PerceptionError as the detector does.
+    Where the whole picture is shown no smaller than it is, its windows are left out: see `show_more`. Raises
+    PerceptionError as the detector does.
     """
     spans = [
-        [_pixels(window, picture) for window in asked if picture.shape[1] > detector.input_size[0]]
+        [
+            _pixels(window, picture)
+            for window in asked
+            if show_more((picture.shape[1], picture.shape[0]), detector.input_size)
+        ]
         for picture, asked in zip(pictures, windows, strict=True)
     ]
     parts = [
@@ -46,6 +50,12 @@ def detect(
         _together(whole, [(next(rest), span) for span in asked], picture) if asked else whole
         for whole, asked, picture in zip(wholes, spans, pictures, strict=True)
     ]
+
+
+def show_more(size: tuple[int, int], input_size: tuple[int, int]) -> bool:
+    """Whether a picture of `size` (width, height) is scaled down into the model's input, by its width or by
+    its height: only then does a window hold more than the whole showed."""
+    return min(input_size[0] / size[0], input_size[1] / size[1]) < 1
 
 
 def _pixels(window: Box, picture: Picture) -> tuple[int, int, int, int]:

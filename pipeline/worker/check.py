@@ -23,6 +23,7 @@ from pipeline.law.load import load_law
 from pipeline.perception.closer import CLASSES, HeadFinder, known_classes
 from pipeline.perception.detector import Detector
 from pipeline.perception.errors import PerceptionError
+from pipeline.perception.windows import show_more
 from pipeline.plates import PlateError, PlateReader
 from pipeline.rules import RULES, SECURITY, blind
 from pipeline.scene import SceneSettings
@@ -62,10 +63,10 @@ def findings(config: Config, scenes: dict[str, SceneSettings], *, offline: bool 
     else:
         kafka = config.kafka
         yield _try("kafka", lambda: _broker_detail(check_broker(kafka)))
-    input_px = detector[0].input_size[0] if detector else 0
+    input_size = detector[0].input_size if detector else None
     with ThreadPoolExecutor(max_workers=8) as pool:
         for found in pool.map(
-            lambda camera: list(_camera(camera, scenes[camera.id], input_px)), config.cameras
+            lambda camera: list(_camera(camera, scenes[camera.id], input_size)), config.cameras
         ):
             yield from found
 
@@ -169,7 +170,9 @@ def _broker_detail(report: BrokerReport) -> str:
     return nodes + (f"; topics that will be created: {missing}" if missing else "")
 
 
-def _camera(camera: CameraSettings, scene: SceneSettings, input_px: int) -> Iterable[Finding]:
+def _camera(
+    camera: CameraSettings, scene: SceneSettings, input_size: tuple[int, int] | None
+) -> Iterable[Finding]:
     streams: list[tuple[str, StreamSettings]] = [("detect", camera.detect)]
     if camera.record is not None:
         streams.append(("record", camera.record))
@@ -186,13 +189,17 @@ def _camera(camera: CameraSettings, scene: SceneSettings, input_px: int) -> Iter
             f"{info.codec} {info.width}x{info.height} at {info.fps:.0f}/s, time from {info.time_source}",
         )
         if role == "detect":
-            yield scene_fits(camera, scene, info.width, info.height, input_px)
+            yield scene_fits(camera, scene, info.width, info.height, input_size)
 
 
 def scene_fits(
-    camera: CameraSettings, scene: SceneSettings, width: int, height: int, input_px: int
+    camera: CameraSettings,
+    scene: SceneSettings,
+    width: int,
+    height: int,
+    input_size: tuple[int, int] | None,
 ) -> Finding:
-    """Whether lamps and windows are large enough in a stream of this size."""
+    """Whether lamps and windows are large enough in a stream of this size; `input_size`: the model's."""
     scale = min(1.0, camera.analysis.max_width_px / width)
     small = [
         f"lamp {lamp.id} has {size:.0f} px a light in the analysed picture, {MIN_LAMP_PX} px are the least"
@@ -203,10 +210,11 @@ def scene_fits(
     if small:
         return Finding(what, False, "; ".join(small) + ": raise analysis.max_width_px or use a larger stream")
     told = ", ".join(scene.rules) or "no rules: road users are counted only"
-    if scene.windows and width * scale <= input_px:
+    analysed = round(width * scale), round(height * scale)
+    if scene.windows and input_size is not None and not show_more(analysed, input_size):
         told += (
-            f"; its windows show no more than the whole picture, {width * scale:.0f} px wide as against the "
-            f"model's {input_px}: analyse a larger stream, or leave them out"
+            f"; its windows show no more than the whole picture, {analysed[0]}x{analysed[1]} as against the "
+            f"model's {input_size[0]}x{input_size[1]}: analyse a larger stream, or leave them out"
         )
     return Finding(what, True, told)
 

@@ -155,7 +155,7 @@ class OperatorDesk:
         found = list(rules_served(camera_id, scene, config.model, self._detector))
         width, height = watch.health.size if watch.health else (0, 0)
         if width and height:
-            found.append(scene_fits(watch.settings, scene, width, height, self._detector.input_size[0]))
+            found.append(scene_fits(watch.settings, scene, width, height, self._detector.input_size))
         return [{"what": one.what, "ok": one.ok, "detail": one.detail} for one in found]
 
     def _tried(self, camera_id: str, asked: Asked) -> dict[str, Any]:

@@ -71,6 +71,14 @@ def test_a_picture_no_larger_than_the_models_input_is_looked_at_once() -> None:
     assert model.shown == [(200, 100)]
 
 
+@pytest.mark.parametrize("size", [(133, 101), (100, 150), (201, 100)])
+def test_a_picture_that_is_scaled_down_by_its_height_alone_has_windows_too(size: tuple[int, int]) -> None:
+    model = Bright()
+    detect(cast(Detector, model), [np.zeros((*size[::-1], 3), np.uint8)], [[(0.0, 0.0, 0.5, 0.5)]])
+    assert model.shown[0] == size
+    assert len(model.shown) == 2
+
+
 def test_what_both_see_is_there_once() -> None:
     assert seen(picture_with((220, 60, 260, 90)), (0.5, 0.25, 0.75, 0.5))[0] == [[220, 60, 260, 90]]
 

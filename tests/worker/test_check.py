@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from pipeline.config import Config
+from pipeline.config import CameraSettings, Config
 from pipeline.law.load import SHIPPED
 from pipeline.scene import SceneSettings
-from pipeline.worker.check import Finding, findings
+from pipeline.worker.check import Finding, findings, scene_fits
 from tests.perception.onnx_models import CELLS, constant_model, names
 
 
@@ -71,3 +72,24 @@ def test_plates_that_are_not_read_leave_no_candidates_and_that_is_said(tmp_path:
     found = {each.what: each for each in looked_at(tmp_path, "head", plates={"enabled": False})}
     assert found["plates"].ok
     assert "every violation is violation.incomplete" in found["plates"].detail
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "more"),
+    [(640, 360, False), (640, 384, False), (640, 480, True), (640, 1280, True), (1280, 720, True)],
+)
+def test_windows_that_show_nothing_more_are_told_by_the_pictures_scale(
+    width: int, height: int, more: bool
+) -> None:
+    """To a model of 640x384 a picture of 640x480 is scaled down by its height."""
+    scene = SceneSettings.model_validate({"windows": [(0.3, 0.2, 0.8, 0.7)]})
+    found = scene_fits(camera(), scene, width, height, (640, 384))
+    assert found.ok
+    assert ("windows show no more" in found.detail) is not more
+    assert more or f"{width}x{height} as against the model's 640x384" in found.detail
+
+
+def camera(**analysis: float) -> CameraSettings:
+    return CameraSettings.model_validate(
+        {"id": "north", "detect": {"url": "rtsp://127.0.0.1/a"}, "analysis": analysis}
+    )
