@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import Field, HttpUrl, ValidationError, field_validator
@@ -24,6 +24,8 @@ _MAX_DEPTH = 8
 ClassName = Annotated[str, Field(min_length=1, max_length=64)]
 ClassNames = Annotated[tuple[ClassName, ...], Field(min_length=1, max_length=2000)]
 Pixels = Annotated[int, Field(ge=32, le=4096)]
+Riders = Literal["persons", "in-box"]
+RIDERS: tuple[Riders, ...] = get_args(Riders)
 
 
 class InputCard(Settings):
@@ -61,7 +63,7 @@ class ModelCard(Settings):
     layout: Annotated[str, Field(max_length=32)] | None = None
     names: ClassNames | None = None
     """Class names in the model's order; the word `coco` stands for its 80."""
-    riders: Literal["persons", "in-box"] = "persons"
+    riders: Riders = "persons"
     """Whether it sees who rides a two-wheeler as a person of its own, as models of COCO do, or as part of the
     two-wheeler: then a person never is a rider, and never becomes one."""
     input: InputCard = InputCard()
@@ -108,31 +110,33 @@ def _refuse_bombs(path: Path, text: str) -> None:
 
 
 def card_for(model: Path, metadata: Mapping[str, str]) -> tuple[ModelCard, str]:
-    """The card that counts for a model file, and where it comes from.
+    """The card that counts for a model file, and where it comes from, what wins first.
 
     A YAML beside the model wins over the model's own metadata: it is how an operator corrects a model.
-    The project's card of the same file name fills in for a model that says nothing.
+    The project's card of the same file name fills in what neither says: a model that was copied without its
+    YAML would lose what its metadata cannot tell.
     """
-    beside = model.with_suffix(".yaml")
+    beside, known = model.with_suffix(".yaml"), KNOWN_MODELS / f"{model.stem}.yaml"
     own = card_of_metadata(metadata)
+    cards: list[tuple[ModelCard, str]] = []
     if beside.is_file():
-        card = read_card(beside)
-        said = {**own.model_dump(exclude_unset=True), **card.model_dump(exclude_unset=True)}
-        said["input"] = {
-            **own.input.model_dump(exclude_unset=True),
-            **card.input.model_dump(exclude_unset=True),
-        }
-        return ModelCard.model_validate(said), str(beside)
-    if own.names is not None:
-        return own, "its ONNX metadata"
-    known = KNOWN_MODELS / f"{model.stem}.yaml"
-    if known.is_file():
-        return read_card(known), f"the known model {model.stem}"
-    return own, "nothing but its shapes"
+        cards.append((read_card(beside), str(beside)))
+    if own.model_fields_set:
+        cards.append((own, "its ONNX metadata"))
+    if known.is_file() and not (beside.is_file() and known.samefile(beside)):
+        cards.append((read_card(known), f"the known model {model.stem}"))
+    said: dict[str, Any] = {}
+    form: dict[str, Any] = {}
+    for card, _ in reversed(cards):
+        said |= card.model_dump(exclude_unset=True)
+        form |= card.input.model_dump(exclude_unset=True)
+    merged = ModelCard.model_validate(said | {"input": form})
+    return merged, ", then ".join(source for _, source in cards) or "nothing but its shapes"
 
 
 def card_of_metadata(metadata: Mapping[str, str]) -> ModelCard:
-    """What Ultralytics writes into a model (names, imgsz as [height, width]); junk counts as not said."""
+    """What Ultralytics writes into a model (names, imgsz as [height, width]), and scripts/detector besides
+    (riders); junk counts as not said."""
     said: dict[str, Any] = {}
     names = _literal(metadata.get("names"))
     if isinstance(names, dict | list):
@@ -140,6 +144,8 @@ def card_of_metadata(metadata: Mapping[str, str]) -> ModelCard:
     size = _literal(metadata.get("imgsz"))
     if isinstance(size, list | tuple) and len(size) == 2:
         said["input"] = {"height": size[0], "width": size[1]}
+    if metadata.get("riders") in RIDERS:
+        said["riders"] = metadata["riders"]
     try:
         return ModelCard.model_validate(said)
     except ValidationError:

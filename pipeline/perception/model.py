@@ -98,6 +98,7 @@ def load_model(settings: ModelSettings, threads_per_run: int = 1) -> Model:
         described_by=source,
         input=f"{size[0]}x{size[1]}",
         classes=len(names),
+        riders=card.riders,
     )
     return model
 

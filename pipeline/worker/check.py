@@ -94,8 +94,12 @@ def _model(config: Config, loaded: list[Detector]) -> str:
         HeadFinder(config.model.heads)
     return (
         f"{config.model.path.name}: {detector.model.layout.name}, {width}x{height}, "
-        f"{len(detector.names)} classes, on {detector.model.provider}"
+        f"{len(detector.names)} classes, riders {_riders(detector)}, on {detector.model.provider}"
     )
+
+
+def _riders(detector: Detector) -> str:
+    return "in the two-wheeler's box" if detector.riders_in_box else "as persons of their own"
 
 
 def _rules(config: Config, scenes: dict[str, SceneSettings], detector: Detector) -> Iterator[Finding]:

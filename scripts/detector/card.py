@@ -12,6 +12,7 @@ import onnx
 import yaml
 
 from pipeline.config import ModelSettings
+from pipeline.perception.cards import Riders
 from pipeline.perception.detector import Detector
 from scripts.detector.learn import ARCHITECTURE, INPUT
 from scripts.detector.pictures import LEAST_HEAD_PX, LEAST_PLATE_PX, LEAST_PX, LEAST_VISIBLE, NAMES
@@ -19,6 +20,7 @@ from scripts.detector.real import CONFIDENCE
 from scripts.detector.score import ROAD_USERS, Score, detector, labelled, real, riders, score
 
 LICENSE = "AGPL-3.0 (trained and exported with Ultralytics)"
+RIDERS: Riders = "in-box"
 TITLE = "Ngã Tư nano: road users, plates, helmets and heads at 640x384, trained on the synthetic city"
 
 
@@ -26,7 +28,7 @@ def stamp(model: Path, facts: Mapping[str, str]) -> None:
     """Add facts to the file's own metadata, and take out the exporter's time and place."""
     graph = onnx.load(str(model))
     kept = {key: value for key, value in _told_by(graph).items() if key not in ("date", "docs")}
-    kept |= {"description": TITLE, "license": LICENSE, **facts}
+    kept |= {"description": TITLE, "license": LICENSE, "riders": RIDERS, **facts}
     del graph.metadata_props[:]
     for key, value in sorted(kept.items()):
         graph.metadata_props.add(key=key, value=value)
@@ -59,7 +61,7 @@ def write(
 ) -> None:
     """Score the model and its 8-bit copy: NAME.yaml of each for the pipeline, NAME.md for people."""
     for one, title in ((model, TITLE), (small, f"{TITLE}, in 8 bits")):
-        told = {"title": title, "license": LICENSE, "riders": "in-box", "names": list(NAMES)}
+        told = {"title": title, "license": LICENSE, "riders": RIDERS, "names": list(NAMES)}
         one.with_suffix(".yaml").write_text(
             yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=110), encoding="utf-8"
         )

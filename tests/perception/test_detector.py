@@ -54,9 +54,9 @@ def test_the_first_provider_that_is_there_wins_and_is_logged(tmp_path: Path) -> 
     with structlog.testing.capture_logs() as logs:
         detector = Detector(ModelSettings(path=path, providers=("tensorrt", "cpu")))
     assert detector.model.provider == "cpu"
-    assert [(log["provider"], log["layout"]) for log in logs if log["event"] == "model loaded"] == [
-        ("cpu", "end2end")
-    ]
+    assert [
+        (log["provider"], log["layout"], log["riders"]) for log in logs if log["event"] == "model loaded"
+    ] == [("cpu", "end2end", "persons")]
 
 
 def test_providers_that_are_not_there_or_not_known_are_named(tmp_path: Path) -> None:

@@ -44,6 +44,14 @@ def test_a_model_with_heads_serves_them(tmp_path: Path) -> None:
     assert all(each.ok for each in found), found
 
 
+def test_it_says_where_the_model_sees_riders(tmp_path: Path) -> None:
+    found = {each.what: each for each in looked_at(tmp_path, "person", "motorbike")}
+    assert "2 classes, riders as persons of their own, on cpu" in found["model"].detail
+    (tmp_path / "model.yaml").write_text("riders: in-box")
+    found = {each.what: each for each in looked_at(tmp_path, "person", "motorbike")}
+    assert "2 classes, riders in the two-wheeler's box, on cpu" in found["model"].detail
+
+
 def test_it_says_how_much_law_is_in_force_and_unverified(tmp_path: Path) -> None:
     found = {each.what: each for each in looked_at(tmp_path, "head")}
     assert found["law"].ok
