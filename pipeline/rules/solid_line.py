@@ -5,8 +5,10 @@ See docs/rules/solid_line.md for the act, its look-alikes and what the scene mus
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -28,6 +30,14 @@ NEAR_HEIGHTS = 4.0
 SAME_SHAPE = 1.4
 """A box whose width to height changes by more than this factor was half hidden at one end: its middle moved,
 the vehicle may not have."""
+
+
+LEAP_HEIGHTS, LEAP_TIMES = 0.4, 3.0
+"""Over the line by this much (in box heights) from one sighting to the next, and so many times as fast as
+just before and after, goes an identity that two riders side by side exchange; no vehicle."""
+
+SIGHTINGS_S = 4.0
+"""Sightings about the crossing are remembered for this long."""
 
 
 class SolidLineParameters(base.Parameters):
@@ -52,6 +62,26 @@ class _Side:
     """The first step over the line, not yet clear of it."""
     clear: Step | None = None
     """The first step clear of it on the other side."""
+    sightings: deque[tuple[float, float]] = field(default_factory=deque)
+    """When, and how far beyond the line its box was, as it was seen, in box heights; oldest first."""
+
+    def see(self, line: SolidLine, step: Step, aspect: float) -> None:
+        """Remember one more sighting."""
+        x, y = step.raw.ground
+        self.sightings.append((step.time_s, line.distance((x * aspect, y)) / step.height))
+        while self.sightings[0][0] < step.time_s - SIGHTINGS_S:
+            self.sightings.popleft()
+
+    def leapt(self) -> bool:
+        """Whether its box went over the line in one leap."""
+        ways = [
+            (abs(b - a), abs(b - a) / (then_s - now_s), a * b <= 0)
+            for (now_s, a), (then_s, b) in pairwise(self.sightings)
+        ]
+        for before, (way, pace, over), after in zip(ways, ways[1:], ways[2:], strict=False):
+            if over and way > LEAP_HEIGHTS and pace > LEAP_TIMES * max(before[1], after[1]):
+                return True
+        return False
 
 
 class SolidLineRule:
@@ -92,6 +122,7 @@ class SolidLineRule:
             side = self._sides.get(key)
             if side is None:
                 side = self._sides[key] = _Side(step)
+            side.see(line, step, moment.aspect)
             crossing = self._advance(line, side, step)
             if crossing is None or not self._binds(line, track):
                 continue
@@ -133,7 +164,7 @@ class SolidLineRule:
         side.before, side.at, side.clear = step, None, None
         if clear.time_s - before.time_s > parameters.within_s or not (line.both or distance > 0):
             return None
-        return (before, at) if _moved(before, step) else None
+        return (before, at) if _moved(before, step) and not side.leapt() else None
 
     def _hit(
         self, moment: Moment, line: SolidLine, track: Track, crossing: tuple[Step, Step], step: Step

@@ -113,6 +113,10 @@ class Speeding:
 
     def _follow(self, moment: Moment, track: Track, step: Step) -> Iterator[Hit]:
         key = (track.id, track.segment)
+        if key not in self._ways:  # a trajectory that broke ends there
+            yield from self._conclude(moment, track)
+            if track.id in self._reported:
+                return
         here = self._limit(track, step, moment.aspect)
         if here is None or step.velocity_mps is None:
             yield from self._decide(moment, track, self._ways.pop(key, None))
@@ -127,9 +131,12 @@ class Speeding:
             yield from self._decide(moment, track, self._ways.pop(key))
 
     def _end(self, moment: Moment, track: Track) -> Iterator[Hit]:
+        yield from self._conclude(moment, track)
+        self._reported.discard(track.id)
+
+    def _conclude(self, moment: Moment, track: Track) -> Iterator[Hit]:
         for key in [key for key in self._ways if key[0] == track.id]:
             yield from self._decide(moment, track, self._ways.pop(key))
-        self._reported.discard(track.id)
 
     def _look(self, way: _Way, track: Track, aspect: float) -> None:
         calibration = self._scene.calibration

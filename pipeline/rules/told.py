@@ -27,6 +27,8 @@ NEXT_IOU = 0.3
 """Overlap of where a track led, when it was lost, with the first box of one that began then."""
 LED_S = 0.7
 """The way on from a lost track is told from its last so many seconds."""
+LATE_S = MAX_GAP_S + 1.0
+"""A track that was lost has ended by then, and its hits are told."""
 REMEMBER_S = 20.0
 """After a track is lost: no trajectory in an observation goes further back."""
 
@@ -45,10 +47,18 @@ class Told:
 
     def __init__(self) -> None:
         self._told: list[_Told] = []
+        self._seen: dict[int, tuple[TrackPoint, ...]] = {}
+        """Trajectories of who was seen lately: a hit can come when its road user has just been lost."""
+        self._connection: int | None = None
 
     def observe(self, observation: Observation) -> None:
         """Take up the newest observation; before `is_again` of it."""
         now_s = observation.time.captured_at_s
+        if observation.connection != self._connection:
+            self._connection = observation.connection
+            self._seen.clear()
+        self._seen |= {user.track_id: user.trajectory for user in observation.road_users}
+        self._seen = {key: way for key, way in self._seen.items() if now_s - way[-1].time_s <= LATE_S}
         self._told = [
             told
             for told in self._told
@@ -61,16 +71,15 @@ class Told:
 
     def is_again(self, hit: Hit, observation: Observation) -> bool:
         """Whether it is the act of one reported before under another number; else it is remembered."""
-        points = next(
-            (user.trajectory for user in observation.road_users if user.track_id == hit.track_id),
-            (hit.before, hit.at, hit.after),
-        )
+        points = self._seen.get(hit.track_id, (hit.before, hit.at, hit.after))
         large = hit.kind in LARGE
-        for told in self._told:
-            if told.track_id != hit.track_id and same(told.points, points, large and told.large):
-                return True
+        again = any(
+            told.track_id != hit.track_id and same(told.points, points, large and told.large)
+            for told in self._told
+        )
+        # Of a repeat too: a third number may follow where the second one is lost.
         self._told.append(_Told(hit.track_id, observation.connection, large, points))
-        return False
+        return again
 
 
 def same(one: Sequence[TrackPoint], other: Sequence[TrackPoint], large: bool) -> bool:

@@ -34,6 +34,9 @@ one beside it does."""
 CORNER_DEG = 100.0
 """Between two of those directions no vehicle turns by more: a jump of the box, or another vehicle's way."""
 
+PICTURES_S = 20.0
+"""A picture from before is taken from no further back: the ring holds 30 s, and a clip begins before it."""
+
 MIN_S = 1.5
 """Nobody takes less from an entry to its exit."""
 
@@ -164,7 +167,8 @@ class TurnRule:
         }
         drawn = {f"entry {turn.id}": turn.settings.entry, f"exit {turn.id}": turn.settings.exit}
         sure = abs(turned_deg) / (2 * self._parameters.min_turn_deg)
-        shown = (way.entered, way.steps[len(way.steps) // 2], way.last)
+        places = [step for step in (way.entered, *way.steps) if way.last.time_s - step.time_s <= PICTURES_S]
+        shown = (places[0], places[len(places) // 2], way.last)
         return report(self.name, moment, track, shown, (sure,), facts, drawn)
 
 

@@ -6,8 +6,9 @@ See docs/rules/wrong_way.md for the act, its look-alikes and what the scene must
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
@@ -29,6 +30,11 @@ STOOD_S = 1.0
 stands, leaps and stands again."""
 
 
+WINDOW_S = 10.0
+"""Way and speed are those of the last seconds: who first pushed his machine back and then rides is as fast as
+he rides, and pictures of it are still to be had."""
+
+
 class WrongWayParameters(base.Parameters):
     """Vehicles that move against a lane's direction."""
 
@@ -47,17 +53,30 @@ class _Run:
     """The way back from the furthest point a vehicle had reached along a lane."""
 
     furthest: float
-    start: Step
-    """The last step near the furthest point: where going back began."""
     last_inside_s: float
     moved: Step
     """The last step that was SLACK_HEIGHTS away from the one before of this kind."""
-    middle: Step | None = None
+    back_from: float
+    """From where along the lane its way back is measured: the furthest point, or the begin of the window."""
+    steps: deque[Step] = field(default_factory=deque)
+    """Those of the last WINDOW_S, from the last one near the furthest point on, where going back began."""
 
     @classmethod
     def begin(cls, progress: float, step: Step) -> Self:
         """Nothing gone back yet."""
-        return cls(progress, step, step.time_s, step)
+        return cls(progress, step.time_s, step, progress, deque((step,)))
+
+    @property
+    def start(self) -> Step:
+        """From where its way is measured."""
+        return self.steps[0]
+
+    def take(self, lane: Lane, step: Step) -> None:
+        """One more step back."""
+        self.steps.append(step)
+        while step.time_s - self.steps[0].time_s > WINDOW_S:
+            self.steps.popleft()
+            self.back_from = lane.progress(self.steps[0].centre)
 
 
 class WrongWay:
@@ -128,15 +147,14 @@ class WrongWay:
             return None
         run.last_inside_s = step.time_s
         if run.furthest - progress < SLACK_HEIGHTS * step.height:
-            run.start, run.middle = step, None
+            run.steps, run.back_from = deque((step,)), run.furthest
             return None
         if way_heights(run.moved, step) >= SLACK_HEIGHTS:
             run.moved = step
         elif step.time_s - run.moved.time_s >= STOOD_S:
             self._runs[key] = _Run.begin(progress, step)
             return None
-        if run.middle is None and 2 * self._way_back(lane, run, step) >= self._parameters.min_heights:
-            run.middle = step
+        run.take(lane, step)
         return run
 
     def _against(self, lane: Lane, run: _Run, step: Step) -> bool:
@@ -156,13 +174,14 @@ class WrongWay:
         """In box heights: on the ground where that is known, else along the lane in the picture."""
         if run.start.centre_m is not None and step.centre_m is not None:
             return way_heights(run.start, step)
-        return (run.furthest - lane.progress(step.centre)) / mean_height(run.start, step)
+        return (run.back_from - lane.progress(step.centre)) / mean_height(run.start, step)
 
     def _hit(self, camera_id: str, track: Track, lane: Lane, run: _Run, step: Step) -> Hit:
         heights, duration_s = self._way_back(lane, run, step), step.time_s - run.start.time_s
         way = geometry.minus(step.centre, run.start.centre)
         angle_deg = lane.angle_deg(run.start.centre, way)
-        middle = run.middle or step
+        half = self._parameters.min_heights / 2
+        middle = next((one for one in run.steps if self._way_back(lane, run, one) >= half), step)
         boxes = (run.start.raw, middle.raw, step.raw)
         parts = (
             track.kind_confidence,
@@ -182,7 +201,7 @@ class WrongWay:
             facts={
                 "lane": lane.id,
                 "against_box_heights": round(heights, 2),
-                "against_lane_share": round((run.furthest - lane.progress(step.centre)) / lane.length, 3),
+                "against_lane_share": round((run.back_from - lane.progress(step.centre)) / lane.length, 3),
                 "duration_s": round(duration_s, 2),
                 "speed_box_heights_s": round(heights / duration_s, 2),
                 "angle_to_lane_deg": round(angle_deg, 1),

@@ -108,3 +108,18 @@ def test_a_track_taken_over_by_one_on_the_other_side_is_nothing() -> None:
 def test_going_over_and_back_later_is_reported_once() -> None:
     back = [*RIGHT, (6.5, 0.42, 0.2), (7.5, 0.42, 0.15)]
     assert names(judge(scene(), observe([Driver(back, CAR)]))) == ["solid_line"]
+
+
+@pytest.mark.parametrize("apart", [0.06, 0.07, 0.08])
+@pytest.mark.parametrize("gap_s", [0.0, 0.5, 1.0])
+def test_two_riders_whose_identities_are_exchanged_have_not_crossed(apart: float, gap_s: float) -> None:
+    """Straight on, one on each side of the line, some 1.2 to 1.6 m apart, both unseen for a moment."""
+    left, right = 0.5 - apart / 2, 0.5 + apart / 2
+    gone, back = 3.0 - gap_s / 2, 3.01 + gap_s / 2
+    unseen = ((gone + 0.02, back - 0.01),) if gap_s else ()
+
+    def rides(from_x: float, to_x: float, number: int) -> Driver:
+        way = [(0.0, from_x, 0.75), (gone, from_x, 0.5), (back, to_x, 0.5 - gap_s / 12), (6.0, to_x, 0.25)]
+        return Driver(way, track_id=number, jitter=0.02, seed=number, unseen=unseen)
+
+    assert judge(scene(), observe([rides(left, right, 1), rides(right, left, 2)])) == []

@@ -14,6 +14,7 @@ from pipeline.rules.speed import measure
 from pipeline.scene import Calibration, Scene, SceneSettings
 from pipeline.types import FrameTime, Hit, Observation, RoadUserKind, TrackPoint
 from tests.rules.drive import judge as judge_by
+from tests.rules.drive import moments
 from tests.rules.metres import (
     CALIBRATION,
     SIZE,
@@ -289,3 +290,17 @@ def turning(kmh: float, radius_m: float, time_s: float) -> tuple[float, float, f
     ]
     (left, top), (right, bottom) = np.min(corners, axis=0), np.max(corners, axis=0)
     return float(left), float(top), float(right), float(bottom)
+
+
+def test_a_find_is_told_when_its_trajectory_breaks() -> None:
+    """The identity goes over to one that stands for a minute: the pictures would be gone."""
+    leaps = Vehicle(lambda time_s: 80 / 3.6 * time_s if time_s < 1.5 else 2.0, jitter=0.005)
+    scene = Scene(SceneSettings.model_validate(ROAD))
+    rules, told_s = build_rules(scene), []
+    for moment in moments(scene, observe([leaps], every(1 / 10, 30)), finish=False):
+        for rule in rules:
+            told_s += [
+                moment.observation.time.captured_at_s - hit.after.time_s for hit in rule.observe(moment)
+            ]
+    assert len(told_s) == 1
+    assert told_s[0] < 2

@@ -83,3 +83,12 @@ def test_what_a_rule_is_less_sure_of_than_the_scene_asks_is_not_told() -> None:
     [hit] = judge(LANE, observe([replace(back, points=[])]))
     assert told(hit.confidence - 0.01)
     assert not told(hit.confidence + 0.01)
+
+
+def test_one_that_is_lost_and_found_twice_is_one_act() -> None:
+    spans = ((0.0, 3.1), (3.5, 6.6), (7.0, 9.9))
+    first, *others = [
+        Driver([(a, 0.5, 0.95 - 0.09 * a), (b, 0.5, 0.95 - 0.09 * b)], track_id=number)
+        for number, (a, b) in enumerate(spans, 1)
+    ]
+    assert one_act(first, *others, scene=LANE)

@@ -99,3 +99,13 @@ def test_a_rule_without_a_turn_of_its_own_is_refused_by_name() -> None:
     only = {"turns": scene()["turns"][:1], "rules": {"banned_turn": None}}
     with pytest.raises(RuleError, match=r"banned_turn is on, but the scene lacks .* act banned_turn"):
         judge(only, [])
+
+
+def test_a_turn_with_a_long_wait_is_shown_by_pictures_that_are_still_to_be_had() -> None:
+    points = arc(2.0, (0.5, 0.6), 0.1, 180)
+    waits = [(t + 20.0, x, y) for t, x, y in points[3:]]
+    way = [(0.0, 0.6, 0.93), *points[:3], *waits, (27.0, 0.4, 0.93)]
+    (hit,) = judge(scene(), observe([Driver(way, CAR)], until_s=32.0))
+    assert hit.rule == "u_turn"
+    assert hit.after.time_s - hit.before.time_s <= 20
+    assert hit.before.time_s < hit.at.time_s < hit.after.time_s

@@ -163,3 +163,12 @@ def test_angles_are_true_in_the_pictures_proportions() -> None:
     assert judge(wide, observe([Driver(slanted)])) == []
     wide["rules"] = {"wrong_way": {"max_angle_deg": 55}}
     assert names(judge(wide, observe([Driver(slanted)]))) == ["wrong_way"]
+
+
+@pytest.mark.parametrize("pushed_s", [0.0, 20.0, 45.0])
+def test_who_first_pushes_a_machine_back_and_then_rides_on_it_is_one_hit(pushed_s: float) -> None:
+    """Slower than 0.5 box heights a second is manoeuvring; what comes after it is not."""
+    y = 0.396 + 0.0112 * pushed_s
+    way = [(0.0, 0.4, y), (pushed_s + 0.01, 0.4, 0.396), (pushed_s + 5.0, 0.4, 0.14)]
+    (hit,) = judge(LANE, observe([Driver(way, height=0.04)], until_s=pushed_s + 6))
+    assert hit.after.time_s - hit.before.time_s <= 10.2
