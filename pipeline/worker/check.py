@@ -33,6 +33,9 @@ from pipeline.worker.plates import BUDGET_S
 LEAST_FREE_MB = 500
 MIN_LAMP_PX = 6
 """A lamp's light that is smaller in the analysed picture cannot be told from its neighbours."""
+MIN_LAMP_HZ = 2.0
+"""A colour counts when it was seen twice within a second (perception.signals): with fewer pictures a second a
+lamp stays unknown, and no rule that asks for it ever tells anything."""
 PROBE_TIMEOUT_S = 15.0
 HINT = ", or set model.heads (models/ngatu_heads.onnx)"
 
@@ -53,6 +56,8 @@ def findings(config: Config, scenes: dict[str, SceneSettings], *, offline: bool 
     yield _try("model", lambda: _model(config, detector))
     if detector:
         yield from _rules(config, scenes, detector[0])
+    for camera in config.cameras:
+        yield from lamps_known(camera, scenes[camera.id])
     yield from _records(config, scenes)
     yield _try("disk", lambda: _disk(config))
     yield _try("signing key", lambda: f"key {SigningKey.load_or_create(config.worker.data_dir).key_id}")
@@ -121,6 +126,23 @@ def rules_served(
             False,
             f"cannot run with model {model.path.name}, which knows no {' and no '.join(classes)}: "
             "switch it off, or use a model that does" + HINT * (set(classes) <= CLASSES),
+        )
+
+
+def lamps_known(
+    camera: CameraSettings, scene: SceneSettings, stream_fps: float | None = None
+) -> Iterator[Finding]:
+    """Lamps that too few pictures show to be known: of those analysed or, if given, of the stream's."""
+    rate_hz, where, cure = camera.analysis.rate_hz, "analysed", "raise analysis.rate_hz"
+    if stream_fps is not None:
+        rate_hz, where, cure = round(stream_fps), "in the stream", "raise the camera's frame rate"
+    if scene.lamps and rate_hz < MIN_LAMP_HZ:
+        lamps = ", ".join(lamp.id for lamp in scene.lamps)
+        yield Finding(
+            f"{camera.id} lamps",
+            False,
+            f"{lamps} cannot be known from {rate_hz:g} pictures a second {where}, {MIN_LAMP_HZ:g} are the "
+            f"least: {cure}, or take the lamps out of the scene",
         )
 
 
@@ -194,6 +216,7 @@ def _camera(
         )
         if role == "detect":
             yield scene_fits(camera, scene, info.width, info.height, input_size)
+            yield from lamps_known(camera, scene, info.fps)
 
 
 def scene_fits(

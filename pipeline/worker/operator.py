@@ -32,7 +32,7 @@ from pipeline.config.load import ConfigError, load_scene
 from pipeline.perception.detector import Detector
 from pipeline.scene import SceneSettings
 from pipeline.types import Still
-from pipeline.worker.check import rules_served, scene_fits
+from pipeline.worker.check import lamps_known, rules_served, scene_fits
 from pipeline.worker.http import Answer, Asked
 from pipeline.worker.scenes import SceneFileError, SceneFiles, digest
 from pipeline.worker.watch import CameraWatch
@@ -153,6 +153,7 @@ class OperatorDesk:
     def _findings(self, camera_id: str, scene: SceneSettings) -> list[dict[str, Any]]:
         watch, config = self._watches[camera_id], self._config
         found = list(rules_served(camera_id, scene, config.model, self._detector))
+        found += lamps_known(watch.settings, scene)
         width, height = watch.health.size if watch.health else (0, 0)
         if width and height:
             found.append(scene_fits(watch.settings, scene, width, height, self._detector.input_size))

@@ -1,7 +1,8 @@
-"""`ngatu check` names rules that the model cannot serve."""
+"""`ngatu check` names what model, stream and rate cannot serve."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,15 @@ import pytest
 from pipeline.config import CameraSettings, Config
 from pipeline.law.load import SHIPPED
 from pipeline.scene import SceneSettings
-from pipeline.worker.check import Finding, findings, scene_fits
+from pipeline.worker.check import Finding, findings, lamps_known, scene_fits
 from tests.perception.onnx_models import CELLS, constant_model, names
 
+RIDERS = {"rules": {"no_helmet": None, "too_many_riders": None}}
 
-def looked_at(folder: Path, *classes: str, **settings: Any) -> list[Finding]:
+
+def looked_at(
+    folder: Path, *classes: str, scene: Mapping[str, Any] = RIDERS, **settings: Any
+) -> list[Finding]:
     model = constant_model(
         folder / "model.onnx", np.zeros((4 + len(classes), CELLS)), metadata=names(*classes)
     )
@@ -27,8 +32,7 @@ def looked_at(folder: Path, *classes: str, **settings: Any) -> list[Finding]:
             **settings,
         }
     )
-    scene = SceneSettings.model_validate({"rules": {"no_helmet": None, "too_many_riders": None}})
-    return list(findings(config, {"north": scene}, offline=True))
+    return list(findings(config, {"north": SceneSettings.model_validate(scene)}, offline=True))
 
 
 def test_a_model_without_heads_cannot_serve_rules_about_riders(tmp_path: Path) -> None:
@@ -95,6 +99,35 @@ def test_windows_that_show_nothing_more_are_told_by_the_pictures_scale(
     assert found.ok
     assert ("windows show no more" in found.detail) is not more
     assert more or f"{width}x{height} as against the model's 640x384" in found.detail
+
+
+LAMP = {"id": "ball", "box": (0.8, 0.1, 0.85, 0.2)}
+
+
+@pytest.mark.parametrize(("rate_hz", "told"), [(0.8, True), (1.9, True), (2.0, False), (6.0, False)])
+def test_lamps_that_are_looked_at_too_seldom_are_not_well(rate_hz: float, told: bool) -> None:
+    with_lamp = SceneSettings.model_validate({"lamps": [LAMP]})
+    found = list(lamps_known(camera(rate_hz=rate_hz), with_lamp))
+    assert [(one.what, one.ok) for one in found] == [("north lamps", False)] * told
+    if told:
+        assert f"ball cannot be known from {rate_hz:g} pictures a second analysed" in found[0].detail
+        assert "raise analysis.rate_hz" in found[0].detail
+    assert not list(lamps_known(camera(rate_hz=rate_hz), SceneSettings()))
+
+
+def test_a_stream_too_slow_for_lamps_is_not_well(tmp_path: Path) -> None:
+    with_lamp = SceneSettings.model_validate({"lamps": [LAMP]})
+    (found,) = lamps_known(camera(), with_lamp, 1.02)
+    assert not found.ok
+    assert "raise the camera's frame rate" in found.detail
+    assert not list(lamps_known(camera(), with_lamp, 1.97)), "a measured rate is not exact"
+
+
+def test_check_looks_at_the_rate_of_lamps_without_a_camera_too(tmp_path: Path) -> None:
+    slow = [camera(rate_hz=1.0).model_dump(mode="json")]
+    scene = {"lamps": [LAMP], "rules": {}}
+    found = {each.what: each.ok for each in looked_at(tmp_path, "head", scene=scene, cameras=slow)}
+    assert found["north lamps"] is False
 
 
 def camera(**analysis: float) -> CameraSettings:
