@@ -21,7 +21,7 @@ class ModelSettings(Settings):
     providers: tuple[str, ...] = ("tensorrt", "cuda", "openvino", "cpu")
     """Execution providers by preference; the first that is there wins, and the choice is logged."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    """Detections below are dropped (half of it still keeps a known track alive)."""
+    """Detections below are dropped (half of it, but no less than 0.1, still keeps a known track alive)."""
     iou: Annotated[float, Field(gt=0, lt=1)] = 0.55
     """Non-maximum suppression: overlap above which two boxes of one class are one."""
     threads: Annotated[int, Field(ge=0, le=256)] = 0

@@ -34,7 +34,8 @@ class Detector:
         self.model = load_model(settings, threads_per_run)
         self.settings = settings
         self.lowest = settings.confidence / 2
-        """Weaker detections than `settings.confidence`, down to this, keep a known track alive."""
+        """Weaker detections than `settings.confidence`, down to this, keep a known track alive where they are
+        above 0.1: BoT-SORT takes no others."""
         self._project_ids = project_ids(self.model.names)
         if not (self._project_ids >= 0).any():
             raise PerceptionError(

@@ -104,6 +104,12 @@ def test_a_weak_detection_keeps_a_track_but_starts_none() -> None:
     kept = watch((n / 6, [strong if n < 4 else weak]) for n in range(10))
     assert len(kept[-1].road_users) == 1
     assert not watch((n / 6, [weak]) for n in range(10))[-1].road_users
+    # The tracker has a bound of its own, whatever the detector's: half of 0.1 is too little.
+    for lowest, stays in ((0.12, 1), (0.09, 0)):
+        weakest = (CAR, (64, 240, 128, 288), lowest)
+        perception = CameraPerception("test", confidence=0.15)
+        kept = watch(((n / 6, [strong if n < 4 else weakest]) for n in range(10)), perception)
+        assert len(kept[-1].road_users) == stays
 
 
 def test_a_new_connection_gives_new_identities_and_never_an_old_number() -> None:
