@@ -4,7 +4,8 @@ In a lane, a road user is counted when its smoothed trajectory passes the middle
 line, whichever way it goes. A gate is passed once, so a track that is lost and begins anew elsewhere in the
 lane is not counted twice, as it would be by counting tracks. One whose track begins a little beyond the gate,
 going on along the lane, has passed it unseen, behind somebody or while its track was lost: it is counted as
-well, unless it is where one that was counted has just been lost.
+well, unless it is where one that was counted has just been lost. One that stands where a counted one has just
+been lost is that one: who waits on the gate and changes its id there is counted once.
 Without lanes there is no gate, and a track is counted once it has moved: there an id switch counts twice.
 """
 
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pipeline.rules.moments import Moment
 from pipeline.rules.sighting import HALF_WINDOW_S, MAX_GAP_S
 from pipeline.rules.step import Step, Track
+from pipeline.rules.trajectory import FOOTPRINT_M
 from pipeline.scene import Lane, Scene
 from pipeline.types import FlowCount, RoadUserKind
 
@@ -72,7 +74,10 @@ class Flow:
         """Since when this connection has been watched."""
 
     def observe(self, moment: Moment) -> Iterator[FlowCount]:
-        """Take up the next moment; the counts of minutes (of capture time) that are over. None are zero."""
+        """Take up the next moment; the counts of minutes (of capture time) that are over. None are zero.
+
+        Who waits beyond the gate is sure to have passed it only later: told then, of a minute told before.
+        """
         self._camera_id = moment.observation.camera_id
         if moment.observation.connection != self._connection:
             self._connection = moment.observation.connection
@@ -94,6 +99,7 @@ class Flow:
                 self._ended.append(self._ways.pop(old))
             return
         way = self._ways.setdefault((track.id, track.segment), _Way(step, step, {}, {}, {}, set()))
+        was_old_enough = way.last.time_s - way.first.time_s >= MIN_AGE_S
         way.last = step
         inside = _lanes_at(step, lanes)
         for lane in lanes:
@@ -110,6 +116,8 @@ class Flow:
         if not lanes:
             way.passed.setdefault(None, step.time_s)
         old_enough = step.time_s - way.first.time_s >= MIN_AGE_S
+        if lanes and old_enough and not was_old_enough:
+            self._take_over(way, track.kind)
         far_enough = math.dist(step.centre, way.first.centre) >= MIN_WAY_HEIGHTS * step.height
         if not (old_enough and far_enough):
             return
@@ -120,8 +128,18 @@ class Flow:
         for lane_id, passed_s in way.passed.items():
             if lane_id not in way.counted:
                 way.counted.add(lane_id)
+                # A road user brings the way along that it made under an earlier scene, which counted it.
+                if (step.time_s if lane_id is None else passed_s) < self._begun_s:
+                    continue
                 minute = math.floor(passed_s / MINUTE_S) * MINUTE_S
                 self._counts.setdefault(minute, Counter())[lane_id, track.kind] += 1
+
+    def _take_over(self, way: _Way, kind: RoadUserKind) -> None:
+        """Count a way as that of who was lost where it begins. By now, who is not lost was seen again."""
+        for lost in (*self._ways.values(), *self._ended):
+            gap_s = way.first.time_s - lost.last.time_s
+            if 0 < gap_s <= MAX_GAP_S and same_place(lost.last, way.first, kind):
+                way.counted |= lost.counted
 
     def _passed_unseen(self, way: _Way, lane: Lane, step: Step) -> None:
         """Note the gate's passage before the first step of a way, where there was one."""
@@ -143,6 +161,14 @@ class Flow:
                 self._counts.pop(minute).items(), key=lambda item: (item[0][0] or "", item[0][1])
             ):
                 yield FlowCount(self._camera_id, minute, minute + MINUTE_S, lane, kind, count)
+
+
+def same_place(one: Step, other: Step, kind: RoadUserKind) -> bool:
+    """Whether both are within half a road user's usual length, in the picture half its box's height: two of
+    this kind have no room there."""
+    if one.centre_m is not None and other.centre_m is not None:
+        return math.dist(one.centre_m, other.centre_m) <= FOOTPRINT_M[kind][0] / 2
+    return math.dist(one.centre, other.centre) <= one.height / 2
 
 
 def _lanes_at(step: Step, lanes: Sequence[Lane]) -> list[Lane]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from pipeline.rules import Flow
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import FlowCount, RoadUserKind
@@ -78,6 +80,32 @@ def test_one_that_keeps_to_the_kerb_is_in_the_lane_beside_it() -> None:
 
 def test_standing_at_the_middle_is_not_counted() -> None:
     assert count(LANES, [Driver([(0.0, 0.3, 0.525), (12.0, 0.3, 0.525)], jitter=0.1)]) == []
+
+
+@pytest.mark.parametrize("beyond", [-0.02, -0.01, 0.0, 0.01, 0.02, 0.05])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_change_of_id_while_it_waits_on_the_middle_does_not_count_twice(beyond: float, seed: int) -> None:
+    y = 0.525 - beyond
+    ways = [
+        [(0.0, 0.3, 0.9), (3.0, 0.3, y), (6.0, 0.3, y)],
+        [(6.4, 0.3, y), (14.0, 0.3, y)],
+        [(14.4, 0.3, y), (20.0, 0.3, y), (23.0, 0.3, 0.2)],
+    ]
+    cars = [
+        Driver(way, RoadUserKind.CAR, track_id=i + 1, jitter=0.04, seed=seed * 3 + i)
+        for i, way in enumerate(ways)
+    ]
+    assert [c.count for c in count(LANES, cars, until_s=26)] == [1]
+
+
+def test_one_that_comes_to_wait_where_another_left_is_counted() -> None:
+    """The first drives on before the second is there; the third comes beside one hidden for a while."""
+    first = Driver([(0.0, 0.3, 0.9), (2.0, 0.3, 0.52), (4.0, 0.3, 0.52), (5.5, 0.3, 0.2)], track_id=1)
+    second = Driver([(4.0, 0.3, 0.9), (6.5, 0.3, 0.53), (9.0, 0.3, 0.53), (11.0, 0.3, 0.2)], track_id=2)
+    third = Driver(
+        [(6.5, 0.34, 0.56), (9.0, 0.34, 0.54), (11.0, 0.34, 0.2)], track_id=3, unseen=((7.0, 7.3),)
+    )
+    assert sum(c.count for c in count(LANES, [first, second, third], until_s=14)) == 3
 
 
 def test_without_lanes_the_whole_picture_counts_those_that_move() -> None:
