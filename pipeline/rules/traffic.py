@@ -2,8 +2,11 @@
 
 - mean speed: way made over time spent in the lane, of all vehicles together, in metres over capture time: the
   space-mean speed by Edie's definition (Discussion of traffic stream measurements and definitions, 1963).
+  Way is each vehicle's net way along the lane in that minute, so that jitter does not add up. Who comes
+  against the lane is in neither sum: it is no part of the stream whose speed this is.
 - occupancy: share of time in which a vehicle covers the lane's middle, as it would a loop detector there.
-- queue: vehicles that stand before the stop line (in a lane without one: that stand), the most at once.
+- queue: vehicles that stand before the stop line (in a lane without one: that stand), the most at once. One
+  that was lost and is followed under a new id is there once.
 - level of service: mean speed against the limit as base free-flow speed, by the bounds that the Highway
   Capacity Manual (6th edition) has for urban streets: A above 80 %, B 67, C 50, D 40, E 30, F below.
 """
@@ -11,16 +14,17 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pipeline.rules.flow import MINUTE_S, SETTLE_S
+from pipeline.rules.flow import MINUTE_S, SETTLE_S, same_place
 from pipeline.rules.moments import Moment
 from pipeline.rules.sighting import MAX_GAP_S
 from pipeline.rules.step import Step, Track
 from pipeline.rules.trajectory import FOOTPRINT_M
 from pipeline.scene import Lane, Scene, StopLine, geometry
-from pipeline.types import VEHICLES, LaneState, LevelOfService, Point
+from pipeline.types import VEHICLES, LaneState, LevelOfService, Point, RoadUserKind
 
 STANDS_HEIGHTS_S, STANDS_PACE = 0.25, 0.9
 """Box heights a second in the picture, and on the ground (5 km/h): slower stands."""
@@ -30,6 +34,10 @@ BEYOND_HEIGHTS, BEYOND_M = 0.25, 1.0
 """A vehicle that stands so little (in box heights, or metres) beyond the line still stands before it."""
 FRESH_S = 1.0
 """Where a road user was last seen holds for this long."""
+STALE_S = 0.6
+"""Steps of who is seen come sooner: later than this, whoever is newer in the same place may be the same."""
+AGAINST_M = 3.0
+"""Who makes more way than this against the lane comes against it: jitter and making room are less."""
 LEAST_S = 5.0
 """Time spent in the lane by all vehicles: from less no mean speed is made."""
 ALONG_DEG = 60.0
@@ -46,9 +54,17 @@ LEVELS: tuple[tuple[float, LevelOfService], ...] = (
 
 
 @dataclass(slots=True)
-class _Minute:
+class _Stay:
+    """One vehicle's time in a lane: net way along it, and how long."""
+
     way_m: float = 0.0
     spent_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Minute:
+    stays: defaultdict[tuple[int, int], _Stay] = field(default_factory=lambda: defaultdict(_Stay))
+    """By track and segment."""
     covered: list[tuple[float, float]] = field(default_factory=list)
     """Spans in which the middle is covered; they may overlap."""
     queue: int = 0
@@ -61,10 +77,15 @@ class _Place:
     """Where a vehicle was in a lane."""
 
     step: Step
-    kind_length_m: float
+    segment: int
+    kind: RoadUserKind
     progress: float
     """Along the lane, picture heights."""
     progress_m: float | None
+
+    @property
+    def length_m(self) -> float:
+        return FOOTPRINT_M[self.kind][0]
 
 
 class Traffic:
@@ -72,9 +93,12 @@ class Traffic:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self._places: dict[tuple[int, int, str], _Place] = {}
+        self._places: dict[tuple[int, str], _Place] = {}
+        """Newest of each track in each lane that it is in."""
         self._minutes: dict[tuple[float, str], _Minute] = {}
         self._ground: dict[str, tuple[Point, ...]] = {}
+        self._begun_s: float | None = None
+        """The first moment: what a road user did before is not of the time that is told of."""
         calibration = scene.calibration
         for lane in scene.settings.lanes if calibration is not None else ():
             there = calibration.to_ground(lane.direction) if calibration is not None else ()
@@ -83,13 +107,15 @@ class Traffic:
     def observe(self, moment: Moment) -> Iterator[LaneState]:
         """Take up the next moment; the lanes' states in minutes (of capture time) that are over."""
         lanes = self._scene.lanes(moment.aspect)
+        now_s = moment.observation.time.captured_at_s
+        if self._begun_s is None:
+            self._begun_s = now_s
         for track, step in moment.advances:
             if step is None:
                 self._places = {key: place for key, place in self._places.items() if key[0] != track.id}
             elif track.kind in VEHICLES:
                 for lane in lanes:
-                    self._follow(track, step, lane)
-        now_s = moment.observation.time.captured_at_s
+                    self._follow(track, step, lane, self._begun_s)
         for lane in lanes:
             self._queue(lane, self._line(lane, moment.aspect), now_s)
         yield from self._close(now_s - SETTLE_S)
@@ -101,21 +127,25 @@ class Traffic:
     def _minute(self, time_s: float, lane_id: str) -> _Minute:
         return self._minutes.setdefault((math.floor(time_s / MINUTE_S) * MINUTE_S, lane_id), _Minute())
 
-    def _follow(self, track: Track, step: Step, lane: Lane) -> None:
-        key = (track.id, track.segment, lane.id)
+    def _follow(self, track: Track, step: Step, lane: Lane, begun_s: float) -> None:
+        key = (track.id, lane.id)
         before = self._places.pop(key, None)
         if not lane.holds(step.centre):
             return
         now = _Place(
-            step, FOOTPRINT_M[track.kind][0], lane.progress(step.centre), self._progress_m(lane.id, step)
+            step, track.segment, track.kind, lane.progress(step.centre), self._progress_m(lane.id, step)
         )
         self._places[key] = now
-        if before is None or not 0 < step.time_s - before.step.time_s <= MAX_GAP_S:
+        if before is None or before.segment != track.segment or before.step.time_s < begun_s:
+            return
+        spent_s = step.time_s - before.step.time_s
+        if not 0 < spent_s <= MAX_GAP_S:
             return
         minute = self._minute(before.step.time_s, lane.id)
         if not (step.cut or before.step.cut) and now.progress_m is not None and before.progress_m is not None:
-            minute.way_m += now.progress_m - before.progress_m
-            minute.spent_s += step.time_s - before.step.time_s
+            stay = minute.stays[track.id, track.segment]
+            stay.way_m += now.progress_m - before.progress_m
+            stay.spent_s += spent_s
         if (span := self._covers(lane, before, now)) is not None:
             minute.covered.append(span)
 
@@ -127,7 +157,7 @@ class Traffic:
         """The part of the time between both in which the vehicle was over the lane's middle."""
         line = self._ground.get(lane.id)
         if line and before.progress_m is not None and now.progress_m is not None:
-            start, end, half = before.progress_m, now.progress_m, now.kind_length_m / 2
+            start, end, half = before.progress_m, now.progress_m, now.length_m / 2
             middle = geometry.length(line) / 2
         else:
             start, end, half, middle = before.progress, now.progress, now.step.height / 2, lane.length / 2
@@ -144,17 +174,27 @@ class Traffic:
     def _queue(self, lane: Lane, line: StopLine | None, now_s: float) -> None:
         standing = [
             place
-            for key, place in self._places.items()
-            if key[2] == lane.id
+            for (track_id, lane_id), place in self._places.items()
+            if lane_id == lane.id
             and now_s - place.step.time_s <= FRESH_S + SETTLE_S
             and stands(place.step)
             and (line is None or self._before(lane, line, place))
+            and not (now_s - place.step.time_s > STALE_S and self._goes_on(track_id, place))
         ]
         minute = self._minute(now_s, lane.id)
         minute.seen = True
         minute.queue = max(minute.queue, len(standing))
         if lane.id in self._ground:
             minute.queue_m = max(minute.queue_m or 0.0, _length_m(standing))
+
+    def _goes_on(self, track_id: int, place: _Place) -> bool:
+        """Whether a newer track is where this one was last seen."""
+        return any(
+            other_id != track_id
+            and other.step.time_s > place.step.time_s
+            and same_place(place.step, other.step, place.kind)
+            for (other_id, _), other in self._places.items()
+        )
 
     def _before(self, lane: Lane, line: StopLine, place: _Place) -> bool:
         if place.progress_m is None or self._scene.calibration is None:
@@ -180,7 +220,7 @@ class Traffic:
             minute = self._minutes.pop((start_s, lane_id))
             if not minute.seen:
                 continue
-            speed_kmh = 3.6 * minute.way_m / minute.spent_s if minute.spent_s >= LEAST_S else None
+            speed_kmh = _mean_speed_kmh(minute)
             yield LaneState(
                 start_s, lane_id, speed_kmh, _covered_s(minute.covered), minute.queue, minute.queue_m,
                 level_of_service(speed_kmh, limits[lane_id]),
@@ -199,6 +239,14 @@ def level_of_service(speed_kmh: float | None, limit_kmh: float | None) -> LevelO
     return next((level for least, level in LEVELS if speed_kmh > least * limit_kmh), "F")
 
 
+def _mean_speed_kmh(minute: _Minute) -> float | None:
+    """0 or more; None where hardly anybody was."""
+    stays = [stay for stay in minute.stays.values() if stay.way_m >= -AGAINST_M]
+    spent_s = sum(stay.spent_s for stay in stays)
+    # In a jam, jitter may leave a little less than nothing.
+    return max(0.0, 3.6 * sum(stay.way_m for stay in stays) / spent_s) if spent_s >= LEAST_S else None
+
+
 def _covered_s(spans: list[tuple[float, float]]) -> float:
     """Length of their union."""
     total, end_s = 0.0, -math.inf
@@ -210,9 +258,7 @@ def _covered_s(spans: list[tuple[float, float]]) -> float:
 
 def _length_m(standing: list[_Place]) -> float:
     """From the foremost to the end of the last one that follows without a large gap."""
-    known = sorted(
-        ((p.progress_m, p.kind_length_m) for p in standing if p.progress_m is not None), reverse=True
-    )
+    known = sorted(((p.progress_m, p.length_m) for p in standing if p.progress_m is not None), reverse=True)
     if not known:
         return 0.0
     last_m, long_m = known[0]
