@@ -253,8 +253,9 @@ class LaneTraffic(Data):
     """How a lane fared over the span."""
 
     lane: str
-    mean_speed_kmh: float | None
-    """Space-mean speed of the vehicles in the lane; null without calibration, or where hardly anybody was."""
+    mean_speed_kmh: Annotated[float, Field(ge=0)] | None
+    """Space-mean speed of the vehicles in the lane, those against it left out; null without calibration, or
+    where hardly anybody was."""
     occupancy: Share | None
     """Share of the observed time in which a vehicle covered the lane's middle."""
     queue_vehicles: Annotated[int, Field(ge=0)]
@@ -271,7 +272,9 @@ class TrafficFlow(Data):
     schema_version: Literal[1] = 1
     camera: Camera
     start: Moment
+    """A minute's, or later, of the watch or a scene drawn anew. No two spans of a camera overlap."""
     end: Moment
+    """A minute's, or sooner, where the watch ended or the scene was drawn anew."""
     observed_s: Annotated[float, Field(ge=0)]
     """How much of the span the camera was really seen: a count of 3 in 20 s is not a count of 3 in 60 s."""
     counts: tuple[LaneCount, ...]

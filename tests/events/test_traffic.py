@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jsonschema
 import pytest
 
 from pipeline.events.build import build_flow, build_health
+from pipeline.events.errors import EventsError
 from pipeline.events.event import EventType
 from pipeline.events.schema import json_schema
 from pipeline.types import CameraHealth, LaneState
@@ -41,6 +44,24 @@ def test_occupancy_is_a_share_or_unknown(observed_s: float, occupancy: float | N
         (), camera("cam"), ORIGIN, start_s=0.0, end_s=60.0, observed_s=observed_s, lanes=(LANE,)
     )
     assert event.data["lanes"][0]["occupancy"] == occupancy
+
+
+def test_a_speed_below_nothing_is_no_event() -> None:
+    with pytest.raises(EventsError, match=r"lanes|mean_speed_kmh"):
+        build_flow(
+            (), camera("cam"), ORIGIN, start_s=0.0, end_s=60.0, observed_s=60.0,
+            lanes=(replace(LANE, mean_speed_kmh=-3.5),),
+        )  # fmt: skip
+
+
+def test_parts_of_a_minute_have_ids_of_their_own_and_the_same_whenever_told() -> None:
+    spans = [(0.0, 20.5), (20.7, 60.0), (0.0, 60.0), (0.0, 20.5)]
+    ids = [
+        build_flow((), camera("cam"), ORIGIN, start_s=start, end_s=end, observed_s=1.0).id
+        for start, end in spans
+    ]
+    assert len(set(ids)) == 3
+    assert ids[0] == ids[3]
 
 
 def test_health_tells_whether_the_picture_fits() -> None:

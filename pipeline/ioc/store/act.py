@@ -7,9 +7,10 @@ versions differ: unknown fields and parts that are not there yet are no fault.
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Word = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")]
@@ -22,6 +23,8 @@ BundlePath = Annotated[
 ]
 Share = Annotated[float, Field(ge=0, le=1)]
 Box = tuple[float, float, float, float]
+MAX_KMH = 400
+"""No lane's mean speed is higher."""
 
 
 class Part(BaseModel):
@@ -205,8 +208,17 @@ class LaneTraffic(Part):
     """How a lane fared."""
 
     lane: Shown
-    mean_speed_kmh: Annotated[float, Field(ge=0, le=400)] | None = None
+    mean_speed_kmh: float | None = None
     level_of_service: Annotated[str, Field(pattern=r"^[A-F]$")] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_impossible_speed(cls, given: Any) -> Any:
+        """A speed that cannot be is none, nor is the level made of it: no minute's counts are lost for it."""
+        speed = given.get("mean_speed_kmh") if isinstance(given, Mapping) else None
+        if isinstance(speed, int | float) and not 0 <= speed <= MAX_KMH:
+            return {**given, "mean_speed_kmh": None, "level_of_service": None}
+        return given
 
 
 class FlowReport(Part):
