@@ -127,7 +127,10 @@ def build_flow(
     observed_s: float,
     lanes: Sequence[LaneState] = (),
 ) -> Event:
-    """One span of one camera; `counts` may be empty: nobody passed, and that is worth telling."""
+    """One span of one camera, which its id names: two parts of a minute are two events, and add up.
+
+    `counts` may be empty: nobody passed, and that is worth telling.
+    """
     with _making(f"traffic flow of camera {camera.id}"):
         data = schema.TrafficFlow(
             camera=_camera(camera),

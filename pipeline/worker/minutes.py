@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.rules import Flow, Moment, Traffic
 from pipeline.rules.flow import MINUTE_S, SETTLE_S
-from pipeline.types import FlowCount, LaneState
+from pipeline.types import FlowCount, LaneState, RoadUserKind
 
 _SEEN_GAP_S = 2.0
 """A longer gap between two observations is time in which nothing was seen."""
@@ -17,7 +17,7 @@ _SEEN_GAP_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class FlowMinute:
-    """One span of capture time of one camera."""
+    """One span of capture time of one camera: a minute, or the part of it watched with one scene."""
 
     start_s: float
     end_s: float
@@ -27,13 +27,19 @@ class FlowMinute:
 
 
 class FlowMinutes:
-    """Turns a camera's moments into one `FlowMinute` for every minute in which it was seen."""
+    """Turns a camera's moments into one `FlowMinute` for every minute in which it was seen.
+
+    The first begins with the first moment and the last ends with the last one: two that share a minute, as
+    before and after a scene was drawn anew, are two spans that add up.
+    """
 
     def __init__(self, flow: Flow, traffic: Traffic) -> None:
         self._flow, self._traffic = flow, traffic
         self._observed: defaultdict[float, float] = defaultdict(float)
         self._counts: defaultdict[float, list[FlowCount]] = defaultdict(list)
         self._lanes: defaultdict[float, list[LaneState]] = defaultdict(list)
+        self._begun_s, self._ended_s = math.inf, -math.inf
+        """Of all that was seen."""
         self._last_s: float | None = None
 
     def observe(self, moment: Moment) -> Iterator[FlowMinute]:
@@ -43,6 +49,7 @@ class FlowMinutes:
         gap_s = now_s - self._last_s if self._last_s is not None else 0.0
         self._observed[minute] += gap_s if 0 <= gap_s <= _SEEN_GAP_S else 0.0
         self._last_s = now_s
+        self._begun_s, self._ended_s = min(self._begun_s, now_s), max(self._ended_s, now_s)
         for count in self._flow.observe(moment):
             self._counts[count.start_s].append(count)
         for lane in self._traffic.observe(moment):
@@ -59,10 +66,20 @@ class FlowMinutes:
 
     def _close(self, until_s: float) -> Iterator[FlowMinute]:
         for minute in sorted(start for start in self._observed if start + MINUTE_S <= until_s):
+            start_s, end_s = max(minute, self._begun_s), min(minute + MINUTE_S, self._ended_s)
             yield FlowMinute(
-                minute,
-                minute + MINUTE_S,
+                start_s,
+                end_s,
                 min(MINUTE_S, self._observed.pop(minute)),
-                tuple(self._counts.pop(minute, ())),
+                self._counted(minute, start_s, end_s),
                 tuple(self._lanes.pop(minute, ())),
             )
+
+    def _counted(self, minute: float, start_s: float, end_s: float) -> tuple[FlowCount, ...]:
+        """What was counted in a minute; and before, where it was told only after its own minute was."""
+        sums: Counter[tuple[str, str | None, RoadUserKind]] = Counter()
+        for counted_s in [counted_s for counted_s in self._counts if counted_s <= minute]:
+            for one in self._counts.pop(counted_s):
+                sums[one.camera_id, one.lane, one.kind] += one.count
+        keys = sorted(sums, key=lambda key: (key[1] or "", key[2]))
+        return tuple(FlowCount(key[0], start_s, end_s, key[1], key[2], sums[key]) for key in keys)
