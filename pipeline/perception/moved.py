@@ -3,8 +3,9 @@
 Compared is where edges run, not how bright they are: the doubled angle of the gradient (a lamp that is darker
 than its wall by day and brighter by night keeps its edges) as unit complex numbers, correlated (orientation
 correlation, Fitch, Kadyrov, Christmas, Kittler, BMVC 2002). What moves averages out over some seconds. Each
-block of the picture looks for its own displacement, so a turn, a tilt, a roll and a zoom all show, and a
-recorder's overlay, which never moves, is one voice of many.
+block of the picture looks for its own displacement, so a turn, a tilt, a roll and a zoom all show. A
+recorder's overlay never moves, and is written along the upper and the lower edge: that a picture fits must be
+said by half of the blocks that have something to compare, and by some of them between those edges.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ GAP_S = 30.0
 """After a longer gap the average begins anew."""
 
 BLOCKS = (4, 3)
-"""Across and down."""
+"""Across and down. An overlay lies in the uppermost and the lowest row."""
+SAME_SHAPE = 0.02
+"""Of the height: a picture that differs by less for its width is stretched and compared, because decoders add
+rows (1088 of 1080)."""
 LEAST_EDGES = 0.02
 """Of a block's pixels: fewer lasting edges say nothing."""
 SURE, SURE_WHOLE = 5.0, 8.0
@@ -48,8 +52,11 @@ MOVED_PX = 3.0
 VOTES = 4
 """Fewer blocks that can tell, and the whole picture is asked."""
 MOVED_SHARE, FITS_SHARE = 0.5, 0.25
-"""Of the votes, those for a displacement: so many, and it has moved; no more, and it fits. A roll leaves the
-middle where it is."""
+"""Of the votes, those for a displacement: so many, and it has moved; no more, and it may fit. A roll leaves
+the middle where it is."""
+KNOWN_SHARE, KNOWN_BETWEEN = 0.5, 2
+"""To fit, so many of the blocks with edges then and now must be where they were, and so many of them between
+the rows of an overlay."""
 EDGE_SIGMAS = 3.0
 HOLD, HOLD_STRANGE = 4, 50
 """Verdicts in a row that change the state: half a minute; where nothing is to be recognized, five minutes,
@@ -76,6 +83,8 @@ class Comparison:
     down: float = 0.0
     """Of its height."""
     votes: int = 0
+    other_shape: bool = False
+    """MOVED because the picture has another shape; nothing could be compared."""
 
 
 def small(picture: Picture) -> Grey:
@@ -99,18 +108,33 @@ def edges(grey: Grey) -> Complex:
 def compare(reference: Complex, now: Complex) -> Comparison:
     """Displacements of the blocks, and what most of them say."""
     if reference.shape != now.shape:
-        return Comparison(Fit.UNKNOWN)
+        return Comparison(Fit.MOVED, other_shape=True)
     height, width = reference.shape
     blocks = _blocks(reference.shape)
-    moves = [move for block in blocks if (move := _move(reference[block], now[block])) is not None]
-    if len(moves) < VOTES:
-        return _as_a_whole(reference, now, len(moves))
-    away = np.array(moves)
-    far = np.hypot(away[:, 0], away[:, 1]) >= MOVED_PX
-    share = float(far.mean())
-    fit = Fit.MOVED if share >= MOVED_SHARE else Fit.FITS if share <= FITS_SHARE else Fit.UNKNOWN
-    x, y = np.median(away[far] if fit is Fit.MOVED else away, axis=0)
-    return Comparison(fit, float(x) / width, float(y) / height, len(moves))
+    telling = [i for i, block in enumerate(blocks) if _enough(reference[block]) and _enough(now[block])]
+    moves = {i: move for i in telling if (move := _move(reference[blocks[i]], now[blocks[i]])) is not None}
+    known = [i for i, move in moves.items() if np.hypot(*move) < MOVED_PX]
+    between = sum(BLOCKS[0] <= i < len(blocks) - BLOCKS[0] for i in known)
+    share = 1 - len(known) / len(moves) if len(moves) >= VOTES else 0.0
+    if len(moves) >= VOTES:
+        away = np.array(list(moves.values()))
+        x, y = np.median(away, axis=0)
+        if share >= MOVED_SHARE:
+            x, y = np.median(away[np.hypot(away[:, 0], away[:, 1]) >= MOVED_PX], axis=0)
+            return Comparison(Fit.MOVED, float(x) / width, float(y) / height, len(moves))
+        enough = len(known) >= KNOWN_SHARE * len(telling) and between >= KNOWN_BETWEEN
+        if share <= FITS_SHARE and enough:
+            return Comparison(Fit.FITS, float(x) / width, float(y) / height, len(moves))
+    # What is where it was may be the overlay, which is there wherever the camera looks: the rest is asked.
+    rest, rest_now = reference.copy(), now.copy()
+    for i in known:
+        rest[blocks[i]] = rest_now[blocks[i]] = 0
+    whole = _as_a_whole(rest, rest_now, len(moves))
+    # More than an overlay is known again, and something large may stand before the rest.
+    hidden = whole.fit is Fit.STRANGE and between > 0 and len(known) >= VOTES
+    if hidden or (share > FITS_SHARE and whole.fit is not Fit.MOVED):
+        return Comparison(Fit.UNKNOWN, votes=len(moves))
+    return whole
 
 
 def _blocks(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
@@ -144,9 +168,7 @@ def _as_a_whole(reference: Complex, now: Complex, votes: int) -> Comparison:
 
 
 def _move(reference: Complex, now: Complex) -> tuple[float, float] | None:
-    """By how many pixels (right, down) a block has moved; None where it cannot tell."""
-    if not (_enough(reference) and _enough(now)):
-        return None
+    """By how many pixels (right, down) a block with enough edges has moved; None where it cannot tell."""
     peaks = _correlation(reference, now)
     y, x = (int(v) for v in np.unravel_index(int(np.argmax(peaks)), peaks.shape))
     best, elsewhere = float(peaks[y, x]), peaks.copy()
@@ -177,14 +199,14 @@ def _correlation(reference: Complex, now: Complex) -> npt.NDArray[np.float32]:
 class MovedCamera:
     """Follows one camera against its reference. Without one, the first pictures become it.
 
-    Not for several threads at once.
+    `known` is what an earlier run knew of it. Not for several threads at once.
     """
 
-    def __init__(self, reference: Grey | None = None) -> None:
+    def __init__(self, reference: Grey | None = None, known: Comparison | None = None) -> None:
         self.reference = reference
-        self.comparison = Comparison(Fit.UNKNOWN)
+        self.comparison = known or Comparison(Fit.UNKNOWN)
         """The newest."""
-        self.state: Fit = Fit.UNKNOWN
+        self.state: Fit = self.comparison.fit
         """FITS, MOVED, STRANGE; UNKNOWN until the first of them has held."""
         self._edges = edges(reference) if reference is not None else None
         self._average: Complex | None = None
@@ -204,7 +226,7 @@ class MovedCamera:
         if self._edges is None:
             self._make_reference(grey)
             return False
-        now = edges(grey)
+        now = edges(self._fitted(grey))
         if self._average is None or self._average.shape != now.shape:
             self._average, self._count = now, 0
         self._average += np.float32(max(FADE, 1 / (self._count + 1))) * (now - self._average)
@@ -213,6 +235,14 @@ class MovedCamera:
             return False
         self.comparison = compare(self._edges, self._average)
         return self._hold(self.comparison.fit)
+
+    def _fitted(self, grey: Grey) -> Grey:
+        """In the reference's shape where the two are nearly alike."""
+        assert self.reference is not None
+        height, width = self.reference.shape
+        if grey.shape[0] == height or abs(grey.shape[0] - height) >= SAME_SHAPE * height:
+            return grey
+        return np.asarray(cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
     def _make_reference(self, grey: Grey) -> None:
         """The median of the first pictures: who passed by is not in it."""

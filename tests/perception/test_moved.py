@@ -73,6 +73,29 @@ def cut(across: float, down: float) -> Callable[[Picture], Picture]:
     return one
 
 
+def written_over(picture: Picture, texts: int, number: int) -> Picture:
+    """What a recorder writes: the time, the place, its owner and the camera's bearing, in that order."""
+    out = picture.copy()
+    height, width = out.shape[:2]
+    lines = (
+        (f"2026-11-29 08:{number // 30 % 60:02d}:{2 * number % 60:02d}", 0.02, 0.07),
+        ("CAM 03 NGA TU HOA THANH", 0.52, 0.96),
+        ("CSGT TAY NINH", 0.7, 0.07),
+        ("PTZ 120 030 x1", 0.02, 0.96),
+    )
+    for text, x, y in lines[:texts]:
+        at = (int(x * width), int(y * height))
+        for colour, thick in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+            cv2.putText(out, text, at, cv2.FONT_HERSHEY_SIMPLEX, width / 960, colour, thick)
+    return out
+
+
+def pattern(seed: int, height: int = 360) -> Picture:
+    """A picture of 640 pixels' width with edges everywhere, another one for each seed."""
+    squares = np.random.default_rng(seed).integers(0, 255, (height // 20, 32, 3))
+    return np.kron(squares, np.ones((20, 20, 1))).astype(np.uint8)
+
+
 @pytest.fixture(scope="module", params=CLIPS)
 def pictures(request: pytest.FixtureRequest, shared_dir: Path) -> list[Picture]:
     found = clip(shared_dir, request.param)
@@ -118,15 +141,65 @@ def test_a_roll_and_a_zoom_show_too(shared_dir: Path, roll_deg: float, zoom: flo
     assert watch(moved, there_and_back(list(map(cut(0, 0), turned))), 40, 60.0) == [Fit.MOVED]
 
 
-def test_another_place_is_strange_but_not_at_once(shared_dir: Path) -> None:
+@pytest.mark.parametrize("texts", [0, 2, 4])
+def test_another_place_is_strange_but_not_at_once_whatever_is_written_over_it(
+    shared_dir: Path, texts: int
+) -> None:
     here, elsewhere = clip(shared_dir, CLIPS[2], most=10), clip(shared_dir, CLIPS[0], most=10)
     if not (here and elsewhere):
         pytest.skip("the clips are not there")
     elsewhere = [np.asarray(cv2.resize(p, here[0].shape[1::-1]), np.uint8) for p in elsewhere]
+    there = (written_over(p, texts, 30 + i) for i, p in enumerate(there_and_back(elsewhere)))
     moved = MovedCamera()
-    assert watch(moved, there_and_back(here), 30, 0.0) == [Fit.FITS]
-    assert watch(moved, there_and_back(elsewhere), 40, 60.0) == []
-    assert watch(moved, there_and_back(elsewhere), 3 * HOLD_STRANGE, 140.0) == [Fit.STRANGE]
+    written = (written_over(p, texts, i) for i, p in enumerate(there_and_back(here)))
+    assert watch(moved, written, 30, 0.0) == [Fit.FITS]
+    assert watch(moved, there, 40, 60.0) == []
+    assert watch(moved, there, 3 * HOLD_STRANGE, 140.0) == [Fit.STRANGE]
+
+
+@pytest.mark.parametrize("texts", [2, 3])
+def test_a_turn_too_far_for_single_blocks_shows_under_an_overlay_too(texts: int) -> None:
+    wide = pattern(7).repeat(2, axis=1)[:, :1280]
+    wide[:, 640:] = pattern(8)
+    here, there = ([written_over(wide[:, x : x + 640], texts, i) for i in range(9)] for x in (0, 160))
+    moved = MovedCamera()
+    assert watch(moved, cycle(here), 30, 0.0) == [Fit.FITS]
+    assert watch(moved, cycle(there), 40, 60.0) == [Fit.MOVED]
+    assert moved.comparison.across == pytest.approx(-0.25, abs=0.01)
+
+
+@pytest.mark.parametrize("upright", [True, False])
+def test_a_bus_that_hides_half_of_the_picture_is_no_other_place(
+    pictures: list[Picture], upright: bool
+) -> None:
+    height, width = pictures[0].shape[:2]
+    bus = cv2.resize(pattern(5), (width // 2, height) if upright else (width, height // 2))
+    hidden = [p.copy() for p in pictures[:8]]
+    for picture in hidden:
+        picture[-bus.shape[0] :, : bus.shape[1]] = bus
+    moved = MovedCamera()
+    assert watch(moved, there_and_back(pictures), 30, 0.0) == [Fit.FITS]
+    assert watch(moved, there_and_back(hidden), 4 * HOLD_STRANGE, 60.0) == []
+
+
+def test_a_picture_of_another_shape_is_moved_until_its_shape_is_back() -> None:
+    moved = MovedCamera()
+    assert watch(moved, cycle([pattern(3)]), 30, 0.0) == [Fit.FITS]
+    cropped = np.asarray(cv2.resize(pattern(3)[:, 80:560], (640, 480)), np.uint8)
+    assert watch(moved, cycle([cropped]), 40, 60.0) == [Fit.MOVED]
+    assert moved.comparison.other_shape
+    assert watch(moved, cycle([pattern(3)]), 40, 140.0) == [Fit.FITS]
+
+
+def test_some_rows_more_are_the_same_shape() -> None:
+    moved = MovedCamera()
+    assert watch(moved, cycle([pattern(3)]), 30, 0.0) == [Fit.FITS]
+    rows = np.asarray(cv2.resize(pattern(3), (1920, 1088)), np.uint8)
+    assert watch(moved, cycle([rows]), 40, 60.0) == []
+    assert moved.comparison.fit is Fit.FITS
+    other = np.roll(rows, 96, axis=1)
+    assert watch(moved, cycle([other]), 40, 140.0) == [Fit.MOVED]
+    assert not moved.comparison.other_shape
 
 
 def test_darkness_says_nothing() -> None:
