@@ -112,16 +112,20 @@ class CameraWatch:
     def judge(self, frame: Frame, detections: sv.Detections) -> Verdict:
         """Take up the next frame, in order of capture."""
         began = time.thread_time()
-        moved = self.view is not None and self.view.fits is False
+        moved = self._suspended()
         last = self._take_up(*self._given.pop()) if self._given else Verdict((), ())
-        changed = self.view is not None and self.view.observe(frame)
-        if changed:
-            # Neither what was seen of the wrong places nor what was seen before them holds any more.
-            self._rules = build_rules(self.scene)
+        if self.view is not None and self.view.observe(frame):
+            # Neither what was seen of the wrong places nor what was seen before them holds any more; who was
+            # reported stays so.
+            self._rules = [
+                rule if rule.name in PLACELESS else anew
+                for rule, anew in zip(self._rules, build_rules(self.scene), strict=True)
+            ]
+            self._before = frozenset(self._reported)
         observation = self._perception.observe(frame, detections)
         self.around.add(observation, detections, (frame.picture.shape[1], frame.picture.shape[0]))
         observed = time.thread_time()
-        if self._tracks is not None and not (self.view is not None and self.view.fits is False):
+        if self._tracks is not None and not self._suspended():
             # Of a picture that does not fit the scene no rule could be tried either.
             self._tracks.add(observation)
         verdict = self._judge(self._moments.observe(observation), observation.connection)
@@ -137,8 +141,12 @@ class CameraWatch:
         return Verdict(
             (*last.hits, *verdict.hits),
             (*last.minutes, *verdict.minutes),
-            changed or (moved and self.view is not None and self.view.fits is not False),
+            self._suspended() is not moved,
         )
+
+    def _suspended(self) -> bool:
+        """Whether the picture does not fit the scene: then no place in it means anything."""
+        return self.view is not None and self.view.fits is False
 
     def finish(self) -> Verdict:
         """Nothing more will be judged: what only needed more time to be sure, and the open minute."""
@@ -148,7 +156,7 @@ class CameraWatch:
     def _judge(self, moments: Iterable[Moment], connection: int) -> Verdict:
         hits: list[Hit] = []
         minutes: list[FlowMinute] = []
-        moved = self.view is not None and self.view.fits is False
+        moved = self._suspended()
         for moment in moments:
             for rule in self._rules:
                 if not moved or rule.name in PLACELESS:
