@@ -106,6 +106,8 @@ class Worker:
             )
             for camera in config.cameras
         }
+        for watch in self.watches.values():
+            self._note_view(watch)
         self.teller = Teller(
             config, self.watches, self.evidence, self.outbox, self._origin, self.metrics, self._observer
         )
@@ -245,14 +247,19 @@ class Worker:
 
     def _view_changed(self, watch: CameraWatch) -> None:
         """The picture has ceased to fit the scene, or fits (again)."""
+        self._note_view(watch)
+        if watch.view is not None and watch.view.fits is not False:
+            log.warning("camera_fits", camera=watch.settings.id)
+        self._tell_change(watch)
+
+    def _note_view(self, watch: CameraWatch) -> None:
+        """In the metrics and, where it does not fit, in the log; an earlier run may have known that."""
         if watch.view is None:
             return
         moved = watch.view.fits is False
         self.metrics.camera_moved.labels(watch.settings.id).set(moved)
-        log.warning(
-            "camera_moved" if moved else "camera_fits", camera=watch.settings.id, reason=watch.view.notice
-        )
-        self._tell_change(watch)
+        if moved:
+            log.warning("camera_moved", camera=watch.settings.id, reason=watch.view.notice)
 
     def _tell_change(self, watch: CameraWatch) -> None:
         """Something else than the connection has changed: another event, though the state is the same."""
@@ -264,7 +271,9 @@ class Worker:
         watch = self.watches[camera_id]
         for rule, classes in blind(scene.settings, self.detector.classes).items():
             log.warning("rule_cannot_run", camera=camera_id, rule=rule, lacking=", ".join(classes))
-        watch.adopt(scene, self._view(watch.settings, scene))
+        # Where only rules have changed, what is known of the picture holds.
+        kept = watch.view if watch.view is not None and watch.view.is_of(scene.settings) else None
+        watch.adopt(scene, kept or self._view(watch.settings, scene))
 
     def _view(self, camera: CameraSettings, scene: Scene) -> View | None:
         folder = self.config.worker.data_dir / "references"

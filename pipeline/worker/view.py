@@ -2,19 +2,22 @@
 
 The reference is taken by itself, in the first seconds that a scene is seen, and kept in
 DATA_DIR/references/CAMERA-SCENE.png, where SCENE stands for all that is drawn in the scene file. So a scene
-that is drawn anew gets a new reference, and so does one whose picture somebody has removed.
+that is drawn anew gets a new reference, and so does one whose picture somebody has removed. That a camera
+does not fit is kept beside it (.json): a restart does not make it fit.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
 import numpy as np
 import structlog
 
-from pipeline.perception.moved import Fit, Grey, MovedCamera
+from pipeline.perception.moved import Comparison, Fit, Grey, MovedCamera
 from pipeline.scene import SceneSettings
 from pipeline.types import Frame
 
@@ -36,10 +39,17 @@ class View:
     def __init__(self, camera_id: str, scene: SceneSettings, folder: Path) -> None:
         self._camera_id = camera_id
         self._folder = folder
-        name = drawing(scene)
-        self._path = folder / f"{camera_id}-{name}.png" if name else None
-        self._moved = MovedCamera(self._load()) if self._path else None
+        self._drawing = drawing(scene)
+        self._path = folder / f"{camera_id}-{self._drawing}.png" if self._drawing else None
+        self._moved: MovedCamera | None = None
+        if self._path is not None:
+            reference = self._load()
+            self._moved = MovedCamera(reference, self._load_state() if reference is not None else None)
         self._stored = self._moved is None or self._moved.reference is not None
+
+    def is_of(self, scene: SceneSettings) -> bool:
+        """Whether that scene is drawn as this view's: then what is known of this one holds for it."""
+        return drawing(scene) == self._drawing
 
     @property
     def fits(self) -> bool | None:
@@ -54,12 +64,15 @@ class View:
         if self._moved is None or self.fits is not False:
             return ""
         now = self._moved.comparison
-        what = (
-            "shows another place than its scene was drawn on, or nothing of it can be made out"
-            if self._moved.state is Fit.STRANGE
-            else f"was moved: its picture lies {_percent(now.across)} across and {_percent(now.down)} down "
-            "from where its scene was drawn"
-        )
+        if now.other_shape:
+            what = "was set differently: the picture has another shape than the scene was drawn on"
+        elif self._moved.state is Fit.STRANGE:
+            what = "shows another place than its scene was drawn on, or nothing of it can be made out"
+        else:
+            what = (
+                f"was moved: its picture lies {_percent(now.across)} across and {_percent(now.down)} down "
+                "from where its scene was drawn"
+            )
         return (
             f"the camera {what}; rules that judge by places are suspended. Turn it back, or draw and "
             f"calibrate its scene anew; if it is right as it is, remove {self._path} and restart the worker"
@@ -70,7 +83,8 @@ class View:
         if self._moved is None:
             return False
         moved = self.fits is False
-        self._moved.observe(frame.picture, frame.time.captured_at_s)
+        if self._moved.observe(frame.picture, frame.time.captured_at_s):
+            self._store_state(self._moved)
         if not self._stored and self._moved.reference is not None:
             self._store(self._moved.reference)
         return (self.fits is False) is not moved
@@ -85,6 +99,38 @@ class View:
             return None
         return np.asarray(picture, dtype=np.uint8)
 
+    def _load_state(self) -> Comparison | None:
+        """What an earlier run knew; None where the picture fitted, or that was not known."""
+        assert self._path is not None
+        try:
+            kept = json.loads(self._path.with_suffix(".json").read_text(encoding="utf-8"))
+            return Comparison(
+                Fit(kept["fit"]),
+                float(kept["across"]),
+                float(kept["down"]),
+                int(kept["votes"]),
+                bool(kept["other_shape"]),
+            )
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError):
+            log.warning("reference_state_unreadable", camera=self._camera_id, path=str(self._path))
+            return None
+
+    def _store_state(self, moved: MovedCamera) -> None:
+        assert self._path is not None
+        kept = self._path.with_suffix(".json")
+        try:
+            if moved.state is Fit.FITS:
+                kept.unlink(missing_ok=True)
+            else:
+                part = kept.with_suffix(".json.part")
+                part.write_text(json.dumps(asdict(moved.comparison)), encoding="utf-8")
+                part.replace(kept)
+        except OSError as error:
+            # Still known while this worker runs.
+            log.warning("reference_state_not_kept", camera=self._camera_id, reason=error.strerror)
+
     def _store(self, reference: Grey) -> None:
         assert self._path is not None
         self._stored = True
@@ -93,9 +139,10 @@ class View:
             self._folder.mkdir(parents=True, exist_ok=True)
             part.write_bytes(cv2.imencode(".png", reference)[1].tobytes())
             part.replace(self._path)
-            for old in self._folder.glob(f"{self._camera_id}-????????????.png"):
-                if old != self._path:
-                    old.unlink()
+            for kind in ("png", "json"):
+                for old in self._folder.glob(f"{self._camera_id}-????????????.{kind}"):
+                    if old != self._path:
+                        old.unlink()
         except OSError as error:
             # Still known while this worker runs.
             log.warning("reference_not_kept", camera=self._camera_id, reason=error.strerror)

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 import supervision as sv
 
-from pipeline.config import CameraSettings, StreamSettings
+from pipeline.config import CameraSettings, Config, StreamSettings
 from pipeline.scene import Scene, SceneSettings
-from pipeline.types import Frame, FrameTime, Picture
+from pipeline.types import Frame, FrameTime, Observation, Picture
+from pipeline.worker.box import Worker
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.view import View
 from pipeline.worker.watch import CameraWatch
+from tests.perception.onnx_models import CELLS, constant_model, names
+from tests.rules import riding
 
 LANE: dict[str, Any] = {
     "lanes": [
@@ -134,3 +137,136 @@ def test_rules_are_suspended_while_the_camera_looks_elsewhere(tmp_path: Path) ->
     changed, minutes = run(street(), 360.0)
     assert changed.count(True) == 1
     assert minutes >= 1
+
+
+def moved_away(folder: Path) -> View:
+    """A view whose camera was turned after its reference was taken."""
+    view = View("gate", scene(), folder)
+    list(map(view.observe, frames(street(), 40, 0.0)))
+    list(map(view.observe, frames(street(20), 40, 100.0)))
+    assert view.fits is False
+    return view
+
+
+def test_a_restart_does_not_make_a_moved_camera_fit(tmp_path: Path) -> None:
+    before = moved_away(tmp_path)
+    after = View("gate", scene(), tmp_path)
+    assert after.fits is False
+    assert after.notice == before.notice
+    # It was turned back meanwhile: said once, and kept too.
+    assert [after.observe(frame) for frame in frames(street(), 40, 1e6)].count(True) == 1
+    assert after.fits is True
+    assert View("gate", scene(), tmp_path).fits is None
+
+
+def test_without_its_reference_nothing_is_known_of_a_camera_that_was_moved(tmp_path: Path) -> None:
+    moved_away(tmp_path)
+    (reference,) = tmp_path.glob("*.png")
+    reference.unlink()
+    view = View("gate", scene(), tmp_path)
+    assert view.fits is None
+    list(map(view.observe, frames(street(20), 10, 1e6)))
+    assert list(tmp_path.iterdir()) == [reference], "and what was known of the old one is gone"
+
+
+@pytest.mark.parametrize("spoiled", ["", "[]", "{}", '{"fit": "askew"}', '{"fit": "moved", "across": "x"}'])
+def test_an_unreadable_state_is_found_out_anew(tmp_path: Path, spoiled: str) -> None:
+    moved_away(tmp_path)
+    (kept,) = tmp_path.glob("*.json")
+    kept.write_text(spoiled)
+    view = View("gate", scene(), tmp_path)
+    assert view.fits is None
+    assert [view.observe(frame) for frame in frames(street(20), 40, 1e6)].count(True) == 1
+
+
+def test_a_picture_of_another_shape_says_so(tmp_path: Path) -> None:
+    view = View("gate", scene(), tmp_path)
+    list(map(view.observe, frames(street(), 40, 0.0)))
+    cropped = np.ascontiguousarray(street()[:, 40:280])
+    assert [view.observe(frame) for frame in frames(cropped, 40, 100.0)].count(True) == 1
+    assert "the picture has another shape than the scene was drawn on" in view.notice
+    assert [view.observe(frame) for frame in frames(street(), 40, 200.0)].count(True) == 1
+    assert view.fits is True
+
+
+def test_a_saved_rule_keeps_the_view_and_a_line_drawn_anew_does_not(tmp_path: Path) -> None:
+    moved_away(tmp_path / "references")
+    config = Config.model_validate(
+        {
+            "worker": {"data_dir": tmp_path, "metrics_port": 0},
+            "model": {
+                "path": constant_model(
+                    tmp_path / "model.onnx", np.zeros((4 + 1, CELLS)), metadata=names("person")
+                )
+            },
+            "cameras": [{"id": "gate", "detect": {"url": "file:///nowhere.mp4"}}],
+        }
+    )
+    worker = Worker(config, {"gate": Scene(scene())})
+    watch = worker.watches["gate"]
+    registry = worker.metrics.registry
+    assert registry.get_sample_value("ngatu_camera_moved", {"camera": "gate"}) == 1
+    worker._adopt("gate", Scene(scene(rules={"wrong_way": {"min_s": 3}})))
+    (frame,) = frames(street(20), 1, 1e6)
+    assert not watch.judge(frame, sv.Detections.empty()).view_changed
+    assert watch.view is not None
+    assert watch.view.fits is False
+    zone = {"id": "z", "purpose": "p", "polygon": [[0.1, 0.1], [0.2, 0.1], [0.2, 0.2]]}
+    worker._adopt("gate", Scene(scene(zones=[zone])))
+    (frame,) = frames(street(20), 1, 1e6 + 2)
+    verdict = watch.judge(frame, sv.Detections.empty())
+    assert verdict.view_changed
+    assert watch.view.fits is None
+    worker._view_changed(watch)
+    assert registry.get_sample_value("ngatu_camera_moved", {"camera": "gate"}) == 0
+    worker.monitor.stop()
+    worker.outbox.close()
+
+
+class Turning(View):
+    """A view that ceases to fit at its thirtieth picture."""
+
+    seen = 0
+
+    @property
+    def fits(self) -> bool:
+        return self.seen < 30
+
+    def observe(self, frame: Frame) -> bool:
+        self.seen += 1
+        return self.seen == 30
+
+
+class Told:
+    """Perception that reports what the test puts there."""
+
+    now: Observation
+
+    def observe(self, frame: Frame, detections: sv.Detections) -> Observation:
+        return self.now
+
+
+def test_an_act_without_a_place_is_told_once_though_the_camera_turns_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = SceneSettings.model_validate({"rules": {"no_helmet": {}}})
+    watch = CameraWatch(
+        CameraSettings(id="gate", detect=StreamSettings(url="file:///nowhere.mp4")),
+        Scene(bare),
+        Metrics(),
+        confidence=0.3,
+        tracks=None,
+        view=Turning("gate", bare, tmp_path),
+        on_frame=lambda camera_id: None,
+        on_health=lambda health: None,
+    )
+    told = Told()
+    monkeypatch.setattr(watch, "_perception", told)
+    rider = riding.Machine(heads=lambda time_s: (riding.BARE,), speed=(90.0, 0.0), head_px=9.0)
+    hits = []
+    for number, observation in enumerate(riding.observe([rider], 10.0)):
+        told.now = observation
+        frame = Frame("gate", street(), observation.time, number)
+        hits += watch.judge(frame, sv.Detections.empty()).hits
+    hits += watch.finish().hits
+    assert [(hit.rule, hit.track_id) for hit in hits] == [("no_helmet", 1)]
