@@ -79,13 +79,14 @@ class Flow:
         Who waits beyond the gate is sure to have passed it only later: told then, of a minute told before.
         """
         self._camera_id = moment.observation.camera_id
-        if moment.observation.connection != self._connection:
+        now_s = moment.observation.time.captured_at_s
+        # A clock that is put back does not make what comes now older than the watch.
+        if moment.observation.connection != self._connection or now_s < self._begun_s:
             self._connection = moment.observation.connection
-            self._begun_s = moment.observation.time.captured_at_s
+            self._begun_s = now_s
         lanes = self._scene.lanes(moment.aspect)
         for track, step in moment.advances:
             self._follow(track, step, lanes)
-        now_s = moment.observation.time.captured_at_s
         self._ended = [way for way in self._ended if now_s - way.last.time_s <= 2 * SETTLE_S]
         yield from self._close(now_s - SETTLE_S)
 

@@ -97,7 +97,7 @@ class Traffic:
         """Newest of each track in each lane that it is in."""
         self._minutes: dict[tuple[float, str], _Minute] = {}
         self._ground: dict[str, tuple[Point, ...]] = {}
-        self._begun_s: float | None = None
+        self._begun_s = math.inf
         """The first moment: what a road user did before is not of the time that is told of."""
         calibration = scene.calibration
         for lane in scene.settings.lanes if calibration is not None else ():
@@ -108,14 +108,13 @@ class Traffic:
         """Take up the next moment; the lanes' states in minutes (of capture time) that are over."""
         lanes = self._scene.lanes(moment.aspect)
         now_s = moment.observation.time.captured_at_s
-        if self._begun_s is None:
-            self._begun_s = now_s
+        self._begun_s = min(self._begun_s, now_s)
         for track, step in moment.advances:
             if step is None:
                 self._places = {key: place for key, place in self._places.items() if key[0] != track.id}
             elif track.kind in VEHICLES:
                 for lane in lanes:
-                    self._follow(track, step, lane, self._begun_s)
+                    self._follow(track, step, lane)
         for lane in lanes:
             self._queue(lane, self._line(lane, moment.aspect), now_s)
         yield from self._close(now_s - SETTLE_S)
@@ -127,7 +126,7 @@ class Traffic:
     def _minute(self, time_s: float, lane_id: str) -> _Minute:
         return self._minutes.setdefault((math.floor(time_s / MINUTE_S) * MINUTE_S, lane_id), _Minute())
 
-    def _follow(self, track: Track, step: Step, lane: Lane, begun_s: float) -> None:
+    def _follow(self, track: Track, step: Step, lane: Lane) -> None:
         key = (track.id, lane.id)
         before = self._places.pop(key, None)
         if not lane.holds(step.centre):
@@ -136,7 +135,7 @@ class Traffic:
             step, track.segment, track.kind, lane.progress(step.centre), self._progress_m(lane.id, step)
         )
         self._places[key] = now
-        if before is None or before.segment != track.segment or before.step.time_s < begun_s:
+        if before is None or before.segment != track.segment or before.step.time_s < self._begun_s:
             return
         spent_s = step.time_s - before.step.time_s
         if not 0 < spent_s <= MAX_GAP_S:

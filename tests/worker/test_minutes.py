@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,28 @@ def test_who_was_counted_before_a_scene_was_drawn_anew_is_not_counted_again(at_s
     """Identities go on, and a road user brings its whole trajectory along. It passes at 4.9 s."""
     before, after = split(observe([Driver([(1.0, 0.3, 0.9), (8.8, 0.3, 0.15)])], until_s=12), at_s)
     assert sum(counted([*watch(before), *watch(after)])) == 1
+
+
+def test_a_clock_that_is_put_back_loses_no_counts() -> None:
+    """By an hour, between the first and the second vehicle."""
+    drivers = [Driver(through(0.3, 1.0), track_id=1), Driver(through(0.3, 20.0), track_id=2)]
+    seen = observe(drivers, until_s=30)
+    late = [one if one.time.captured_at_s < START_S + 12 else _earlier(one, 3600) for one in seen]
+    told = watch(late)
+    assert sum(counted(told)) == 2
+    assert all(minute.start_s <= minute.end_s for minute in told)
+
+
+def _earlier(seen: Observation, by_s: float) -> Observation:
+    users = tuple(
+        replace(
+            user,
+            trajectory=tuple(replace(point, time_s=point.time_s - by_s) for point in user.trajectory),
+        )
+        for user in seen.road_users
+    )
+    time = replace(seen.time, captured_at_s=seen.time.captured_at_s - by_s)
+    return replace(seen, time=time, road_users=users)
 
 
 def test_a_part_tells_nothing_of_the_time_before_it() -> None:
