@@ -70,9 +70,7 @@ class Worker:
         model = (config.model.path.name, self.detector.sha256)
         closer = None if config.model.heads is None else HeadFinder(config.model.heads)
         for camera_id, scene in scenes.items():
-            for rule, classes in blind(scene.settings, known_classes(config.model, self.detector)).items():
-                lacking = ", ".join(classes)
-                log.warning("rule_cannot_run", camera=camera_id, rule=rule, model=model[0], lacking=lacking)
+            self._warn_of_blind(camera_id, scene)
         self.evidence = EvidenceMaker(
             evidence_root(config), config.evidence, self._key, model, config.worker.id
         )
@@ -269,11 +267,18 @@ class Worker:
 
     def _adopt(self, camera_id: str, scene: Scene) -> None:
         watch = self.watches[camera_id]
-        for rule, classes in blind(scene.settings, self.detector.classes).items():
-            log.warning("rule_cannot_run", camera=camera_id, rule=rule, lacking=", ".join(classes))
+        self._warn_of_blind(camera_id, scene)
         # Where only rules have changed, what is known of the picture holds.
         kept = watch.view if watch.view is not None and watch.view.is_of(scene.settings) else None
         watch.adopt(scene, kept or self._view(watch.settings, scene))
+
+    def _warn_of_blind(self, camera_id: str, scene: Scene) -> None:
+        model = self.config.model
+        for rule, classes in blind(scene.settings, known_classes(model, self.detector)).items():
+            lacking = ", ".join(classes)
+            log.warning(
+                "rule_cannot_run", camera=camera_id, rule=rule, model=model.path.name, lacking=lacking
+            )
 
     def _view(self, camera: CameraSettings, scene: Scene) -> View | None:
         folder = self.config.worker.data_dir / "references"

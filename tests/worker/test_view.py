@@ -7,6 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import structlog
 import supervision as sv
 
 from pipeline.config import CameraSettings, Config, StreamSettings
@@ -219,6 +220,27 @@ def test_a_saved_rule_keeps_the_view_and_a_line_drawn_anew_does_not(tmp_path: Pa
     assert watch.view.fits is None
     worker._view_changed(watch)
     assert registry.get_sample_value("ngatu_camera_moved", {"camera": "gate"}) == 0
+    worker.monitor.stop()
+    worker.outbox.close()
+
+
+def test_a_saved_scene_says_which_rules_the_models_cannot_serve(tmp_path: Path) -> None:
+    heads = Path(__file__).resolve().parents[2] / "models" / "ngatu_heads.onnx"
+    model = constant_model(tmp_path / "model.onnx", np.zeros((4 + 1, CELLS)), metadata=names("motorbike"))
+    config = Config.model_validate(
+        {
+            "worker": {"data_dir": tmp_path, "metrics_port": 0},
+            "model": {"path": model, "heads": heads},
+            "cameras": [{"id": "gate", "detect": {"url": "file:///nowhere.mp4"}, "watch_view": False}],
+        }
+    )
+    worker = Worker(config, {"gate": Scene(scene())})
+    corners = [[0.1, 0.1], [0.2, 0.1], [0.2, 0.2]]
+    zone = {"id": "yard", "purpose": "abandoned_object", "polygon": corners}
+    with structlog.testing.capture_logs() as logs:
+        worker._adopt("gate", Scene(scene(rules={"no_helmet": None, "abandoned_object": None}, zones=[zone])))
+    told = [(entry["rule"], entry["lacking"]) for entry in logs if entry["event"] == "rule_cannot_run"]
+    assert told == [("abandoned_object", "bicycle, person")]
     worker.monitor.stop()
     worker.outbox.close()
 
