@@ -34,8 +34,8 @@ _EMPTY = sv.Detections(
 def fuse(detections: sv.Detections, riders_in_box: bool) -> sv.Detections:
     """Road users (M <= N) out of detections (N) with class ids of `classes.KINDS`; others are left out.
 
-    `riders_in_box`: the detector's own, see there; then nobody is put on a two-wheeler, and of a person and a
-    two-wheeler in nearly the same box only the surer is there.
+    `riders_in_box`: the detector's own, see there; then nobody is put on a two-wheeler, and a person and a
+    two-wheeler in nearly the same box are one thing, for which both speak.
 
     Each has the union of its boxes, the highest confidence among them, and in `data`: "votes" (M, kinds)
     float32, the confidence of each class that spoke for it; "riders" (M,) objects, each (R, 4) float32
@@ -48,9 +48,6 @@ def fuse(detections: sv.Detections, riders_in_box: bool) -> sv.Detections:
     classes = classes[is_kind]
     boxes: Boxes = detections.xyxy[is_kind].astype(np.float32)
     confidence = np.asarray(detections.confidence, np.float32)[is_kind]
-    if riders_in_box:
-        once = ~_named_better(boxes, classes, confidence)
-        boxes, classes, confidence = boxes[once], classes[once], confidence[once]
 
     two_wheeled = np.isin(classes, (BICYCLE, MOTORBIKE))
     people = np.flatnonzero(classes == PERSON)
@@ -62,28 +59,12 @@ def fuse(detections: sv.Detections, riders_in_box: bool) -> sv.Detections:
         confidence,
         sv.box_iou_batch(boxes, boxes) >= _SAME_VEHICLE if len(boxes) else np.empty((0, 0), bool),
     )
-    if not riders_in_box:
-        seats = np.flatnonzero(two_wheeled)
-        seated = _seated(boxes[people], boxes[seats])
-        for person, row in zip(people, seated, strict=True):
-            if len(row) and row.max() > 0:
-                owner[person] = owner[seats[row.argmax()]]
-    return _gather(owner, boxes, classes, confidence)
-
-
-def _named_better(
-    boxes: Boxes, classes: npt.NDArray[np.intp], confidence: npt.NDArray[np.float32]
-) -> npt.NDArray[np.bool_]:
-    """(N,): persons in the box of a two-wheeler that is as sure, two-wheelers in that of a surer person."""
-    better = np.zeros(len(boxes), np.bool_)
-    people = np.flatnonzero(classes == PERSON)
-    machines = np.flatnonzero(np.isin(classes, (BICYCLE, MOTORBIKE)))
-    if len(people) and len(machines):
-        same = sv.box_iou_batch(boxes[people], boxes[machines]) >= _SAME_BOX
-        walks = confidence[people][:, None] > confidence[machines][None]
-        better[people] = (same & ~walks).any(axis=1)
-        better[machines] = (same & walks).any(axis=0)
-    return better
+    seats = np.flatnonzero(two_wheeled)
+    seated = (_same if riders_in_box else _seated)(boxes[people], boxes[seats])
+    for person, row in zip(people, seated, strict=True):
+        if len(row) and row.max() > 0:
+            owner[person] = owner[seats[row.argmax()]]
+    return _gather(owner, boxes, classes, confidence, riders_in_box)
 
 
 def _join(
@@ -130,6 +111,14 @@ def _seated(people: Boxes, seats: Boxes) -> Boxes:
     return seated
 
 
+def _same(people: Boxes, seats: Boxes) -> Boxes:
+    """(P, S): overlap of persons and two-wheelers that are one thing under two names; 0 of others."""
+    if not len(people) or not len(seats):
+        return np.zeros((len(people), len(seats)), np.float32)
+    overlap = sv.box_iou_batch(people, seats)
+    return np.where(overlap >= _SAME_BOX, overlap, 0).astype(np.float32)
+
+
 def _contained(boxes: Boxes) -> npt.NDArray[np.float32]:
     """(N, N): intersection over the smaller box."""
     if not len(boxes):
@@ -143,6 +132,7 @@ def _gather(
     boxes: Boxes,
     classes: npt.NDArray[np.intp],
     confidence: npt.NDArray[np.float32],
+    riders_in_box: bool,
 ) -> sv.Detections:
     """One row for each owner."""
     owners = np.unique(owner)
@@ -159,7 +149,8 @@ def _gather(
         xyxy[row] = _union(boxes[members])
         np.maximum.at(votes[row], classes[members], confidence[members])
         on_two_wheels = bool(len(machines)) and classes[index] in (BICYCLE, MOTORBIKE)
-        riders[row] = boxes[people] if on_two_wheels else np.empty((0, 4), np.float32)
+        ridden = on_two_wheels and not riders_in_box
+        riders[row] = boxes[people] if ridden else np.empty((0, 4), np.float32)
         if on_two_wheels:
             seat[row] = _union(boxes[machines])
         best[row] = confidence[members].max()
