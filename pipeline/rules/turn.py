@@ -167,8 +167,9 @@ class TurnRule:
         }
         drawn = {f"entry {turn.id}": turn.settings.entry, f"exit {turn.id}": turn.settings.exit}
         sure = abs(turned_deg) / (2 * self._parameters.min_turn_deg)
-        places = [step for step in (way.entered, *way.steps) if way.last.time_s - step.time_s <= PICTURES_S]
-        shown = (places[0], places[len(places) // 2], way.last)
+        steps = [step for step in way.steps if way.last.time_s - step.time_s <= PICTURES_S]
+        before = way.entered if way.last.time_s - way.entered.time_s <= PICTURES_S else steps[0]
+        shown = (before, steps[len(steps) // 2], way.last)
         return report(self.name, moment, track, shown, (sure,), facts, drawn)
 
 
