@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from pipeline.rules import base
-from pipeline.rules.lengths import has_moved, is_elsewhere
+from pipeline.rules.lengths import is_elsewhere, seems_hidden
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
 from pipeline.rules.step import HEIGHT_M, Step, Track
@@ -45,7 +45,8 @@ FRESH_S = 1.0
 """Others are where they were last seen for this long."""
 
 BACK_S = 15.0
-"""Who was hidden for no longer, and stands where the lost one stood, is the same."""
+"""Who was hidden for no longer, nor for longer than it was seen to stand, and stands where the lost one stood,
+is the same."""
 
 PICTURES_S = 12.0
 """A picture from before is taken from no further back."""
@@ -70,6 +71,8 @@ class _Stand:
     recent: deque[Step] = field(default_factory=deque)
     held_since_s: float | None = None
     unseen_s: float = 0.0
+    hidden: bool = False
+    """Its lower part is, so it seems: its newest step is somewhere else."""
     reported: bool = False
 
 
@@ -115,14 +118,17 @@ class IllegalStop:
         self._newest.pop(track.id, None)
         self._headings.pop(track.id, None)
         for key in [key for key in self._stands if key[0] == track.id]:
-            self._lost[key] = self._stands.pop(key)
+            stand = self._stands.pop(key)
+            if not stand.hidden:  # it may as well have driven off
+                self._lost[key] = stand
 
     def _follow(self, moment: Moment, zone: Zone, track: Track, step: Step) -> Iterator[Hit]:
         key = (track.id, zone.id)
         stand = self._stands.get(key)
         elsewhere = stand is not None and is_elsewhere(stand.where, step)
-        if stand is not None and elsewhere and not has_moved(stand.where, step):
-            return  # what passes in front of it hides its lower part
+        if stand is not None and elsewhere and seems_hidden(stand.where, step):
+            stand.hidden = True
+            return
         inside = (
             track.kind in (zone.settings.classes or VEHICLES)
             and zone.holds(step.centre)
@@ -137,7 +143,7 @@ class IllegalStop:
             stand = self._stands[key] = self._found_again(zone, track, step)
         gap_s = step.time_s - stand.last.time_s
         stand.unseen_s += gap_s if gap_s > HELD_S else 0.0
-        stand.last = step
+        stand.last, stand.hidden = step, False
         stand.recent.append(step)
         while step.time_s - stand.recent[0].time_s > PICTURES_S:
             stand.recent.popleft()
@@ -153,8 +159,10 @@ class IllegalStop:
         now_s = step.time_s
         self._lost = {key: lost for key, lost in self._lost.items() if now_s - lost.last.time_s <= BACK_S}
         for key, lost in self._lost.items():
-            alike = 0.8 <= lost.last.height / step.height <= 1.25
-            if key[1] == zone.id and lost.kind is track.kind and alike and not is_elsewhere(lost.where, step):
+            alike = lost.kind is track.kind and 0.8 <= lost.last.height / step.height <= 1.25
+            # Somebody else may pass where one that hardly stood was seen.
+            proven = now_s - lost.last.time_s <= lost.last.time_s - lost.since_s - lost.unseen_s
+            if key[1] == zone.id and alike and proven and not is_elsewhere(lost.where, step):
                 del self._lost[key]
                 return lost
         return _Stand(track.kind, step, now_s, step)

@@ -90,6 +90,9 @@ def moved_as_a_whole(before: Step, now: Step, way: Point, share: float = TOP_SHA
     return dot(top, way) >= share * dot(along, way)
 
 
-def has_moved(before: Step, now: Step) -> bool:
-    """The same, whichever way its ground point went."""
-    return moved_as_a_whole(before, now, minus(now.position, before.position))
+def seems_hidden(stopped: Step, now: Step) -> bool:
+    """Whether one that stopped only seems to be elsewhere: what passes in front of it hides its lower part.
+    False where the scene is calibrated: there the step itself knows (Step.hidden).
+    """
+    way = minus(now.position, stopped.position)
+    return now.tall_m <= 0 and not moved_as_a_whole(stopped, now, way)

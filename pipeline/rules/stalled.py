@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from pipeline.rules import base
-from pipeline.rules.lengths import has_moved, is_elsewhere, mean_height
+from pipeline.rules.lengths import is_elsewhere, mean_height, seems_hidden
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
 from pipeline.rules.step import HEIGHT_M, Step, Track
@@ -27,7 +27,7 @@ AHEAD_HEIGHTS = 8.0
 PAST_HEIGHTS = 2.0
 """Who was this far behind it and is this far ahead has got past."""
 BACK_S = 15.0
-"""Hidden for no longer, whoever stands in the same place is the same."""
+"""Hidden for no longer, nor for longer than it stood before, whoever stands in the same place is the same."""
 FRESH_S = 1.5
 """Others are where they were last seen for this long."""
 PICTURES_S = 12.0
@@ -61,6 +61,8 @@ class _Stand:
     green_since_s: float | None = None
     """Of a green that has not been counted yet."""
     recent: deque[Step] = field(default_factory=deque)
+    hidden: bool = False
+    """Its lower part is, so it seems: its newest step is somewhere else."""
     reported: bool = False
 
 
@@ -101,14 +103,17 @@ class Stalled:
     def _end(self, track: Track) -> None:
         self._newest.pop(track.id, None)
         for key in [key for key in self._stands if key[0] == track.id]:
-            self._lost[key] = self._stands.pop(key)
+            stand = self._stands.pop(key)
+            if not stand.hidden:  # it may as well have driven off
+                self._lost[key] = stand
 
     def _follow(self, moment: Moment, lane: Lane, track: Track, step: Step) -> Iterator[Hit]:
         key = (track.id, lane.id)
         stand = self._stands.get(key)
         elsewhere = stand is not None and is_elsewhere(stand.where, step)
-        if stand is not None and elsewhere and not has_moved(stand.where, step):
-            return  # what passes in front of it hides its lower part
+        if stand is not None and elsewhere and seems_hidden(stand.where, step):
+            stand.hidden = True
+            return
         inside = lane.holds(step.centre)
         if elsewhere or not inside:
             self._stands.pop(key, None)
@@ -118,7 +123,7 @@ class Stalled:
         if stand is None:
             stand = self._stands[key] = self._found_again(lane, track, step)
         self._look_around(moment, lane, track, stand, step)
-        stand.last = step
+        stand.last, stand.hidden = step, False
         stand.recent.append(step)
         while step.time_s - stand.recent[0].time_s > PICTURES_S:
             stand.recent.popleft()
@@ -138,7 +143,10 @@ class Stalled:
         now_s = step.time_s
         self._lost = {key: lost for key, lost in self._lost.items() if now_s - lost.last.time_s <= BACK_S}
         for key, lost in self._lost.items():
-            if key[1] == lane.id and lost.kind is track.kind and not is_elsewhere(lost.where, step):
+            # Somebody else may pass where one that hardly stood was seen.
+            proven = now_s - lost.last.time_s <= lost.last.time_s - lost.where.time_s
+            alike = lost.kind is track.kind and proven
+            if key[1] == lane.id and alike and not is_elsewhere(lost.where, step):
                 del self._lost[key]
                 return lost
         return _Stand(track.kind, step, step)

@@ -148,3 +148,10 @@ def test_one_whose_lower_half_passing_buses_hide_is_one_hit(every_s: float, shar
     parked = Driver([(0.0, 0.6, 0.9), (2.0, 0.6, 0.6), (80.0, 0.6, 0.6)], CAR, cut=cut, jitter=0.02)
     (hit,) = judge(SCENE, observe([parked], GREEN, 80.0))
     assert hit.after.time_s - START_S == pytest.approx(12.0, abs=1.7)
+
+
+def test_one_that_passes_where_another_hardly_stood_does_not_take_over_its_stand() -> None:
+    """Each stands for a second in the same place, eleven seconds apart."""
+    first = Driver(parks(from_s=2.0, until_s=3.0), CAR, track_id=1, unseen=((3.2, 99.0),))
+    later = Driver(parks(from_s=14.0, until_s=15.0), CAR, track_id=2, unseen=((0.0, 12.5),))
+    assert judged(first, later) == []
