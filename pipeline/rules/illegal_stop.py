@@ -45,7 +45,7 @@ FRESH_S = 1.0
 """Others are where they were last seen for this long."""
 
 BACK_S = 15.0
-"""Who was hidden for no longer, nor for longer than it had been seen to stand, and stands in the same place, is
+"""Who was hidden for no longer, nor longer than it had been seen to stand, and stands in the same place, is
 the same."""
 
 PICTURES_S = 12.0
