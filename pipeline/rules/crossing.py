@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pipeline.rules.lamps import LampHistory
 from pipeline.rules.lengths import moved_as_a_whole
 from pipeline.rules.moments import Moment
-from pipeline.rules.step import Step, Track
+from pipeline.rules.step import Step, Track, remember
 from pipeline.scene import Scene, StopLine, geometry
 from pipeline.types import LampColor, SignalState
 
@@ -174,9 +174,7 @@ class Crossings:
             if approach.passage is not None and not approach.passage.is_over(step, approach.back_since_s):
                 return
             approach.passage = None
-            approach.waiting.append(step)
-            while step.time_s - approach.waiting[0].time_s > PICTURES_S:
-                approach.waiting.popleft()
+            remember(approach.waiting, step, PICTURES_S)
             if clearly_before:
                 approach.before = step
                 approach.seen_before += 1

@@ -38,11 +38,11 @@ class Feet(Generic[K]):
         while whole and whole[0].time_s < step.time_s - HIDDEN_S:
             whole.popleft()
         before = self._hidden.pop(key, None)
-        # What came in front of it stays there until the box is as high again, or for HIDDEN_S: meanwhile the
-        # top moves on.
         if before is None and step.height >= HIDDEN * max((one.height for one in whole), default=0.0):
             whole.append(step)
             return False
+        # What came in front of it stays there until the box is as high again, or for HIDDEN_S: meanwhile the
+        # top moves on.
         if before is None or step.time_s - before.time_s > HIDDEN_S or not _is_lower(before, step):
             before = next((one for one in reversed(whole) if _lost_its_foot(one, step)), None)
         if before is None:

@@ -17,7 +17,7 @@ from pipeline.rules import base
 from pipeline.rules.lengths import is_elsewhere, seems_hidden
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.step import HEIGHT_M, Step, Track
+from pipeline.rules.step import HEIGHT_M, Step, Track, remember
 from pipeline.scene import Scene, SceneSettings, Zone, geometry, in_force
 from pipeline.types import VEHICLES, Hit, LampColor, Point, RoadUserKind
 
@@ -144,9 +144,7 @@ class IllegalStop:
         gap_s = step.time_s - stand.last.time_s
         stand.unseen_s += gap_s if gap_s > HELD_S else 0.0
         stand.last, stand.hidden = step, False
-        stand.recent.append(step)
-        while step.time_s - stand.recent[0].time_s > PICTURES_S:
-            stand.recent.popleft()
+        remember(stand.recent, step, PICTURES_S)
         self._hold(moment, track, stand, step)
         stood_s = step.time_s - stand.since_s
         if stand.reported or stand.held_since_s is not None or stood_s < self._parameters.min_s:

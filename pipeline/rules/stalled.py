@@ -17,7 +17,7 @@ from pipeline.rules import base
 from pipeline.rules.lengths import is_elsewhere, mean_height, seems_hidden
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.step import HEIGHT_M, Step, Track
+from pipeline.rules.step import HEIGHT_M, Step, Track, remember
 from pipeline.rules.traffic import ALONG_DEG, stands
 from pipeline.scene import Lane, Scene, SceneSettings, StopLine, geometry
 from pipeline.types import VEHICLES, Hit, LampColor, RoadUserKind
@@ -124,9 +124,7 @@ class Stalled:
             stand = self._stands[key] = self._found_again(lane, track, step)
         self._look_around(moment, lane, track, stand, step)
         stand.last, stand.hidden = step, False
-        stand.recent.append(step)
-        while step.time_s - stand.recent[0].time_s > PICTURES_S:
-            stand.recent.popleft()
+        remember(stand.recent, step, PICTURES_S)
         stood_s = step.time_s - stand.where.time_s
         proven = len(stand.passed) >= self._parameters.passed_by or stand.greens >= GREENS
         if (

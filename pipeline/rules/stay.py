@@ -17,7 +17,7 @@ from pipeline.rules.feet import Feet
 from pipeline.rules.lengths import inside_heights, moved_as_a_whole, unlike_hidden, way_heights
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.step import Step, Track
+from pipeline.rules.step import Step, Track, remember
 from pipeline.scene import Lane, Scene, Zone, geometry, in_force
 from pipeline.types import Hit, Point
 
@@ -61,16 +61,14 @@ class Stay:
     def take(self, step: Step) -> None:
         """One more step that counts."""
         self.last = step
-        self.recent.append(step)
-        while self.recent[0].time_s < step.time_s - PICTURES_S:
-            self.recent.popleft()
+        remember(self.recent, step, PICTURES_S)
 
     @property
     def shown(self) -> tuple[Step, Step, Step]:
         """Before, at the decisive moment, after: of these, pictures are still to be had."""
-        first = max(self.first, self.recent[0], key=_when)
-        middle = self.middle if self.middle.time_s > first.time_s else self.recent[len(self.recent) // 2]
-        return first, middle, self.last
+        before = self.recent[0]
+        middle = self.middle if self.middle.time_s > before.time_s else self.recent[len(self.recent) // 2]
+        return before, middle, self.last
 
     @property
     def duration_s(self) -> float:
@@ -86,10 +84,6 @@ class Stay:
     def way_heights(self) -> float:
         """Its length, see trajectory.way_heights."""
         return way_heights(self.first, self.last)
-
-
-def _when(step: Step) -> float:
-    return step.time_s
 
 
 class StayRule(ABC):

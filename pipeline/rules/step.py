@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 
 from pipeline.types import Box, FrameTime, Point, RoadUserKind, TrackPoint
@@ -75,6 +76,13 @@ class Step:
         """The same, measured on the ground where that is known: true also of motion away from the camera,
         but far off less steady than `speed`."""
         return self.speed if self.velocity_mps is None else math.hypot(*self.velocity_mps) / HEIGHT_M
+
+
+def remember(steps: deque[Step], step: Step, last_s: float) -> None:
+    """Add the newest step to those of the last seconds, oldest first; what is older goes."""
+    steps.append(step)
+    while step.time_s - steps[0].time_s > last_s:
+        steps.popleft()
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,10 +64,8 @@ class Told:
             for told in self._told
             if told.connection == observation.connection and now_s - told.points[-1].time_s <= REMEMBER_S
         ]
-        users = {user.track_id: user for user in observation.road_users} if self._told else {}
         for told in self._told:
-            if (user := users.get(told.track_id)) is not None:
-                told.points = user.trajectory
+            told.points = self._seen.get(told.track_id, told.points)
 
     def is_again(self, hit: Hit, observation: Observation) -> bool:
         """Whether it is the act of one reported before under another number; else it is remembered."""

@@ -14,7 +14,7 @@ from itertools import count
 
 from pipeline.rules.feet import Feet
 from pipeline.rules.moments import Moment
-from pipeline.rules.step import Step, Track
+from pipeline.rules.step import Step, Track, remember
 from pipeline.scene import Scene
 from pipeline.scene.hours import in_force
 from pipeline.scene.lines import Zone
@@ -90,9 +90,7 @@ class Visit:
     def take(self, step: Step) -> None:
         """One more step inside."""
         self.last = step
-        self.recent.append(step)
-        while self.recent[0].time_s < step.time_s - PICTURES_S:
-            self.recent.popleft()
+        remember(self.recent, step, PICTURES_S)
 
 
 class Visits:

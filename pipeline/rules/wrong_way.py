@@ -16,7 +16,7 @@ from pydantic import Field
 from pipeline.rules import base
 from pipeline.rules.lengths import mean_height, moved_as_a_whole, way_heights
 from pipeline.rules.moments import Moment
-from pipeline.rules.step import Step, Track
+from pipeline.rules.step import Step, Track, remember
 from pipeline.scene import Lane, Scene, SceneSettings, geometry
 from pipeline.types import VEHICLES, Hit
 
@@ -73,10 +73,10 @@ class _Run:
 
     def take(self, lane: Lane, step: Step) -> None:
         """One more step back."""
-        self.steps.append(step)
-        while step.time_s - self.steps[0].time_s > WINDOW_S:
-            self.steps.popleft()
-            self.back_from = lane.progress(self.steps[0].centre)
+        start = self.start
+        remember(self.steps, step, WINDOW_S)
+        if self.start is not start:
+            self.back_from = lane.progress(self.start.centre)
 
 
 class WrongWay:
