@@ -224,15 +224,8 @@ def _clock(time_s: float) -> str:
     return datetime.fromtimestamp(time_s).astimezone().isoformat(sep=" ", timespec="seconds")
 
 
-def _counted(changes: Sequence[Change]) -> dict[str, Counter[str]]:
-    counts: dict[str, Counter[str]] = {}
-    for change in changes:
-        counts.setdefault(change.found.hit.rule, Counter())[change.outcome] += 1
-    return dict(sorted(counts.items()))
-
-
 def _print(tested: _Tested) -> None:
-    from pipeline.worker.backtest import on_trial
+    from pipeline.worker.backtest import counted, on_trial
 
     camera_id, replayed, compared = tested.camera_id, tested.replayed, tested.other is not None
     if not replayed.frames:
@@ -244,9 +237,9 @@ def _print(tested: _Tested) -> None:
     )
     outcomes = ("new", "gone", "moved", "same") if compared else ("new",)
     table = Table("rule", *(outcomes if compared else ("hits",)), "", box=None, pad_edge=False)
-    counted, trials = _counted(tested.changes), on_trial(tested.scene, tested.other)
-    for rule in sorted(counted.keys() | trials.keys()):
-        counts = counted.get(rule, Counter())
+    found, trials = counted(tested.changes), on_trial(tested.scene, tested.other)
+    for rule in sorted(found.keys() | trials.keys()):
+        counts = found.get(rule, Counter())
         table.add_row(rule, *(str(counts[outcome]) for outcome in outcomes), trials.get(rule, ""))
     out.print(table)
     told = [change for change in tested.changes if compared and change.outcome != "same"]
@@ -263,6 +256,8 @@ def _print(tested: _Tested) -> None:
 
 def _json(tested: _Tested) -> dict[str, Any]:
     """See docs/backtest.md."""
+    from pipeline.worker.backtest import counted
+
     replayed, compared = tested.replayed, tested.other is not None
     return {
         "camera": tested.camera_id,
@@ -271,7 +266,7 @@ def _json(tested: _Tested) -> dict[str, Any]:
         "to_s": replayed.to_s if replayed.frames else None,
         "rules": {
             rule: dict(counts) if compared else {"hits": counts.total()}
-            for rule, counts in _counted(tested.changes).items()
+            for rule, counts in counted(tested.changes).items()
         },
         "shadow": {"now": _shadow(tested.scene), "before": _shadow(tested.other)},
         "caveats": tested.caveats,

@@ -6,7 +6,7 @@ of a camera, and its counts, get the same.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -122,9 +122,14 @@ def blind(scene: SceneSettings, classes: Collection[str]) -> dict[str, list[str]
     return {name: lacking for name, lacking in missing.items() if lacking}
 
 
+def judging_heads(rules: Iterable[str]) -> list[str]:
+    """Those of the rules that judge by riders' heads."""
+    return [name for name in rules if name in RULES and issubclass(RULES[name], RiderRule)]
+
+
 def asks_for_heads(scene: SceneSettings) -> bool:
     """Whether a rule that is on judges by riders' heads."""
-    return any(issubclass(RULES[name], RiderRule) for name in scene.rules if name in RULES)
+    return bool(judging_heads(scene.rules))
 
 
 __all__ = [
@@ -139,4 +144,5 @@ __all__ = [
     "asks_for_heads",
     "blind",
     "build_rules",
+    "judging_heads",
 ]

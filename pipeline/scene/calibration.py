@@ -25,6 +25,9 @@ PICTURE_ERROR = 0.001
 GROUND_ERROR_M = 0.05
 """Standard deviation of a point measured on the road by tape or from an aerial picture."""
 
+LEAST_POINTS = 4
+"""Fewer pairs of points tell no homography."""
+
 ON_LINE_ERRORS = 5.0
 """Points nearer to a common line than this many of their errors say nothing about what lies beside it."""
 
@@ -65,7 +68,7 @@ class Calibration:
         self.picture: Floats = np.asarray(picture, dtype=np.float64).reshape(-1, 2)
         self.ground_m: Floats = np.asarray(ground_m, dtype=np.float64).reshape(-1, 2)
         self.picture_error, self.ground_error_m = picture_error, ground_error_m
-        if len(self.picture) != len(self.ground_m) or len(self.picture) < 4:
+        if len(self.picture) != len(self.ground_m) or len(self.picture) < LEAST_POINTS:
             raise CalibrationError(
                 f"needs at least four points, each in the picture and on the ground; "
                 f"there are {len(self.picture)}"

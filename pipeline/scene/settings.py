@@ -254,10 +254,14 @@ class RectangleSettings(Drawn):
         return self.corners, ground
 
 
+MOST_POINTS = 32
+"""Of a calibration."""
+
+
 class CalibrationSettings(Drawn):
     """Where the picture's points lie on the road, in metres: `points`, or one `rectangle`."""
 
-    points: Annotated[tuple[SurveyedPointSettings, ...], Field(max_length=32)] = ()
+    points: Annotated[tuple[SurveyedPointSettings, ...], Field(max_length=MOST_POINTS)] = ()
     """At least four, no three of four on one line, spread over the part of the road that matters."""
     rectangle: RectangleSettings | None = None
     """Instead of points."""

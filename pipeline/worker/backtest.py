@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from pipeline.config import Config
-from pipeline.rules import RULES, Moments, asks_for_heads, build_rules
-from pipeline.rules.riders import RiderRule
+from pipeline.rules import RULES, Moments, asks_for_heads, build_rules, judging_heads
 from pipeline.scene import Scene, SceneSettings, geometry
 from pipeline.tracks.store import StoredTracks
 from pipeline.types import Box, Hit, Observation, Point
@@ -203,6 +203,14 @@ def _same_place(a: Found, b: Found) -> bool:
     )
 
 
+def counted(changes: Iterable[Change]) -> dict[str, Counter[str]]:
+    """How many changes of each outcome, by rule in the order of their names."""
+    counts: dict[str, Counter[str]] = {}
+    for change in changes:
+        counts.setdefault(change.found.hit.rule, Counter())[change.outcome] += 1
+    return dict(sorted(counts.items()))
+
+
 def on_trial(scene: SceneSettings, other: SceneSettings | None) -> dict[str, str]:
     """What is to be said of rules that are on trial in the one scene or in the other, by rule."""
     now = shadows(scene)
@@ -251,7 +259,7 @@ def caveats(scene: SceneSettings, other: SceneSettings | None, replayed: Replaye
     if unread and replayed.frames:
         yield f"lamps that were not read when tracks were stored show nothing here: {', '.join(unread)}"
     rules = scene.rules if other is None else {**other.rules, **scene.rules}
-    blind = [name for name in rules if issubclass(RULES[name], RiderRule)]
+    blind = judging_heads(rules)
     if blind and replayed.frames and not replayed.heads:
         yield (
             "no riders' heads were told when tracks were stored (a model must know them; model.heads looks "

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pipeline.evidence.text import Color, Panel, fit, font, label
 from pipeline.scene import SceneSettings
 from pipeline.types import Picture, Point
-from pipeline.worker.backtest import Change, Found, on_trial
+from pipeline.worker.backtest import Change, Found, counted, on_trial
 
 WIDTH_PX = 1280
 DIM = 0.45
@@ -206,9 +206,7 @@ def _sign(canvas: Picture, shape: _Shape, color: Color, taken: list[tuple[int, i
 
 
 def _legend(title: str, changes: Sequence[Change], trials: dict[str, str], *, compared: bool) -> Picture:
-    counts: dict[str, Counter[str]] = {}
-    for change in changes:
-        counts.setdefault(change.found.hit.rule, Counter())[change.outcome] += 1
+    counts = counted(changes)
     plain, bold = font(14), font(14, bold=True)
     rows: list[tuple[str, ...]] = (
         [("rule", "new", "gone", "moved", "same")] if compared else [("rule", "hits")]

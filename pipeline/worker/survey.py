@@ -19,7 +19,9 @@ from pipeline.config import CameraSettings, StreamSettings
 from pipeline.config.camera import AnalysisSettings
 from pipeline.config.load import load_scene
 from pipeline.scene import Calibration, CalibrationSettings
+from pipeline.scene.calibration import LEAST_POINTS
 from pipeline.scene.grid import HEAVY_EVERY, Grid
+from pipeline.scene.settings import MOST_POINTS
 from pipeline.types import CameraHealth, Picture
 
 Floats = npt.NDArray[np.float64]
@@ -29,8 +31,6 @@ STILL_TIMEOUT_S = 20.0
 PICTURES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
 COLUMNS = ("x", "y", "x_m", "y_m")
 COLUMNS_PX = ("x_px", "y_px", "x_m", "y_m")
-LEAST_POINTS, MOST_POINTS = 4, 32
-"""As CalibrationSettings has them: a file is told how many it holds."""
 
 _LINE: Color = (255, 220, 60)
 _HEAVY: Color = (60, 230, 255)

@@ -10,7 +10,6 @@ import json
 import math
 import os
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from pipeline.config.load import ConfigError, load_scene
 from pipeline.rules import RuleError
 from pipeline.tracks.errors import TracksError
 from pipeline.tracks.store import StoredTracks
-from pipeline.worker.backtest import Change, caveats, compare, on_trial, replay
+from pipeline.worker.backtest import Change, caveats, compare, counted, on_trial, replay
 
 MOST_LISTED = 200
 AROUND_S = 5.0
@@ -50,15 +49,12 @@ def tried(*, tracks: str, camera: str, scene: str, against: str, hours: float) -
     settings, other = load_scene(Path("scene"), scene), load_scene(Path("scene in force"), against)
     replayed = replay(stored, camera, [settings, other], from_s=newest_s - hours * 3600)
     changes = compare(replayed.found[1], replayed.found[0])
-    counts: dict[str, Counter[str]] = {}
-    for change in changes:
-        counts.setdefault(change.found.hit.rule, Counter())[change.outcome] += 1
     told = [change for change in changes if change.outcome != "same"]
     return {
         "frames": replayed.frames,
         "from_s": replayed.from_s if replayed.frames else None,
         "to_s": replayed.to_s if replayed.frames else None,
-        "rules": {rule: dict(outcomes) for rule, outcomes in sorted(counts.items())},
+        "rules": {rule: dict(outcomes) for rule, outcomes in counted(changes).items()},
         "changes": [_told(change) for change in told[-MOST_LISTED:]],
         "changes_in_all": len(told),
         "caveats": [
