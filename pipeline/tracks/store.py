@@ -188,7 +188,8 @@ class StoredTracks:
         spans: list[tuple[float, float]] = []
         for path in self._days(camera_id):
             with suppress(TracksError), _reading(path) as db:
-                spans += db.execute("SELECT first_s, last_s FROM blocks")
+                rows = db.execute("SELECT min(first_s), max(last_s) FROM blocks")
+                spans += (row for row in rows if row[0] is not None)
         if not spans:
             return None
         return min(first_s for first_s, _ in spans), max(last_s for _, last_s in spans)
