@@ -6,18 +6,17 @@ See docs/rules/illegal_stop.md for the act, its look-alikes and what the scene m
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from pipeline.rules import base
-from pipeline.rules.lengths import is_elsewhere, seems_hidden
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.step import HEIGHT_M, Step, Track, remember
+from pipeline.rules.stands import Stand, Stands
+from pipeline.rules.step import HEIGHT_M, Step, Track
 from pipeline.scene import Scene, SceneSettings, Zone, geometry, in_force
 from pipeline.types import VEHICLES, Hit, LampColor, Point, RoadUserKind
 
@@ -44,13 +43,6 @@ HELD_S = 1.0
 FRESH_S = 1.0
 """Others are where they were last seen for this long."""
 
-BACK_S = 15.0
-"""Who was hidden for no longer, nor longer than it had been seen to stand, and stands in the same place, is
-the same."""
-
-PICTURES_S = 12.0
-"""A picture from before is taken from no further back."""
-
 
 class IllegalStopParameters(base.Parameters):
     """Vehicles that stand in a zone with purpose no_stopping."""
@@ -60,20 +52,20 @@ class IllegalStopParameters(base.Parameters):
 
 
 @dataclass(slots=True)
-class _Stand:
-    """A vehicle that stands in one place."""
-
-    kind: RoadUserKind
-    where: Step
-    """When it came to a stand."""
-    since_s: float
-    last: Step
-    recent: deque[Step] = field(default_factory=deque)
+class _Stop(Stand):
+    since_s: float = 0.0
+    """It has been held up by nobody."""
     held_since_s: float | None = None
     unseen_s: float = 0.0
-    hidden: bool = False
-    """Its lower part is, so it seems: its newest step is somewhere else."""
-    reported: bool = False
+
+    @property
+    def seen_s(self) -> float:
+        """See Stand; while nobody held it up."""
+        return self.last.time_s - self.since_s - self.unseen_s
+
+    def is_like(self, track: Track, step: Step) -> bool:
+        """See Stand; of the same size as well."""
+        return self.kind is track.kind and 0.8 <= self.last.height / step.height <= 1.25
 
 
 class IllegalStop:
@@ -85,9 +77,7 @@ class IllegalStop:
     def __init__(self, scene: Scene, parameters: IllegalStopParameters) -> None:
         self._scene = scene
         self._parameters = parameters
-        self._stands: dict[tuple[int, str], _Stand] = {}
-        self._lost: dict[tuple[int, str], _Stand] = {}
-        """Stands whose track has ended."""
+        self._stands = Stands(lambda track, step: _Stop(track.kind, step, step, since_s=step.time_s))
         self._newest: dict[int, tuple[Track, Step]] = {}
         self._headings: dict[int, Point] = {}
         """In which direction each track last moved, in the picture."""
@@ -117,34 +107,18 @@ class IllegalStop:
     def _end(self, track: Track) -> None:
         self._newest.pop(track.id, None)
         self._headings.pop(track.id, None)
-        for key in [key for key in self._stands if key[0] == track.id]:
-            stand = self._stands.pop(key)
-            if not stand.hidden:  # it may as well have driven off
-                self._lost[key] = stand
+        self._stands.end(track)
 
     def _follow(self, moment: Moment, zone: Zone, track: Track, step: Step) -> Iterator[Hit]:
-        key = (track.id, zone.id)
-        stand = self._stands.get(key)
-        elsewhere = stand is not None and is_elsewhere(stand.where, step)
-        if stand is not None and elsewhere and seems_hidden(stand.where, step):
-            stand.hidden = True
-            return
         inside = (
             track.kind in (zone.settings.classes or VEHICLES)
             and zone.holds(step.centre)
             and in_force(zone.settings.hours, step.time_s, self._scene.settings.time_zone)
         )
-        if elsewhere or not inside:
-            self._stands.pop(key, None)
-            stand = None
-        if not inside or (stand is None and step.speed >= STANDING_HEIGHTS_S):
-            return
+        stand = self._stands.follow(zone.id, track, step, inside, step.speed < STANDING_HEIGHTS_S)
         if stand is None:
-            stand = self._stands[key] = self._found_again(zone, track, step)
-        gap_s = step.time_s - stand.last.time_s
-        stand.unseen_s += gap_s if gap_s > HELD_S else 0.0
-        stand.last, stand.hidden = step, False
-        remember(stand.recent, step, PICTURES_S)
+            return
+        stand.unseen_s += stand.gap_s if stand.gap_s > HELD_S else 0.0
         self._hold(moment, track, stand, step)
         stood_s = step.time_s - stand.since_s
         if stand.reported or stand.held_since_s is not None or stood_s < self._parameters.min_s:
@@ -152,20 +126,7 @@ class IllegalStop:
         stand.reported = True
         yield self._hit(moment, zone, track, stand)
 
-    def _found_again(self, zone: Zone, track: Track, step: Step) -> _Stand:
-        """The stand of one that was lost here a moment ago, or a new one."""
-        now_s = step.time_s
-        self._lost = {key: lost for key, lost in self._lost.items() if now_s - lost.last.time_s <= BACK_S}
-        for key, lost in self._lost.items():
-            alike = lost.kind is track.kind and 0.8 <= lost.last.height / step.height <= 1.25
-            # Somebody else may pass where one that hardly stood was seen.
-            proven = now_s - lost.last.time_s <= lost.last.time_s - lost.since_s - lost.unseen_s
-            if key[1] == zone.id and alike and proven and not is_elsewhere(lost.where, step):
-                del self._lost[key]
-                return lost
-        return _Stand(track.kind, step, now_s, step)
-
-    def _hold(self, moment: Moment, track: Track, stand: _Stand, step: Step) -> None:
+    def _hold(self, moment: Moment, track: Track, stand: _Stop, step: Step) -> None:
         """Begin anew after it was held up."""
         if self._held_up(moment, track, step):
             if stand.held_since_s is None:
@@ -230,7 +191,7 @@ class IllegalStop:
                 return True
         return False
 
-    def _hit(self, moment: Moment, zone: Zone, track: Track, stand: _Stand) -> Hit:
+    def _hit(self, moment: Moment, zone: Zone, track: Track, stand: _Stop) -> Hit:
         stood_s = stand.last.time_s - stand.since_s
         facts = {
             "zone": zone.id,
@@ -238,10 +199,9 @@ class IllegalStop:
             "standing_since_s": round(stand.since_s, 3),
             "unseen_s": round(stand.unseen_s, 1),
         }
-        shown = (stand.recent[0], stand.recent[len(stand.recent) // 2], stand.last)
         sure = 1 - stand.unseen_s / stood_s
         drawn = {f"zone {zone.id}": zone.settings.polygon}
-        return report(self.name, moment, track, shown, (sure,), facts, drawn)
+        return report(self.name, moment, track, stand.shown, (sure,), facts, drawn)
 
 
 def _width(step: Step) -> float:

@@ -6,7 +6,6 @@ See docs/rules/stalled.md for what it is, its look-alikes and what the scene mus
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
@@ -14,24 +13,21 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from pipeline.rules import base
-from pipeline.rules.lengths import is_elsewhere, mean_height, seems_hidden
+from pipeline.rules.lengths import mean_height
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.step import HEIGHT_M, Step, Track, remember
+from pipeline.rules.stands import Stand, Stands
+from pipeline.rules.step import HEIGHT_M, Step, Track
 from pipeline.rules.traffic import ALONG_DEG, stands
 from pipeline.scene import Lane, Scene, SceneSettings, StopLine, geometry
-from pipeline.types import VEHICLES, Hit, LampColor, RoadUserKind
+from pipeline.types import VEHICLES, Hit, LampColor
 
 AHEAD_HEIGHTS = 8.0
 """Who stands so near ahead of it in the lane (12 m on the ground) holds it up; so does a lamp so near."""
 PAST_HEIGHTS = 2.0
 """Who was this far behind it and is this far ahead has got past."""
-BACK_S = 15.0
-"""Hidden for no longer, nor for longer than it stood before, whoever stands in the same place is the same."""
 FRESH_S = 1.5
 """Others are where they were last seen for this long."""
-PICTURES_S = 12.0
-"""A picture from before is taken from no further back."""
 GREENS, GREEN_S = 2, 5.0
 """It stood through so many greens, so long into each: nobody at the head of a queue does."""
 FREE_SHARE = 0.3
@@ -48,10 +44,7 @@ class StalledParameters(base.Parameters):
 
 
 @dataclass(slots=True)
-class _Stand:
-    kind: RoadUserKind
-    where: Step
-    last: Step
+class _Stall(Stand):
     behind: set[int] = field(default_factory=set)
     """Tracks that were seen behind it while it stood."""
     passed: set[int] = field(default_factory=set)
@@ -60,10 +53,6 @@ class _Stand:
     green: bool = True
     green_since_s: float | None = None
     """Of a green that has not been counted yet."""
-    recent: deque[Step] = field(default_factory=deque)
-    hidden: bool = False
-    """Its lower part is, so it seems: its newest step is somewhere else."""
-    reported: bool = False
 
 
 class Stalled:
@@ -75,9 +64,7 @@ class Stalled:
     def __init__(self, scene: Scene, parameters: StalledParameters) -> None:
         self._scene = scene
         self._parameters = parameters
-        self._stands: dict[tuple[int, str], _Stand] = {}
-        self._lost: dict[tuple[int, str], _Stand] = {}
-        """Stands whose track has ended."""
+        self._stands = Stands(lambda track, step: _Stall(track.kind, step, step))
         self._newest: dict[int, tuple[Track, Step]] = {}
 
     @classmethod
@@ -102,29 +89,13 @@ class Stalled:
 
     def _end(self, track: Track) -> None:
         self._newest.pop(track.id, None)
-        for key in [key for key in self._stands if key[0] == track.id]:
-            stand = self._stands.pop(key)
-            if not stand.hidden:  # it may as well have driven off
-                self._lost[key] = stand
+        self._stands.end(track)
 
     def _follow(self, moment: Moment, lane: Lane, track: Track, step: Step) -> Iterator[Hit]:
-        key = (track.id, lane.id)
-        stand = self._stands.get(key)
-        elsewhere = stand is not None and is_elsewhere(stand.where, step)
-        if stand is not None and elsewhere and seems_hidden(stand.where, step):
-            stand.hidden = True
-            return
-        inside = lane.holds(step.centre)
-        if elsewhere or not inside:
-            self._stands.pop(key, None)
-            stand = None
-        if not inside or (stand is None and not stands(step)):
-            return
+        stand = self._stands.follow(lane.id, track, step, lane.holds(step.centre), stands(step))
         if stand is None:
-            stand = self._stands[key] = self._found_again(lane, track, step)
+            return
         self._look_around(moment, lane, track, stand, step)
-        stand.last, stand.hidden = step, False
-        remember(stand.recent, step, PICTURES_S)
         stood_s = step.time_s - stand.where.time_s
         proven = len(stand.passed) >= self._parameters.passed_by or stand.greens >= GREENS
         if (
@@ -136,20 +107,7 @@ class Stalled:
             stand.reported = True
             yield self._hit(moment, lane, track, stand, stood_s)
 
-    def _found_again(self, lane: Lane, track: Track, step: Step) -> _Stand:
-        """The stand of one that was lost here a moment ago, or a new one."""
-        now_s = step.time_s
-        self._lost = {key: lost for key, lost in self._lost.items() if now_s - lost.last.time_s <= BACK_S}
-        for key, lost in self._lost.items():
-            # Somebody else may pass where one that hardly stood was seen.
-            proven = now_s - lost.last.time_s <= lost.last.time_s - lost.where.time_s
-            alike = lost.kind is track.kind and proven
-            if key[1] == lane.id and alike and not is_elsewhere(lost.where, step):
-                del self._lost[key]
-                return lost
-        return _Stand(track.kind, step, step)
-
-    def _look_around(self, moment: Moment, lane: Lane, track: Track, stand: _Stand, step: Step) -> None:
+    def _look_around(self, moment: Moment, lane: Lane, track: Track, stand: _Stall, step: Step) -> None:
         held = False
         for other_track, other in self._newest.values():
             if other_track.id == track.id or other_track.kind not in VEHICLES:
@@ -171,9 +129,8 @@ class Stalled:
         if stand.green_since_s is not None and step.time_s - stand.green_since_s >= GREEN_S:
             stand.greens, stand.green_since_s = stand.greens + 1, None
         stand.green = green is not False
-        gap_s = step.time_s - stand.last.time_s
-        if not held and stand.green and gap_s <= FRESH_S:
-            stand.free_s += gap_s
+        if not held and stand.green and stand.gap_s <= FRESH_S:
+            stand.free_s += stand.gap_s
 
     def _green(self, moment: Moment, lane: Lane, step: Step) -> bool | None:
         """Whether every lamp of the line right ahead is green; None where there is none."""
@@ -191,7 +148,7 @@ class Stalled:
                 return line
         return None
 
-    def _hit(self, moment: Moment, lane: Lane, track: Track, stand: _Stand, stood_s: float) -> Hit:
+    def _hit(self, moment: Moment, lane: Lane, track: Track, stand: _Stall, stood_s: float) -> Hit:
         facts = {
             "lane": lane.id,
             "stood_s": round(stood_s, 1),
@@ -200,12 +157,11 @@ class Stalled:
             "passed_by": len(stand.passed),
             "greens": stand.greens,
         }
-        shown = (stand.recent[0], stand.recent[len(stand.recent) // 2], stand.last)
         sure = max(
             1 - 0.5 ** (len(stand.passed) / self._parameters.passed_by), 1 - 0.5 ** (stand.greens / GREENS)
         )
         drawn = {f"lane {lane.id}": lane.settings.polygon, f"direction {lane.id}": lane.settings.direction}
-        return report(self.name, moment, track, shown, (math.sqrt(sure),), facts, drawn)
+        return report(self.name, moment, track, stand.shown, (math.sqrt(sure),), facts, drawn)
 
 
 def _ahead_heights(lane: Lane, step: Step, other: Step) -> float:

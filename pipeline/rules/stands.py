@@ -1,0 +1,109 @@
+"""Who stands where, and since when: shared by illegal_stop and stalled.
+
+A stand outlives what interrupts a track but not the vehicle: what passes in front of it and hides its lower
+part, or all of it for a while, after which it may have another id.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from pipeline.rules.lengths import is_elsewhere, seems_hidden
+from pipeline.rules.step import Step, Track, remember
+from pipeline.types import RoadUserKind
+
+BACK_S = 15.0
+"""Who was lost for no longer, nor longer than it had been seen to stand, and stands in the same place, is the
+same."""
+
+PICTURES_S = 12.0
+"""A picture from before is taken from no further back."""
+
+
+@dataclass(slots=True)
+class Stand:
+    """A vehicle that stands in one place, whatever ids it had."""
+
+    kind: RoadUserKind
+    where: Step
+    """When it came to a stand."""
+    last: Step
+    recent: deque[Step] = field(default_factory=deque)
+    """Steps over the last PICTURES_S, oldest first."""
+    gap_s: float = 0.0
+    """Between its two newest steps."""
+    hidden: bool = False
+    """Its lower part is, so it seems: its newest step is somewhere else."""
+    reported: bool = False
+
+    @property
+    def seen_s(self) -> float:
+        """For how long it was seen to stand: somebody else may pass where one that hardly stood was seen."""
+        return self.last.time_s - self.where.time_s
+
+    @property
+    def shown(self) -> tuple[Step, Step, Step]:
+        """Before, at the decisive moment, after: of these, pictures are still to be had."""
+        return (self.recent[0], self.recent[len(self.recent) // 2], self.last)
+
+    def is_like(self, track: Track, step: Step) -> bool:
+        """Whether one that stands where this one was lost may be the same."""
+        return self.kind is track.kind
+
+
+S = TypeVar("S", bound=Stand)
+
+
+class Stands(Generic[S]):
+    """Follows everybody who stands, in each of a rule's places."""
+
+    def __init__(self, begin: Callable[[Track, Step], S]) -> None:
+        """`begin` makes the stand of one that has just stopped."""
+        self._begin = begin
+        self._stands: dict[tuple[int, str], S] = {}
+        self._lost: list[tuple[str, S]] = []
+        """Places, and stands there whose track has ended."""
+
+    def follow(self, place: str, track: Track, step: Step, inside: bool, stands: bool) -> S | None:
+        """The stand in a place that a step belongs to; None where it belongs to none.
+
+        `inside` says whether the step counts there, `stands` whether it is slow enough to begin a stand.
+        """
+        key = (track.id, place)
+        stand = self._stands.get(key)
+        elsewhere = stand is not None and is_elsewhere(stand.where, step)
+        if stand is not None and elsewhere and seems_hidden(stand.where, step):
+            stand.hidden = True
+            return None
+        if elsewhere or not inside:
+            self._stands.pop(key, None)
+            stand = None
+        if not inside or (stand is None and not stands):
+            return None
+        if stand is None:
+            stand = self._stands[key] = self._found_again(place, track, step) or self._begin(track, step)
+        stand.gap_s = step.time_s - stand.last.time_s
+        stand.last, stand.hidden = step, False
+        remember(stand.recent, step, PICTURES_S)
+        return stand
+
+    def end(self, track: Track) -> None:
+        """A track has ended: it may be found again."""
+        for key in [key for key in self._stands if key[0] == track.id]:
+            stand = self._stands.pop(key)
+            if not stand.hidden:  # it may as well have driven off
+                self._lost.append((key[1], stand))
+
+    def _found_again(self, place: str, track: Track, step: Step) -> S | None:
+        """The stand of one that was lost here a moment ago."""
+        now_s = step.time_s
+        self._lost = [(at, lost) for at, lost in self._lost if now_s - lost.last.time_s <= BACK_S]
+        for number, (at, lost) in enumerate(self._lost):
+            alike = lost.is_like(track, step) and now_s - lost.last.time_s <= lost.seen_s
+            if at == place and alike and not is_elsewhere(lost.where, step):
+                del self._lost[number]
+                return lost
+        return None
