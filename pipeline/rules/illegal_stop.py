@@ -78,7 +78,6 @@ class IllegalStop:
         self._scene = scene
         self._parameters = parameters
         self._stands = Stands(lambda track, step: _Stop(track.kind, step, step, since_s=step.time_s))
-        self._newest: dict[int, tuple[Track, Step]] = {}
         self._headings: dict[int, Point] = {}
         """In which direction each track last moved, in the picture."""
 
@@ -94,20 +93,15 @@ class IllegalStop:
         """
         zones = self._scene.zones(moment.aspect, PURPOSE)
         for track, step in moment.advances:
+            self._stands.see(track, step)
             if step is None:
-                self._end(track)
+                self._headings.pop(track.id, None)
                 continue
-            self._newest[track.id] = (track, step)
             if step.speed >= 2 * STANDING_HEIGHTS_S:
                 self._headings[track.id] = geometry.unit(step.velocity)
             if track.kind in VEHICLES and not step.cut:
                 for zone in zones:
                     yield from self._follow(moment, zone, track, step)
-
-    def _end(self, track: Track) -> None:
-        self._newest.pop(track.id, None)
-        self._headings.pop(track.id, None)
-        self._stands.end(track)
 
     def _follow(self, moment: Moment, zone: Zone, track: Track, step: Step) -> Iterator[Hit]:
         inside = (
@@ -144,7 +138,7 @@ class IllegalStop:
             return False
         if any(
             self._ahead(moment, step, other, heading)
-            for seen, other in self._newest.values()
+            for seen, other in self._stands.newest.values()
             if seen.id != track.id
             and seen.kind is not RoadUserKind.PERSON
             and step.time_s - other.time_s <= FRESH_S

@@ -65,7 +65,6 @@ class Stalled:
         self._scene = scene
         self._parameters = parameters
         self._stands = Stands(lambda track, step: _Stall(track.kind, step, step))
-        self._newest: dict[int, tuple[Track, Step]] = {}
 
     @classmethod
     def lacks(cls, scene: SceneSettings) -> str | None:
@@ -79,17 +78,10 @@ class Stalled:
         """
         lanes = self._scene.lanes(moment.aspect)
         for track, step in moment.advances:
-            if step is None:
-                self._end(track)
-                continue
-            self._newest[track.id] = (track, step)
-            if track.kind in VEHICLES and not step.cut:
+            self._stands.see(track, step)
+            if step is not None and track.kind in VEHICLES and not step.cut:
                 for lane in lanes:
                     yield from self._follow(moment, lane, track, step)
-
-    def _end(self, track: Track) -> None:
-        self._newest.pop(track.id, None)
-        self._stands.end(track)
 
     def _follow(self, moment: Moment, lane: Lane, track: Track, step: Step) -> Iterator[Hit]:
         stand = self._stands.follow(lane.id, track, step, lane.holds(step.centre), stands(step))
@@ -109,7 +101,7 @@ class Stalled:
 
     def _look_around(self, moment: Moment, lane: Lane, track: Track, stand: _Stall, step: Step) -> None:
         held = False
-        for other_track, other in self._newest.values():
+        for other_track, other in self._stands.newest.values():
             if other_track.id == track.id or other_track.kind not in VEHICLES:
                 continue
             if step.time_s - other.time_s > FRESH_S:

@@ -12,12 +12,16 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from pipeline.rules.lengths import is_elsewhere, seems_hidden
-from pipeline.rules.step import Step, Track, remember
+from pipeline.rules.step import Step, Track, at_edge, remember
+from pipeline.scene import geometry
 from pipeline.types import RoadUserKind
 
 BACK_S = 15.0
 """Who was lost for no longer, nor longer than it had been seen to stand, and stands in the same place, is the
 same."""
+
+LEFT_IOU = 0.7
+"""Cut by the picture's edge, a box that overlaps less with the one that came to a stand was leaving."""
 
 PICTURES_S = 12.0
 """A picture from before is taken from no further back."""
@@ -62,10 +66,25 @@ class Stands(Generic[S]):
 
     def __init__(self, begin: Callable[[Track, Step], S]) -> None:
         """`begin` makes the stand of one that has just stopped."""
+        self.newest: dict[int, tuple[Track, Step]] = {}
+        """Everybody's newest step, of those who do not stand too."""
         self._begin = begin
         self._stands: dict[tuple[int, str], S] = {}
         self._lost: list[tuple[str, S]] = []
         """Places, and stands there whose track has ended."""
+
+    def see(self, track: Track, step: Step | None) -> None:
+        """A track's newest step, before `follow`, or its end: it may be found again."""
+        if step is not None:
+            self.newest[track.id] = (track, step)
+            return
+        _, newest = self.newest.pop(track.id, (track, None))
+        for key in [key for key in self._stands if key[0] == track.id]:
+            stand = self._stands.pop(key)
+            if stand.hidden:  # it may as well have driven off
+                continue
+            if newest is None or not _has_left(stand, newest):
+                self._lost.append((key[1], stand))
 
     def follow(self, place: str, track: Track, step: Step, inside: bool, stands: bool) -> S | None:
         """The stand in a place that a step belongs to; None where it belongs to none.
@@ -90,13 +109,6 @@ class Stands(Generic[S]):
         remember(stand.recent, step, PICTURES_S)
         return stand
 
-    def end(self, track: Track) -> None:
-        """A track has ended: it may be found again."""
-        for key in [key for key in self._stands if key[0] == track.id]:
-            stand = self._stands.pop(key)
-            if not stand.hidden:  # it may as well have driven off
-                self._lost.append((key[1], stand))
-
     def _found_again(self, place: str, track: Track, step: Step) -> S | None:
         """The stand of one that was lost here a moment ago."""
         now_s = step.time_s
@@ -107,3 +119,9 @@ class Stands(Generic[S]):
                 del self._lost[number]
                 return lost
         return None
+
+
+def _has_left(stand: Stand, newest: Step) -> bool:
+    """Whether it was on its way out of the picture: the steps of that are cut, and belong to no stand."""
+    box = newest.raw.box
+    return at_edge(box) and geometry.overlap(box, stand.where.raw.box)[0] < LEFT_IOU

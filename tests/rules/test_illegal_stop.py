@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pipeline.types import LampColor, RoadUserKind
+from pipeline.types import LampColor, Observation, RoadUserKind
 from tests.rules.drive import START_S, Driver, Program, judge, names, observe
 
 CAR, BUS, MOTORBIKE = RoadUserKind.CAR, RoadUserKind.BUS, RoadUserKind.MOTORBIKE
@@ -155,3 +157,46 @@ def test_one_that_passes_where_another_hardly_stood_does_not_take_over_its_stand
     first = Driver(parks(from_s=2.0, until_s=3.0), CAR, track_id=1, unseen=((3.2, 99.0),))
     later = Driver(parks(from_s=14.0, until_s=15.0), CAR, track_id=2, unseen=((0.0, 12.5),))
     assert judged(first, later) == []
+
+
+def clipped(observations: Iterable[Observation]) -> Iterator[Observation]:
+    """As a detector tells boxes that the picture's lower edge cuts."""
+    for seen in observations:
+        users = tuple(
+            replace(
+                user,
+                trajectory=tuple(
+                    replace(point, box=(*point.box[:3], min(point.box[3], 1.0))) for point in user.trajectory
+                ),
+            )
+            for user in seen.road_users
+        )
+        yield replace(seen, road_users=users)
+
+
+@pytest.mark.parametrize("y", [0.9, 0.93, 0.97])
+def test_who_stops_where_another_drove_out_of_the_picture_takes_over_no_stand(y: float) -> None:
+    """Towards the camera: one stands for 8 s and leaves, the next one comes 6 s later and stands for 6 s."""
+    kerb = {**SCENE["zones"][0], "polygon": [[0.5, 0.5], [0.7, 0.5], [0.7, 1.0], [0.5, 1.0]]}
+    lane = {**SCENE["lanes"][0], "direction": [[0.55, 0.05], [0.55, 0.95]]}
+    scene = {**SCENE, "zones": [kerb], "lanes": [lane]}
+
+    def passes(track_id: int, stops_s: float, goes_s: float) -> Driver:
+        way = [(stops_s - 3, 0.6, 0.45), (stops_s, 0.6, y), (goes_s, 0.6, y), (goes_s + 0.6, 0.6, y + 0.15)]
+        return Driver(way, CAR, track_id, height=0.2, width=1.0, jitter=0.01)
+
+    assert judge(scene, clipped(observe([passes(1, 3.0, 11.0), passes(2, 17.0, 23.0)], GREEN, 26.0))) == []
+    stays = passes(2, 17.0, 30.0)
+    (hit,) = judge(scene, clipped(observe([passes(1, 3.0, 11.0), stays], GREEN, 30.0)))
+    assert (hit.track_id, hit.facts["standing_since_s"]) == (2, pytest.approx(START_S + 17.0, abs=0.5))
+
+
+def test_one_that_stands_at_the_edge_and_is_lost_there_is_the_same() -> None:
+    """A car at the lower edge, its box cut by it now and then."""
+    kerb = {**SCENE["zones"][0], "polygon": [[0.5, 0.5], [0.7, 0.5], [0.7, 1.0], [0.5, 1.0]]}
+    way = parks(y=0.985, until_s=26.0)
+    first = Driver(way, CAR, track_id=1, unseen=((8.0, 99.0),), height=0.2, width=1.0, jitter=0.05)
+    again = Driver(way, CAR, track_id=2, unseen=((0.0, 10.0),), height=0.2, width=1.0, jitter=0.05)
+    (hit,) = judge({**SCENE, "zones": [kerb]}, clipped(observe([first, again], GREEN, 26.0)))
+    assert hit.track_id == 2
+    assert hit.facts["standing_since_s"] - START_S == pytest.approx(2.0, abs=0.8)
