@@ -20,6 +20,9 @@ BACK_S = 15.0
 """Who was lost for no longer, nor longer than it had been seen to stand, and stands in the same place, is the
 same."""
 
+HIDDEN_BACK_S = 6.0
+"""The same for one that was half hidden when it was lost: behind a bus it may have driven off unseen."""
+
 LEFT_IOU = 0.7
 """Cut by the picture's edge, a box that overlaps less with the one that came to a stand was leaving."""
 
@@ -81,9 +84,8 @@ class Stands(Generic[S]):
         _, newest = self.newest.pop(track.id, (track, None))
         for key in [key for key in self._stands if key[0] == track.id]:
             stand = self._stands.pop(key)
-            if stand.hidden:  # it may as well have driven off
-                continue
             if newest is None or not _has_left(stand, newest):
+                stand.hidden |= newest is not None and newest.hidden
                 self._lost.append((key[1], stand))
 
     def follow(self, place: str, track: Track, step: Step, inside: bool, stands: bool) -> S | None:
@@ -114,7 +116,8 @@ class Stands(Generic[S]):
         now_s = step.time_s
         self._lost = [(at, lost) for at, lost in self._lost if now_s - lost.last.time_s <= BACK_S]
         for number, (at, lost) in enumerate(self._lost):
-            alike = lost.is_like(track, step) and now_s - lost.last.time_s <= lost.seen_s
+            back_s = min(lost.seen_s, HIDDEN_BACK_S if lost.hidden else BACK_S)
+            alike = lost.is_like(track, step) and now_s - lost.last.time_s <= back_s
             if at == place and alike and not is_elsewhere(lost.where, step):
                 del self._lost[number]
                 return lost

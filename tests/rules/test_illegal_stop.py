@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.types import LampColor, Observation, RoadUserKind
+from tests.rules import metres
 from tests.rules.drive import START_S, Driver, Program, judge, names, observe
 
 CAR, BUS, MOTORBIKE = RoadUserKind.CAR, RoadUserKind.BUS, RoadUserKind.MOTORBIKE
@@ -200,3 +201,52 @@ def test_one_that_stands_at_the_edge_and_is_lost_there_is_the_same() -> None:
     (hit,) = judge({**SCENE, "zones": [kerb]}, clipped(observe([first, again], GREEN, 26.0)))
     assert hit.track_id == 2
     assert hit.facts["standing_since_s"] - START_S == pytest.approx(2.0, abs=0.8)
+
+
+def behind_buses(from_s: float, every_s: float, count: int) -> list[Driver]:
+    """One parked car; each bus hides half of it for a second, then all of it for three: a new id."""
+    buses = [from_s + every_s * k for k in range(count)]
+
+    def cut(time_s: float) -> float:
+        return 0.55 if any(bus <= time_s <= bus + 1 for bus in buses) else 0.0
+
+    way = [(0.0, 0.6, 0.9), (2.0, 0.6, 0.6), (400.0, 0.6, 0.6)]
+    found = [-1.0, *(bus + 4 for bus in buses)]
+    lost = [*(bus + 1 for bus in buses), 999.0]
+    return [
+        Driver(way, CAR, k, cut=cut, unseen=((-1.0, since_s), (until_s, 999.0)), jitter=0.02)
+        for k, (since_s, until_s) in enumerate(zip(found, lost, strict=True))
+    ]
+
+
+@pytest.mark.parametrize(("from_s", "every_s"), [(20.0, 15.0), (7.0, 8.0)])
+def test_one_that_buses_hide_bit_by_bit_is_one_hit(from_s: float, every_s: float) -> None:
+    hits = judge(SCENE, observe(behind_buses(from_s, every_s, 4), GREEN, 70.0))
+    assert [round(hit.facts["standing_since_s"] - START_S) for hit in hits] == [2]
+
+
+def test_who_stops_where_another_drove_off_behind_a_bus_takes_over_no_stand() -> None:
+    """After 9 s a bus hides its lower half, then all of it; the next one comes and stands for 6 s."""
+    corners = [(-3, 5), (3, 5), (3, 30), (-3, 30)]
+    kerb = {**SCENE["zones"][0], "polygon": [list(metres.seen(*at)) for at in corners]}
+    scene = {
+        "calibration": metres.CALIBRATION,
+        "lanes": [metres.lane("kerb", -3, 3)],
+        "zones": [kerb],
+        "rules": SCENE["rules"],
+    }
+
+    def hits(stays_s: float) -> list[Any]:
+        first = metres.Vehicle(
+            lambda t: 15 * min(t, 1.0), hidden=lambda t: 0.5 if t >= 9.5 else 0.0, unseen=lambda t: t > 10.5
+        )
+        later = metres.Vehicle(
+            lambda t: 15 * min(max(t - 15, 0) / 1.5, 1.0) + 8 * max(t - 16.5 - stays_s, 0),
+            track=lambda t: 2,
+            unseen=lambda t: t < 15,
+        )
+        return judge(scene, metres.observe([first, later], metres.every(1 / 6, 32.0)))
+
+    assert hits(6.0) == []
+    (hit,) = hits(12.0)
+    assert hit.facts["standing_since_s"] - metres.START_S == pytest.approx(16.5, abs=0.5)
