@@ -60,8 +60,9 @@ class _Stop(Stand):
 
     @property
     def seen_s(self) -> float:
-        """See Stand; while nobody held it up."""
-        return self.last.time_s - self.since_s - self.unseen_s
+        """See Stand; until it is reported, while nobody held it up."""
+        since_s = self.where.time_s if self.reported else self.since_s + self.unseen_s
+        return self.last.time_s - since_s
 
     def is_like(self, track: Track, step: Step) -> bool:
         """See Stand; of the same size as well."""

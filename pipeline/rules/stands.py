@@ -21,7 +21,8 @@ BACK_S = 15.0
 same."""
 
 HIDDEN_BACK_S = 6.0
-"""The same for one that was half hidden when it was lost: behind a bus it may have driven off unseen."""
+"""The same for one that was half hidden when it was lost, and is not reported yet: behind a bus it may have
+driven off unseen."""
 
 LEFT_IOU = 0.7
 """Cut by the picture's edge, a box that overlaps less with the one that came to a stand was leaving."""
@@ -116,7 +117,7 @@ class Stands(Generic[S]):
         now_s = step.time_s
         self._lost = [(at, lost) for at, lost in self._lost if now_s - lost.last.time_s <= BACK_S]
         for number, (at, lost) in enumerate(self._lost):
-            back_s = min(lost.seen_s, HIDDEN_BACK_S if lost.hidden else BACK_S)
+            back_s = min(lost.seen_s, HIDDEN_BACK_S if lost.hidden and not lost.reported else BACK_S)
             alike = lost.is_like(track, step) and now_s - lost.last.time_s <= back_s
             if at == place and alike and not is_elsewhere(lost.where, step):
                 del self._lost[number]

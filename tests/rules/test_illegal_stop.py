@@ -250,3 +250,14 @@ def test_who_stops_where_another_drove_off_behind_a_bus_takes_over_no_stand() ->
     assert hits(6.0) == []
     (hit,) = hits(12.0)
     assert hit.facts["standing_since_s"] - metres.START_S == pytest.approx(16.5, abs=0.5)
+
+
+@pytest.mark.parametrize("half_s", [0.0, 4.0])
+def test_one_that_was_told_is_not_told_again_after_somebody_held_it_up(half_s: float) -> None:
+    """Soon after, it is hidden for 6 s, half of it before."""
+    way = [(0.0, 0.6, 0.9), (2.0, 0.6, 0.6), (80.0, 0.6, 0.6)]
+    first = Driver(way, CAR, 1, cut=lambda t: 0.55 if t >= 30 - half_s else 0.0, unseen=((30.0, 99.0),))
+    again = Driver(way, CAR, 2, unseen=((0.0, 36.0),))
+    before = [(20.0, 0.6, 0.8), (21.0, 0.5, 0.65), (22.0, 0.6, 0.5), (26.0, 0.6, 0.5), (28.0, 0.6, 0.2)]
+    hits = judge(SCENE, observe([first, again, Driver(before, CAR, 3)], GREEN, 60.0))
+    assert [(hit.track_id, round(hit.after.time_s - START_S)) for hit in hits] == [(1, 12)]
