@@ -115,7 +115,8 @@ class Stands(Generic[S]):
     def _found_again(self, place: str, track: Track, step: Step) -> S | None:
         """The stand of one that was lost here a moment ago."""
         now_s = step.time_s
-        self._lost = [(at, lost) for at, lost in self._lost if now_s - lost.last.time_s <= BACK_S]
+        # Earlier than what it saw: the clock was put back.
+        self._lost = [(at, lost) for at, lost in self._lost if 0 <= now_s - lost.last.time_s <= BACK_S]
         for number, (at, lost) in enumerate(self._lost):
             back_s = min(lost.seen_s, HIDDEN_BACK_S if lost.hidden and not lost.reported else BACK_S)
             alike = lost.is_like(track, step) and now_s - lost.last.time_s <= back_s

@@ -261,3 +261,24 @@ def test_one_that_was_told_is_not_told_again_after_somebody_held_it_up(half_s: f
     before = [(20.0, 0.6, 0.8), (21.0, 0.5, 0.65), (22.0, 0.6, 0.5), (26.0, 0.6, 0.5), (28.0, 0.6, 0.2)]
     hits = judge(SCENE, observe([first, again, Driver(before, CAR, 3)], GREEN, 60.0))
     assert [(hit.track_id, round(hit.after.time_s - START_S)) for hit in hits] == [(1, 12)]
+
+
+def test_one_that_stands_while_the_clock_is_put_back_is_told_by_the_new_time() -> None:
+    """By twenty minutes, with a new connection, when it has stood for 4 s."""
+
+    def put_back(observations: Iterable[Observation]) -> Iterator[Observation]:
+        for seen in observations:
+            users = tuple(
+                replace(
+                    user,
+                    trajectory=tuple(replace(point, time_s=point.time_s - 1200) for point in user.trajectory),
+                )
+                for user in seen.road_users
+            )
+            time = replace(seen.time, captured_at_s=seen.time.captured_at_s - 1200)
+            yield replace(seen, time=time, road_users=users, connection=1)
+
+    before = observe([Driver(parks(), CAR, 1)], GREEN, 6.0)
+    after = observe([Driver([(0.0, 0.6, 0.6), (40.0, 0.6, 0.6)], CAR, 2)], GREEN, 30.0)
+    (hit,) = judge(SCENE, [*before, *put_back(after)])
+    assert hit.after.time_s + 1200 - START_S == pytest.approx(10.0, abs=0.7)
