@@ -116,9 +116,9 @@ class IllegalStop:
         stand.unseen_s += stand.gap_s if stand.gap_s > HELD_S else 0.0
         self._hold(moment, track, stand, step)
         stood_s = step.time_s - stand.since_s
-        if stand.reported or stand.held_since_s is not None or stood_s < self._parameters.min_s:
+        if stand.held_since_s is not None or stood_s < self._parameters.min_s:
             return
-        stand.reported = True
+        self._stands.tell(track, stand)
         yield self._hit(moment, zone, track, stand)
 
     def _hold(self, moment: Moment, track: Track, stand: _Stop, step: Step) -> None:

@@ -90,13 +90,8 @@ class Stalled:
         self._look_around(moment, lane, track, stand, step)
         stood_s = step.time_s - stand.where.time_s
         proven = len(stand.passed) >= self._parameters.passed_by or stand.greens >= GREENS
-        if (
-            not stand.reported
-            and proven
-            and stood_s >= self._parameters.min_s
-            and stand.free_s >= FREE_SHARE * stood_s
-        ):
-            stand.reported = True
+        if proven and stood_s >= self._parameters.min_s and stand.free_s >= FREE_SHARE * stood_s:
+            self._stands.tell(track, stand)
             yield self._hit(moment, lane, track, stand, stood_s)
 
     def _look_around(self, moment: Moment, lane: Lane, track: Track, stand: _Stall, step: Step) -> None:

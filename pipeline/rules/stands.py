@@ -76,12 +76,15 @@ class Stands(Generic[S]):
         self._stands: dict[tuple[int, str], S] = {}
         self._lost: list[tuple[str, S]] = []
         """Places, and stands there whose track has ended."""
+        self._told: dict[int, int] = {}
+        """Tracks whose act was told, and in which segment."""
 
     def see(self, track: Track, step: Step | None) -> None:
         """A track's newest step, before `follow`, or its end: it may be found again."""
         if step is not None:
             self.newest[track.id] = (track, step)
             return
+        self._told.pop(track.id, None)
         _, newest = self.newest.pop(track.id, (track, None))
         for key in [key for key in self._stands if key[0] == track.id]:
             stand = self._stands.pop(key)
@@ -90,7 +93,7 @@ class Stands(Generic[S]):
                 self._lost.append((key[1], stand))
 
     def follow(self, place: str, track: Track, step: Step, inside: bool, stands: bool) -> S | None:
-        """The stand in a place that a step belongs to; None where it belongs to none.
+        """The stand in a place that a step belongs to; None where it belongs to none, or one that was told.
 
         `inside` says whether the step counts there, `stands` whether it is slow enough to begin a stand.
         """
@@ -110,7 +113,15 @@ class Stands(Generic[S]):
         stand.gap_s = step.time_s - stand.last.time_s
         stand.last, stand.hidden = step, False
         remember(stand.recent, step, PICTURES_S)
-        return stand
+        if stand.reported:
+            self._told[track.id] = track.segment
+        stand.reported = self._told.get(track.id) == track.segment
+        return None if stand.reported else stand
+
+    def tell(self, track: Track, stand: S) -> None:
+        """Its act is told: who stands in two places at once, or moves up a little, does no other."""
+        stand.reported = True
+        self._told[track.id] = track.segment
 
     def _found_again(self, place: str, track: Track, step: Step) -> S | None:
         """The stand of one that was lost here a moment ago."""

@@ -282,3 +282,27 @@ def test_one_that_stands_while_the_clock_is_put_back_is_told_by_the_new_time() -
     after = observe([Driver([(0.0, 0.6, 0.6), (40.0, 0.6, 0.6)], CAR, 2)], GREEN, 30.0)
     (hit,) = judge(SCENE, [*before, *put_back(after)])
     assert hit.after.time_s + 1200 - START_S == pytest.approx(10.0, abs=0.7)
+
+
+def test_one_that_stands_where_two_zones_overlap_is_one_hit() -> None:
+    zone = SCENE["zones"][0]
+    both = {**SCENE, "zones": [zone, {**zone, "id": "bus_stop"}]}
+    assert judged(Driver(parks(), CAR), scene=both) == ["illegal_stop"]
+    two = [Driver(parks(0.5), CAR, 1), Driver([(t, 0.52, y) for t, _, y in parks(0.7)], CAR, 2)]
+    assert judged(*two, scene=both) == ["illegal_stop", "illegal_stop"]
+
+
+def test_one_that_moves_up_a_little_is_one_hit() -> None:
+    way = [(0.0, 0.6, 0.9), (2.0, 0.6, 0.65), (18.0, 0.6, 0.65), (19.0, 0.6, 0.57), (33.0, 0.6, 0.57)]
+    assert names(judge(SCENE, observe([Driver(way, CAR)], GREEN, 33.0))) == ["illegal_stop"]
+    first = Driver(way, CAR, 1, unseen=((13.0, 99.0),))
+    again = Driver(way, CAR, 2, unseen=((0.0, 15.5),))
+    assert names(judge(SCENE, observe([first, again], GREEN, 33.0))) == ["illegal_stop"]
+
+
+def test_another_one_under_the_same_number_is_another_hit() -> None:
+    """The tracker passes from one that was told to one that parks beside it."""
+    told = Driver(parks(0.6, until_s=99.0), CAR, 1, unseen=((13.0, 99.0),))
+    other = Driver(parks(0.35, 0.52, until_s=99.0), CAR, 1, unseen=((0.0, 13.0),))
+    hits = judge(SCENE, observe([told, other], GREEN, 30.0))
+    assert [round(hit.at.ground[1], 1) for hit in hits] == [0.6, 0.3]
