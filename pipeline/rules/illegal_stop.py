@@ -57,6 +57,8 @@ class _Stop(Stand):
     """It has been held up by nobody."""
     held_since_s: float | None = None
     unseen_s: float = 0.0
+    heading: Point | None = None
+    """In which direction it came, in the picture; None where nobody saw that."""
 
     @property
     def seen_s(self) -> float:
@@ -114,6 +116,7 @@ class IllegalStop:
         if stand is None:
             return
         stand.unseen_s += stand.gap_s if stand.gap_s > HELD_S else 0.0
+        stand.heading = self._headings.get(track.id, stand.heading)
         self._hold(moment, track, stand, step)
         stood_s = step.time_s - stand.since_s
         if stand.held_since_s is not None or stood_s < self._parameters.min_s:
@@ -123,7 +126,7 @@ class IllegalStop:
 
     def _hold(self, moment: Moment, track: Track, stand: _Stop, step: Step) -> None:
         """Begin anew after it was held up."""
-        if self._held_up(moment, track, step):
+        if self._held_up(moment, track, stand, step):
             if stand.held_since_s is None:
                 stand.held_since_s = step.time_s
         elif stand.held_since_s is not None:
@@ -133,10 +136,8 @@ class IllegalStop:
                 stand.recent.append(step)
             stand.held_since_s = None
 
-    def _held_up(self, moment: Moment, track: Track, step: Step) -> bool:
-        heading = self._heading(moment, track, step)
-        if heading is None:
-            return False
+    def _held_up(self, moment: Moment, track: Track, stand: _Stop, step: Step) -> bool:
+        heading = self._heading(moment, stand, step)
         if any(
             self._ahead(moment, step, other, heading)
             for seen, other in self._stands.newest.values()
@@ -148,15 +149,20 @@ class IllegalStop:
             return True
         return self._at_red(moment, step, heading)
 
-    def _heading(self, moment: Moment, track: Track, step: Step) -> Point | None:
-        """Where it would go on: along its lane, or as it came."""
+    def _heading(self, moment: Moment, stand: _Stop, step: Step) -> Point | None:
+        """Where it would go on: along its lane, or as it came; None where neither is known."""
         for lane in self._scene.lanes(moment.aspect):
             if lane.holds(step.centre):
                 return lane.direction_at(step.centre)
-        return self._headings.get(track.id)
+        return stand.heading
 
-    def _ahead(self, moment: Moment, step: Step, other: Step, heading: Point) -> bool:
-        """Whether another one is right before it."""
+    def _ahead(self, moment: Moment, step: Step, other: Step, heading: Point | None) -> bool:
+        """Whether another one is right before it; on any side, where it is not known which one that is."""
+        away = geometry.minus(other.centre, step.centre)
+        if heading is None:
+            if away == (0.0, 0.0):  # two boxes on one vehicle
+                return False
+            heading = geometry.unit(away)
         calibration = self._scene.calibration
         if calibration is not None and step.centre_m is not None and other.centre_m is not None:
             x, y = step.centre
@@ -164,22 +170,21 @@ class IllegalStop:
             here, further = calibration.to_ground([(x / moment.aspect, y), (on[0] / moment.aspect, on[1])])
             if math.dist(here, further) > 0:
                 way = geometry.unit(tuple(further - here))
-                away = geometry.minus(other.centre_m, step.centre_m)
-                ahead, aside = geometry.dot(away, way), abs(geometry.cross(way, away))
+                away_m = geometry.minus(other.centre_m, step.centre_m)
+                ahead, aside = geometry.dot(away_m, way), abs(geometry.cross(way, away_m))
                 return 0 < ahead <= QUEUE_HEIGHTS * HEIGHT_M and aside <= QUEUE_WIDE_M
-        away = geometry.minus(other.centre, step.centre)
         ahead, aside = geometry.dot(away, heading), abs(geometry.cross(heading, away))
         return 0 < ahead <= QUEUE_PICTURE_HEIGHTS * step.height and aside <= 0.3 * (
             _width(step) + _width(other)
         )
 
-    def _at_red(self, moment: Moment, step: Step, heading: Point) -> bool:
+    def _at_red(self, moment: Moment, step: Step, heading: Point | None) -> bool:
         """Whether it is the first one before a stop line with a lamp that is not green."""
         for line in self._scene.stop_lines(moment.aspect):
             distance = line.distance(step.position)
             if not (-QUEUE_PICTURE_HEIGHTS * step.height <= distance <= 0 and line.faces(step.position)):
                 continue
-            if abs(geometry.turn_deg(heading, line.travel)) > 60:
+            if heading is not None and abs(geometry.turn_deg(heading, line.travel)) > 60:
                 continue
             lamps = {movement.lamp for movement in line.movements.values() if movement.lamp is not None}
             if any(moment.lamps.color(lamp, step.time_s) is not LampColor.GREEN for lamp in lamps):

@@ -306,3 +306,50 @@ def test_another_one_under_the_same_number_is_another_hit() -> None:
     other = Driver(parks(0.35, 0.52, until_s=99.0), CAR, 1, unseen=((0.0, 13.0),))
     hits = judge(SCENE, observe([told, other], GREEN, 30.0))
     assert [round(hit.at.ground[1], 1) for hit in hits] == [0.6, 0.3]
+
+
+NO_LANE = {
+    **{key: part for key, part in SCENE.items() if key != "lanes"},
+    "zones": [{**SCENE["zones"][0], "polygon": [[0.5, 0.2], [0.7, 0.2], [0.7, 0.9], [0.5, 0.9]]}],
+}
+QUEUE = (0.35, 0.47, 0.59, 0.71)
+
+
+def test_a_queue_that_stood_before_the_camera_looked_is_nothing_where_no_lane_is_drawn() -> None:
+    red_until_20: Program = {"ball": [(-30.0, LampColor.RED), (20.0, LampColor.GREEN)]}
+    queue = [
+        Driver([(0.0, 0.6, y), (20.0, 0.6, y), (23.0, 0.6, y - 0.5)], CAR, k, jitter=0.02)
+        for k, y in enumerate(QUEUE)
+    ]
+    assert judged(*queue, program=red_until_20, scene=NO_LANE) == []
+
+
+@pytest.mark.parametrize("y", QUEUE[:3])
+def test_one_alone_that_stood_before_the_camera_looked_is_one_hit_where_no_lane_is_drawn(y: float) -> None:
+    stands = Driver([(0.0, 0.6, y), (26.0, 0.6, y)], CAR, jitter=0.02)
+    assert judged(stands, scene=NO_LANE) == ["illegal_stop"]
+
+
+def test_in_a_queue_found_again_behind_a_bus_is_nothing_where_no_lane_is_drawn() -> None:
+    queue = []
+    for k, y in enumerate(QUEUE):
+        way = [(0.0, 0.6, y + 0.3), (3.0, 0.6, y), (26.0, 0.6, y)]
+        queue.append(Driver(way, CAR, k, unseen=((10.0, 99.0),) if k in (1, 2) else (), jitter=0.02))
+        if k in (1, 2):
+            queue.append(Driver(way, CAR, k + 10, unseen=((0.0, 14.0),), jitter=0.02))
+    red: Program = {"ball": [(-30.0, LampColor.RED)]}
+    assert judged(*queue, program=red, scene=NO_LANE) == []
+
+
+def test_two_boxes_in_one_place_are_no_error_where_no_lane_is_drawn() -> None:
+    stands = [Driver([(0.0, 0.6, 0.6), (14.0, 0.6, 0.6)], kind, k) for k, kind in enumerate((CAR, BUS))]
+    assert judged(*stands, scene=NO_LANE) == ["illegal_stop"]
+
+
+def test_one_found_again_behind_a_bus_still_goes_on_as_it_came_where_no_lane_is_drawn() -> None:
+    """Another one parks right behind it: that does not hold it up."""
+    first = Driver(parks(until_s=99.0), CAR, 1, unseen=((7.0, 99.0),))
+    again = Driver(parks(until_s=99.0), CAR, 2, unseen=((0.0, 10.0),))
+    behind = Driver(parks(0.72, from_s=3.0, until_s=99.0), CAR, 3)
+    (hit,) = judge(NO_LANE, observe([first, again, behind], GREEN, 26.0))
+    assert hit.facts["standing_since_s"] - START_S == pytest.approx(2.0, abs=0.5)
