@@ -300,7 +300,7 @@ class RiderRule(ABC, Generic[V, P]):
             yield from self._decide(moment, track, vote)
 
     def _decide(self, moment: Moment, track: Track, vote: V) -> Iterator[Hit]:
-        sure = track.kind_confidence >= SURE_MACHINE
+        sure = track.kind is RoadUserKind.MOTORBIKE and track.kind_confidence >= SURE_MACHINE
         if sure and self.is_clear(vote) and track.id not in self._reported:
             self._reported.add(track.id)
             yield self.hit(moment, track, vote)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass, replace
 
 import pytest
 
-from pipeline.types import RoadUserKind
+from pipeline.types import RoadUser, RoadUserKind
 from tests.rules.riding import BARE, HELMET, PILLION, START_S, Machine, Sight, judge, sits
 
 
@@ -113,6 +114,30 @@ def test_cyclists_and_walkers_need_none() -> None:
 def test_a_bicycle_that_is_called_a_motorbike_half_of_the_time_is_not_accused() -> None:
     assert judge("no_helmet", [Machine(lambda t: (BARE,), sure=0.91)])
     assert not judge("no_helmet", [Machine(lambda t: (BARE,), sure=0.85)])
+
+
+@dataclass
+class Cyclist(Machine):
+    """Called a motorbike up to a second, while far off."""
+
+    until_s: float = 1.4
+
+    def see(self, time_s: float) -> RoadUser | None:
+        user = super().see(time_s)
+        return user and replace(
+            user, kind=RoadUserKind.MOTORBIKE if time_s < self.until_s else RoadUserKind.BICYCLE
+        )
+
+
+@pytest.mark.parametrize("rule", ["no_helmet", "too_many_riders"])
+def test_a_cyclist_who_was_called_a_motorbike_far_off_is_not_accused(rule: str) -> None:
+    def three(time_s: float) -> tuple[Sight, ...]:
+        return (BARE, sits(BARE, (0.5, 1.2)), sits(BARE, (1.1, 0.6)))
+
+    assert not judge(rule, [Cyclist(three)])
+    assert len(judge(rule, [Cyclist(three, until_s=99.0)])) == 1
+    lost_early = Cyclist(three, until_s=99.0, unseen=lambda t: t > 1.4)
+    assert len(judge(rule, [lost_early])) == 1
 
 
 def test_a_track_that_jumps_to_another_machine_begins_anew() -> None:
