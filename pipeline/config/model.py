@@ -16,8 +16,9 @@ class ModelSettings(Settings):
     path: Path
     """The .onnx file; a .yaml of the same name beside it may say layout, classes, input size."""
     heads: Path | None = None
-    """A small model that tells riders' heads on a closer look (models/ngatu_heads.onnx), for no_helmet and
-    too_many_riders: the detector need not know them then. None leaves it to the detector."""
+    """A small model that tells riders' heads on a closer look (models/ngatu_heads.onnx), for no_helmet,
+    too_many_riders and abandoned_object: the detector need not know them then. None leaves it to the
+    detector."""
     providers: tuple[str, ...] = ("tensorrt", "cuda", "openvino", "cpu")
     """Execution providers by preference; the first that is there wins, and the choice is logged."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.3

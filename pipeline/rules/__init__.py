@@ -128,8 +128,8 @@ def judging_heads(rules: Iterable[str]) -> list[str]:
 
 
 def asks_for_heads(scene: SceneSettings) -> bool:
-    """Whether a rule that is on judges by riders' heads."""
-    return bool(judging_heads(scene.rules))
+    """Whether a rule that is on looks at riders' heads, if only to know that somebody sits there."""
+    return bool(judging_heads(scene.rules)) or AbandonedObject.name in scene.rules
 
 
 __all__ = [

@@ -29,6 +29,10 @@ STANDING_HEIGHTS_S = 0.3
 ARRIVED_HEIGHTS = 1.0
 """What has moved by this much was brought; what has not stood there before anybody looked."""
 
+SITS_S = 1.0
+"""A head seen on it in every picture for this long is that of somebody who sits on it: now and then, one is
+seen on a machine that is empty."""
+
 LOOK_S = 2.0
 """A person not seen for longer is not near."""
 
@@ -48,6 +52,16 @@ class _Thing:
     """Where it stands, or was first seen."""
     alone_since_s: float
     arrived: bool = False
+    head_since_s: float | None = None
+    """A head has been seen on it in every picture."""
+
+    def is_sat_on(self, head: bool, now_s: float) -> bool:
+        """Take in whether a head is seen on it."""
+        if not head:
+            self.head_since_s = None
+        elif self.head_since_s is None:
+            self.head_since_s = now_s
+        return self.head_since_s is not None and now_s - self.head_since_s >= SITS_S
 
 
 class AbandonedObject:
@@ -64,7 +78,11 @@ class AbandonedObject:
     @classmethod
     def limits(cls, scene: SceneSettings) -> str:
         """What an operator may expect and it cannot do; `ngatu check` says so."""
-        return "judges bicycles and motorbikes only: bags and boxes are no class of the detector"
+        return (
+            "judges bicycles and motorbikes only: bags and boxes are no class of the detector; and takes one "
+            "with its rider on it for left alone where neither model.heads nor a detector that boxes riders "
+            "apart shows him"
+        )
 
     def __init__(self, scene: Scene, parameters: AbandonedObjectParameters) -> None:
         self._parameters = parameters
@@ -84,7 +102,9 @@ class AbandonedObject:
         Confidence: see report; of the rule's own the share of the visit that is not bridged between two ids.
         """
         self._look_for_people(moment)
-        ridden = {user.track_id for user in moment.observation.road_users if user.riders}
+        users = moment.observation.road_users
+        ridden = {user.track_id for user in users if user.riders}
+        heads = {user.track_id for user in users if user.heads}
         for visit, step in self._visits.observe(moment):
             if visit.number not in self._things:
                 self._things[visit.number] = _Thing(visit.came, step.time_s)
@@ -92,7 +112,8 @@ class AbandonedObject:
             moved = math.dist(step.position, thing.place.position) / step.height
             if moved >= ARRIVED_HEIGHTS:
                 thing.place, thing.arrived = step, True
-            if moved >= ARRIVED_HEIGHTS or visit.track.id in ridden or self._is_attended(step):
+            sits = thing.is_sat_on(visit.track.id in heads, step.time_s) or visit.track.id in ridden
+            if moved >= ARRIVED_HEIGHTS or sits or self._is_attended(step):
                 thing.alone_since_s = step.time_s
             # Over the edge for a while, it is the same thing, but has not been left in the zone before.
             alone_s = step.time_s - max(thing.alone_since_s, visit.first.time_s)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import pytest
 
-from pipeline.types import Observation, RoadUserKind
+from pipeline.rules import asks_for_heads
+from pipeline.scene import SceneSettings
+from pipeline.types import Head, Observation, RoadUserKind
 from tests.rules.drive import START_S, Driver, judge, names, observe
 from tests.rules.yard import person, yard
 
@@ -62,6 +64,31 @@ def test_pushed_over_the_edge_for_a_while_it_begins_to_be_alone_anew(back_s: flo
 
 def test_a_rider_who_stays_on_it_has_left_nothing() -> None:
     assert judge(PLACE, ridden(observe([bike()], until_s=39.0), 40.0)) == []
+
+
+def with_heads(observations: Iterable[Observation], seen: Callable[[float], bool]) -> Iterator[Observation]:
+    """The same with a head on the two-wheeler in some pictures, as where the detector boxes both together."""
+    for observation in observations:
+        users = tuple(
+            replace(user, heads=(Head((*user.now.box[:3], user.now.box[1] + 0.03), 0.9, 0.05, 14.0),))
+            for user in observation.road_users
+        )
+        on = seen(observation.time.captured_at_s - START_S)
+        yield replace(observation, road_users=users) if on else observation
+
+
+def test_a_rider_who_is_boxed_with_it_and_stays_on_it_has_left_nothing() -> None:
+    """His head is missed in one picture of twelve."""
+    assert asks_for_heads(SceneSettings.model_validate(PLACE))
+    assert judge(PLACE, with_heads(observe([bike()], until_s=39.0), lambda t: round(t * 6) % 12 > 0)) == []
+
+
+def test_a_head_seen_now_and_then_on_an_empty_one_is_nobody() -> None:
+    def seen(time_s: float) -> bool:
+        return time_s < 5.0 or round(time_s * 6) % 3 > 0
+
+    (hit,) = judge(PLACE, with_heads(observe([bike()], until_s=39.0), seen))
+    assert 19.0 <= hit.after.time_s - START_S <= 21.0
 
 
 def test_somebody_who_stands_by_looks_after_it() -> None:

@@ -27,6 +27,7 @@ def test_a_rule_for_things_left_alone_says_that_it_sees_no_bags(tmp_path: Path, 
     (told,) = found(scene, "abandoned_object", tmp_path, yolox_path)
     assert told.ok
     assert "bags and boxes are no class" in told.detail
+    assert "model.heads" in told.detail
 
 
 def test_a_line_with_a_free_turn_is_named_where_no_stop_past_it_is_told(
