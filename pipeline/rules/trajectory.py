@@ -3,9 +3,10 @@
 A box jumps: by a few per cent in every frame, by half its height when something passes in front of it, and
 by anything at all when the tracker mistakes one road user for another. So a rule never sees a box's bottom
 centre but a `Step`: the value, at that moment, of a straight line fitted (least squares, triangular weights,
-after a median of three) to the ground points within `HALF_WINDOW_S` on either side. A step is therefore
-handed out `HALF_WINDOW_S` late. Where the scene is calibrated the same is done on the ground, in metres: what
-is even and straight there is neither in the picture.
+after a median of three) to the ground points within `HALF_WINDOW_S` on either side, or to the next one on
+either side where fewer pictures are analysed. A step is therefore handed out `HALF_WINDOW_S` late. Where the
+scene is calibrated the same is done on the ground, in metres: what is even and straight there is neither in
+the picture.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from statistics import median
 
 import numpy as np
@@ -280,13 +282,22 @@ def _middle(values: list[float]) -> float:
     return sorted(values)[len(values) // 2]
 
 
+def _are_sparse(points: Sequence[Seen]) -> bool:
+    """Whether so few pictures a second are analysed that no two of them are in one window."""
+    gaps_s = [after.time_s - before.time_s for before, after in pairwise(points)]
+    return all(HALF_WINDOW_S < gap_s <= MAX_GAP_S for gap_s in gaps_s)
+
+
 def _smooth(points: Sequence[Seen], i: int) -> Step:
     at = points[i]
     points = [point for point in points if point.hidden == at.hidden]
     near = [j for j in range(len(points)) if abs(points[j].time_s - at.time_s) <= HALF_WINDOW_S]
+    if len(near) == 1 and _are_sparse(points):
+        near = [j for j in range(near[0] - 1, near[0] + 2) if 0 <= j < len(points)]
     times = [points[j].time_s - at.time_s for j in near]
     # Triangular, and still above zero at the edge of the window: at low rates every point counts.
-    weights = [1.0 - abs(t) / (1.5 * HALF_WINDOW_S) for t in times]
+    reach_s = max(HALF_WINDOW_S, *map(abs, times))
+    weights = [1.0 - abs(t) / (1.5 * reach_s) for t in times]
     boxes = [points[max(j - 1, 0) : j + 2] if 0 < j < len(points) - 1 else [points[j]] for j in near]
     series = [[_middle([box.x for box in three]) for three in boxes]]
     series.append([_middle([box.y for box in three]) for three in boxes])

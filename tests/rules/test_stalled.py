@@ -51,6 +51,12 @@ def test_one_that_stands_while_others_go_past_is_reported_once() -> None:
     assert hit.before.time_s < hit.at.time_s <= hit.after.time_s
 
 
+@pytest.mark.parametrize("rate_hz", [1.0, 2.0, 2.8])
+def test_few_pictures_a_second_are_enough(rate_hz: float) -> None:
+    (hit,) = judge(observe([stops_at(20.0), *passing(9)], every(1 / rate_hz, 60)))
+    assert hit.track_id == 1
+
+
 def test_one_that_is_alone_on_the_road_may_just_wait() -> None:
     assert judge(observe([stops_at(20.0)], every(1 / 5, 60))) == []
 

@@ -47,6 +47,12 @@ def test_an_even_flow_has_its_speed_and_occupancy() -> None:
     assert first.level_of_service == "B"
 
 
+@pytest.mark.parametrize("rate_hz", [1.0, 2.0, 2.8])
+def test_an_even_flow_seen_in_few_pictures_a_second_is_no_queue(rate_hz: float) -> None:
+    first, *_ = minutes(observe(stream(11, 36, 2.0, jitter=0.01), every(1 / rate_hz, 58)))
+    assert (first.queue_vehicles, first.queue_m) == (0, 0.0)
+
+
 def test_the_mean_is_over_time_spent_and_not_over_vehicles() -> None:
     """A slow one counts for as long as it holds up the lane: space-mean speed."""
     slow = Vehicle(steady(10.8), x=-1.0, track=lambda t: 9)

@@ -39,7 +39,7 @@ def moved(observations: Iterable[Observation], frame: int, dy: float) -> Iterato
             yield replace(observation, road_users=(user,))
 
 
-@pytest.mark.parametrize("rate_hz", [5.0, 25.0])
+@pytest.mark.parametrize("rate_hz", [1.0, 2.0, 2.8, 5.0, 25.0])
 def test_a_straight_even_drive_is_given_back_as_it_is(rate_hz: float) -> None:
     steps = follow(observe([Driver(UP)], until_s=10, rate_hz=rate_hz))
     assert len(steps) == int(10 * rate_hz)
