@@ -150,13 +150,17 @@ class Visits:
         place = (zone.id, key)
         visit = self._visits.get(place)
         edge = EDGE_HEIGHTS * step.height * (1 if visit is None or visit.outside else -1)
+        within = zone.depth(step.position) >= edge
         inside = (
-            (not settings.classes or track.kind in settings.classes)
-            and zone.depth(step.position) >= edge
+            within
+            and (not settings.classes or track.kind in settings.classes)
             and (not settings.hours or in_force(settings.hours, step.time_s, self._scene.settings.time_zone))
         )
         if not inside:
-            self._outside[place] = step
+            if within:  # who is there before the hours begin is not seen to enter during them
+                self._outside.pop(place, None)
+            else:
+                self._outside[place] = step
             if visit is not None:
                 visit.outside = True
             return None

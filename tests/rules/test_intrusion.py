@@ -244,6 +244,20 @@ def test_who_is_inside_when_the_zone_closes_is_reported_then() -> None:
     (hit,) = judge(closes, at("2023-11-15T21:59:40", observe([person(stays)], until_s=30.0)))
     closing_s = datetime.fromisoformat("2023-11-15T22:00+07:00").timestamp()
     assert closing_s <= hit.at.time_s < closing_s + 0.5
+    assert hit.facts["seen_entering"] is False
+    assert hit.before == hit.at
+
+
+@pytest.mark.parametrize(("walks_in_s", "seen_entering"), [(8.0, False), (23.0, True)])
+def test_only_who_walks_in_after_the_zone_closes_is_seen_entering(
+    walks_in_s: float, seen_entering: bool
+) -> None:
+    """It closes in second 20."""
+    closes = yard("restricted", "intrusion", hours=NIGHT)
+    way = [(0.0, 0.1, 0.6), (walks_in_s, 0.1, 0.6), (walks_in_s + 5.0, 0.5, 0.6), (40.0, 0.5, 0.6)]
+    (hit,) = judge(closes, at("2023-11-15T21:59:40", observe([person(way)], until_s=35.0)))
+    assert hit.facts["seen_entering"] is seen_entering
+    assert (hit.before.ground[0] < 0.32) is seen_entering
 
 
 def test_a_scene_without_such_a_zone_is_refused_by_name() -> None:
