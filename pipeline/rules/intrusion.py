@@ -19,6 +19,9 @@ from pipeline.types import Hit, RoadUserKind
 
 PURPOSE = "restricted"
 
+ENTRY_S = 12.0
+"""The way in is shown if it is no older: of a longer stay, the pictures of then may be gone."""
+
 
 class IntrusionParameters(base.Parameters):
     """Anybody in a zone with purpose `restricted`, during its hours."""
@@ -49,7 +52,8 @@ class Intrusion:
         for visit, step in self._visits.observe(moment):
             if not visit.reported and visit.duration_s >= self._parameters.min_s:
                 visit.reported = True
-                shown = (visit.before or visit.first, visit.first, step)
+                way_in = (visit.before or visit.first, visit.first, step)
+                shown = way_in if step.time_s - way_in[0].time_s <= ENTRY_S else visit.lately()
                 facts = {
                     "zone": visit.zone.id,
                     "seen_entering": visit.before is not None,

@@ -40,6 +40,17 @@ def test_a_hit_does_not_wait_for_the_end() -> None:
     assert names(judge(CLOSED, observe([person(IN)], until_s=5.2), finish=False)) == ["intrusion"]
 
 
+@pytest.mark.parametrize(("min_s", "oldest_s"), [(1.0, 2.0), (10.0, 11.0), (20.0, 4.0), (60.0, 4.0)])
+def test_pictures_are_shown_that_are_still_to_be_had(min_s: float, oldest_s: float) -> None:
+    """A worker keeps those of the last 30 s, and waits some seconds for the end of the clip."""
+    walks_in = person([(0.0, 0.1, 0.6), (6.0, 0.5, 0.6), (80.0, 0.5, 0.6)])
+    (hit,) = judge(yard("restricted", "intrusion", {"min_s": min_s}), observe([walks_in], until_s=80.0))
+    assert hit.facts["seen_entering"] is True
+    assert hit.facts["inside_s"] == pytest.approx(min_s, abs=0.3)
+    assert hit.before.time_s < hit.at.time_s < hit.after.time_s
+    assert hit.after.time_s - hit.before.time_s <= oldest_s
+
+
 @pytest.mark.parametrize("kind", [RoadUserKind.MOTORBIKE, RoadUserKind.CAR])
 def test_vehicles_may_not_enter_either_unless_only_people_are_meant(kind: RoadUserKind) -> None:
     assert names(judge(CLOSED, observe([Driver(IN, kind)]))) == ["intrusion"]
