@@ -86,7 +86,7 @@ class Marked:
         """See base.Rule."""
         self._told.observe(moment.observation)
         for hit in self._rule.observe(moment):
-            if hit.confidence < self._parameters.min_confidence:
+            if not self._parameters.tells(hit):
                 continue
             if self._told.is_again(hit, moment.observation):
                 continue

@@ -118,7 +118,6 @@ class AbandonedObject:
             # Over the edge for a while, it is the same thing, but has not been left in the zone before.
             alone_s = step.time_s - max(thing.alone_since_s, visit.first.time_s)
             if thing.arrived and not visit.reported and alone_s >= self._parameters.alone_s:
-                visit.reported = True
                 facts = {
                     "zone": visit.zone.id,
                     "alone_s": round(alone_s, 1),
@@ -126,9 +125,12 @@ class AbandonedObject:
                     "tracks": list(visit.tracks),
                 }
                 drawn = picture_geometry(visit.zone)
-                yield report(
+                hit = report(
                     self.name, moment, visit.track, visit.lately(), (visit.seen_share,), facts, drawn
                 )
+                if self._parameters.tells(hit):
+                    visit.reported = True
+                    yield hit
         known = self._visits.numbers()
         self._things = {number: thing for number, thing in self._things.items() if number in known}
 

@@ -22,6 +22,10 @@ class Parameters(BaseModel):
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.3
     """Acts of which the rule is less sure are not told: little was seen, or seen weakly."""
 
+    def tells(self, hit: Hit) -> bool:
+        """Whether the rule is sure enough; of what lasts it may become so later."""
+        return hit.confidence >= self.min_confidence
+
 
 class Rule(Protocol):
     """One act. Pure: no clock, no I/O; time and everything else is in the moments."""

@@ -106,8 +106,10 @@ class Crowd:
                 continue
             share = gathering.full_counts / len(gathering.counts)
             if now_s - gathering.since_s >= self._parameters.min_s and share >= FULL_SHARE:
-                gathering.reported = True
-                yield self._hit(moment.observation, zone, gathering, share)
+                hit = self._hit(moment.observation, zone, gathering, share)
+                if self._parameters.tells(hit):
+                    gathering.reported = True
+                    yield hit
 
     def _count(self, zone: Zone, present: Sequence[Visit], now_s: float) -> _Gathering | None:
         gathering = self._gatherings.get(zone.id)

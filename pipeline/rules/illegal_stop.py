@@ -121,8 +121,10 @@ class IllegalStop:
         stood_s = step.time_s - stand.since_s
         if stand.held_since_s is not None or stood_s < self._parameters.min_s:
             return
-        self._stands.tell(track, stand)
-        yield self._hit(moment, zone, track, stand)
+        hit = self._hit(moment, zone, track, stand)
+        if self._parameters.tells(hit):
+            self._stands.tell(track, stand)
+            yield hit
 
     def _hold(self, moment: Moment, track: Track, stand: _Stop, step: Step) -> None:
         """Begin anew after it was held up."""

@@ -51,7 +51,6 @@ class Intrusion:
         """Hits of those who have been in the zone for long enough; confidence: see report."""
         for visit, step in self._visits.observe(moment):
             if not visit.reported and visit.duration_s >= self._parameters.min_s:
-                visit.reported = True
                 way_in = (visit.before or visit.first, visit.first, step)
                 shown = way_in if step.time_s - way_in[0].time_s <= ENTRY_S else visit.lately()
                 facts = {
@@ -60,4 +59,7 @@ class Intrusion:
                     "inside_s": round(visit.duration_s, 2),
                 }
                 drawn = picture_geometry(visit.zone)
-                yield report(self.name, moment, visit.track, shown, (), facts, drawn)
+                hit = report(self.name, moment, visit.track, shown, (), facts, drawn)
+                if self._parameters.tells(hit):
+                    visit.reported = True
+                    yield hit

@@ -51,7 +51,6 @@ class Loitering:
         """
         for visit, _ in self._visits.observe(moment):
             if not visit.reported and visit.duration_s >= self._parameters.min_s:
-                visit.reported = True
                 facts = {
                     "zone": visit.zone.id,
                     "stayed_s": round(visit.duration_s, 1),
@@ -59,6 +58,9 @@ class Loitering:
                     "tracks": list(visit.tracks),
                 }
                 drawn = picture_geometry(visit.zone)
-                yield report(
+                hit = report(
                     self.name, moment, visit.track, visit.lately(), (visit.seen_share,), facts, drawn
                 )
+                if self._parameters.tells(hit):
+                    visit.reported = True
+                    yield hit

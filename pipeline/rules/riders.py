@@ -302,5 +302,7 @@ class RiderRule(ABC, Generic[V, P]):
     def _decide(self, moment: Moment, track: Track, vote: V) -> Iterator[Hit]:
         sure = track.kind is RoadUserKind.MOTORBIKE and track.kind_confidence >= SURE_MACHINE
         if sure and self.is_clear(vote) and track.id not in self._reported:
-            self._reported.add(track.id)
-            yield self.hit(moment, track, vote)
+            hit = self.hit(moment, track, vote)
+            if self._parameters.tells(hit):
+                self._reported.add(track.id)
+                yield hit

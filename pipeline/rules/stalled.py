@@ -91,8 +91,10 @@ class Stalled:
         stood_s = step.time_s - stand.where.time_s
         proven = len(stand.passed) >= self._parameters.passed_by or stand.greens >= GREENS
         if proven and stood_s >= self._parameters.min_s and stand.free_s >= FREE_SHARE * stood_s:
-            self._stands.tell(track, stand)
-            yield self._hit(moment, lane, track, stand, stood_s)
+            hit = self._hit(moment, lane, track, stand, stood_s)
+            if self._parameters.tells(hit):
+                self._stands.tell(track, stand)
+                yield hit
 
     def _look_around(self, moment: Moment, lane: Lane, track: Track, stand: _Stall, step: Step) -> None:
         held = False

@@ -163,9 +163,11 @@ class StayRule(ABC):
                 stay.middle, stay.halfway = step, True
             whole = limits.min_heights == 0 or moved_as_a_whole(stay.first, step, stay.way)
             if min(shares) >= 1 and whole and self.is_act(place, stay) and self._is_in_force(place, stay):
-                self._reported.add(track.id)
-                yield self._hit(moment, place, track, stay)
-                return
+                hit = self._hit(moment, place, track, stay)
+                if limits.tells(hit):
+                    self._reported.add(track.id)
+                    yield hit
+                    return
 
     def _stay(self, key: tuple[int, int, str], place: Lane | Zone, step: Step) -> Stay | None:
         """The stay that this step belongs to; None where it does not count."""
