@@ -80,7 +80,7 @@ class Marked:
         self._rule = rule
         self._concern: Concern = "security" if security else "traffic"
         self._parameters = parameters
-        self._told = Told()
+        self._told = Told(getattr(rule, "found_again_s", 0.0))
 
     def observe(self, moment: Moment) -> Iterator[Hit]:
         """See base.Rule."""

@@ -29,6 +29,8 @@ class RestrictedHours(StayRule):
 
     name: ClassVar[str] = "restricted_hours"
     parameters: ClassVar[type[base.Parameters]] = RestrictedHoursParameters
+    found_again_s: ClassVar[float] = 8.0
+    """See Told: who is hidden at a corner for long drives in the same zone before and after."""
 
     @classmethod
     def lacks(cls, scene: SceneSettings) -> str | None:

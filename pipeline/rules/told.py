@@ -6,11 +6,13 @@ somebody and finds them again makes two, one after the other. Either way the sec
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from pipeline.rules.sighting import MAX_GAP_S
+from pipeline.rules.step import at_edge
 from pipeline.scene import geometry
 from pipeline.types import Box, Hit, Observation, RoadUserKind, TrackPoint
 
@@ -32,6 +34,14 @@ LATE_S = MAX_GAP_S + 1.0
 REMEMBER_S = 20.0
 """After a track is lost: no trajectory in an observation goes further back."""
 
+NEAR, NEAR_PER_S, NEAR_MOST = 1.0, 0.5, 3.0
+"""How far from where it was lost, in widths and heights of the larger box, a vehicle is found again: at once,
+more for every second, and at most."""
+ALIKE = 1.8
+"""Its area then, at most this many times as large or small: turned, it shows another side."""
+TURNED_DEG = 135.0
+"""Between the ways of both; who comes back from where somebody went is another."""
+
 
 @dataclass(slots=True)
 class _Told:
@@ -39,16 +49,31 @@ class _Told:
     connection: int
     large: bool
     """Car, bus or lorry."""
+    first: TrackPoint
     points: tuple[TrackPoint, ...]
+    found: bool = False
+    """Lost, and told again under another number: who is found next is somebody else."""
+
+    @property
+    def way(self) -> Sequence[TrackPoint]:
+        """From its first point on, of those after it as many as are remembered."""
+        return self.points if self.points[0].time_s <= self.first.time_s else (self.first, *self.points)
 
 
 class Told:
-    """Remembers the trajectories of those whom one rule has reported, in one camera."""
+    """Remembers the trajectories of those whom one rule has reported, in one camera.
 
-    def __init__(self) -> None:
+    `found_again_s`: a car, bus or lorry may be lost for so long and found near by, as round a corner, and be
+    one; with 0, as the others, only where it would be, had it gone on as it went.
+    """
+
+    def __init__(self, found_again_s: float = 0.0) -> None:
+        self._found_again_s = found_again_s
         self._told: list[_Told] = []
         self._seen: dict[int, tuple[TrackPoint, ...]] = {}
         """Trajectories of who was seen lately: a hit can come when its road user has just been lost."""
+        self._first: dict[int, TrackPoint] = {}
+        """Where theirs began: trajectories are kept for some seconds only."""
         self._connection: int | None = None
 
     def observe(self, observation: Observation) -> None:
@@ -57,8 +82,10 @@ class Told:
         if observation.connection != self._connection:
             self._connection = observation.connection
             self._seen.clear()
+            self._first.clear()
         self._seen |= {user.track_id: user.trajectory for user in observation.road_users}
         self._seen = {key: way for key, way in self._seen.items() if now_s - way[-1].time_s <= LATE_S}
+        self._first = {key: self._first.get(key, way[0]) for key, way in self._seen.items()}
         self._told = [
             told
             for told in self._told
@@ -70,14 +97,22 @@ class Told:
     def is_again(self, hit: Hit, observation: Observation) -> bool:
         """Whether it is the act of one reported before under another number; else it is remembered."""
         points = self._seen.get(hit.track_id, (hit.before, hit.at, hit.after))
-        large = hit.kind in LARGE
-        again = any(
-            told.track_id != hit.track_id and same(told.points, points, large and told.large)
-            for told in self._told
-        )
+        first = self._first.get(hit.track_id, hit.before)
+        new = _Told(hit.track_id, observation.connection, hit.kind in LARGE, first, points)
+        before = self._told_before(new)
+        if before is not None and before.points[-1].time_s < first.time_s:
+            before.found = True
         # Of a repeat too: a third number may follow where the second one is lost.
-        self._told.append(_Told(hit.track_id, observation.connection, large, points))
-        return again
+        self._told.append(new)
+        return before is not None
+
+    def _told_before(self, new: _Told) -> _Told | None:
+        others = [told for told in self._told if told.track_id != new.track_id]
+        for told in others:
+            if same(told.way, new.way, told.large and new.large):
+                return told
+        lost = [told for told in others if told.large and new.large and not told.found]
+        return next((told for told in lost if _is_found(told.way, new.way, self._found_again_s)), None)
 
 
 def same(one: Sequence[TrackPoint], other: Sequence[TrackPoint], large: bool) -> bool:
@@ -104,3 +139,23 @@ def _led(points: Sequence[TrackPoint], to_s: float) -> Box:
     across, down = ((last.ground[axis] - start.ground[axis]) * share for axis in (0, 1))
     left, top, right, bottom = last.box
     return (left + across, top + down, right + across, bottom + down)
+
+
+def _is_found(lost: Sequence[TrackPoint], found: Sequence[TrackPoint], within_s: float) -> bool:
+    """Whether a vehicle that was lost in the picture can be the one that was first seen a while later."""
+    last, first = lost[-1].box, found[0].box
+    gap_s = found[0].time_s - lost[-1].time_s
+    if not 0 < gap_s <= within_s or at_edge(last) or at_edge(first):
+        return False
+    (one_wide, one_high), (wide, high) = ((box[2] - box[0], box[3] - box[1]) for box in (last, first))
+    alike = one_wide * one_high / (wide * high)
+    across, down = (
+        (first[axis] + first[axis + 2] - last[axis] - last[axis + 2]) / 2 / size
+        for axis, size in enumerate((max(one_wide, wide), max(one_high, high)))
+    )
+    ways = (geometry.minus(way[-1].ground, way[0].ground) for way in (lost, found))
+    return (
+        1 / ALIKE <= alike <= ALIKE
+        and math.hypot(across, down) <= min(NEAR + NEAR_PER_S * gap_s, NEAR_MOST)
+        and abs(geometry.turn_deg(*ways)) <= TURNED_DEG
+    )

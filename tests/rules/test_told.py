@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from pipeline.types import LampColor, RoadUserKind
 from tests.rules.drive import JUNCTION, Driver, Program, judge, observe
 
+TRUCK = RoadUserKind.TRUCK
 RED: Program = {"ball": [(-30.0, LampColor.RED)], "arrow": [(-30.0, LampColor.RED)]}
 ACROSS = [(0.0, 0.5, 0.95), (4.0, 0.5, 0.15)]
 
@@ -27,6 +30,11 @@ LANE: dict[str, Any] = {
 def reported(*drivers: Driver, scene: dict[str, Any] = JUNCTION) -> list[int]:
     rule = next(iter(scene["rules"]))
     return [hit.track_id for hit in judge(scene, observe(drivers, RED)) if hit.rule == rule]
+
+
+def told_of(*drivers: Driver, scene: dict[str, Any] | None = None, rate_hz: float = 6.0) -> list[int]:
+    """Whom the scene's rules tell, by default those about lorries in a zone closed to them."""
+    return [hit.track_id for hit in judge(scene or BAN, observe(drivers, until_s=20.0, rate_hz=rate_hz))]
 
 
 def one_act(*drivers: Driver, scene: dict[str, Any] = JUNCTION) -> bool:
@@ -92,3 +100,78 @@ def test_one_that_is_lost_and_found_twice_is_one_act() -> None:
         for number, (a, b) in enumerate(spans, 1)
     ]
     assert one_act(first, *others, scene=LANE)
+
+
+BAN: dict[str, Any] = {
+    "zones": [
+        {
+            "id": "centre",
+            "purpose": "restricted_hours",
+            "polygon": [[0.1, 0.1], [0.95, 0.1], [0.95, 0.95], [0.1, 0.95]],
+            "classes": ["truck"],
+        }
+    ],
+    "rules": {"restricted_hours": None},
+}
+
+
+def up_to_the_corner(number: int, at_s: float = 0.0) -> Driver:
+    way = [(at_s, 0.6, 0.97), (at_s + 3.5, 0.6, 0.55)]
+    return Driver(way, TRUCK, track_id=number, width=1.2, jitter=0.02)
+
+
+def out_of_the_corner(number: int, at_s: float) -> Driver:
+    """To the left, and seen from the side."""
+    way = [(at_s, 0.57, 0.52), (at_s + 3.5, 0.2, 0.5)]
+    return Driver(way, TRUCK, track_id=number, width=1.6, jitter=0.02)
+
+
+RATES_HZ = pytest.mark.parametrize("rate_hz", [3.0, 6.0, 15.0])
+
+
+@RATES_HZ
+@pytest.mark.parametrize("gap_s", [0.5, 1.5, 3.0, 5.0])
+def test_a_lorry_that_is_lost_at_a_corner_is_one_act(gap_s: float, rate_hz: float) -> None:
+    lorry = (up_to_the_corner(1), out_of_the_corner(2, 3.5 + gap_s))
+    assert told_of(*lorry, rate_hz=rate_hz) == [1]
+
+
+@RATES_HZ
+@pytest.mark.parametrize("apart_s", [1.5, 4.0])
+def test_of_two_lorries_that_are_lost_at_a_corner_both_are_told(apart_s: float, rate_hz: float) -> None:
+    convoy = (
+        *(up_to_the_corner(1), out_of_the_corner(2, 6.5)),
+        *(up_to_the_corner(3, apart_s), out_of_the_corner(4, apart_s + 6.5)),
+    )
+    assert told_of(*convoy, rate_hz=rate_hz) == [1, 3]
+
+
+@RATES_HZ
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(
+            [(3.0, 0.6, 0.97), (6.5, 0.6, 0.55), (6.8, 0.57, 0.52), (10.3, 0.2, 0.5)],
+            id="follows, seen whole",
+        ),
+        pytest.param([(6.5, 0.6, 0.5), (10.0, 0.6, 0.92)], id="comes the other way"),
+        pytest.param([(6.5, 0.25, 0.5), (10.0, 0.25, 0.92)], id="comes out elsewhere"),
+    ],
+)
+def test_after_a_lorry_that_is_lost_another_is_told(
+    other: list[tuple[float, float, float]], rate_hz: float
+) -> None:
+    another = Driver(other, TRUCK, track_id=2, width=1.2)
+    assert told_of(up_to_the_corner(1), another, rate_hz=rate_hz) == [1, 2]
+
+
+def test_a_lorry_that_comes_in_where_another_left_is_told() -> None:
+    leaves = Driver([(0.0, 0.3, 0.6), (4.0, 0.97, 0.6)], TRUCK, track_id=1, width=1.2)
+    comes = Driver([(6.5, 0.97, 0.62), (10.5, 0.3, 0.62)], TRUCK, track_id=2, width=1.2)
+    assert told_of(leaves, comes) == [1, 2]
+
+
+def test_a_lorry_that_is_followed_for_long_is_not_found_where_another_was_lost() -> None:
+    """Of its trajectory the last 4 s are kept at this rate: where that begins, nobody has come out."""
+    creeps = Driver([(0.0, 0.53, 0.85), (12.0, 0.53, 0.42)], TRUCK, track_id=2, width=1.2)
+    assert told_of(up_to_the_corner(1), creeps, rate_hz=15.0) == [1, 2]
