@@ -24,7 +24,8 @@ PART = 0.75
 """The same for cars, buses and lorries: share of the smaller box inside the larger. Of a lorry, a detector
 sees the cab and the whole; that two of them do the same wrong, one always before the other, is rarer."""
 LEAST_SHARED = 3
-"""Moments; two who pass each other overlap in fewer, or less."""
+"""Moments; two who pass each other overlap in fewer, or less. Where one track ends as the other begins, fewer
+do."""
 NEXT_IOU = 0.3
 """Overlap of where a track led, when it was lost, with the first box of one that began then."""
 LED_S = 0.7
@@ -121,13 +122,26 @@ def same(one: Sequence[TrackPoint], other: Sequence[TrackPoint], large: bool) ->
     """
     boxes = {point.time_s: point.box for point in one}
     shared = [geometry.overlap(boxes[point.time_s], point.box) for point in other if point.time_s in boxes]
-    if shared:
+    if len(shared) >= LEAST_SHARED:
         union, part = (median(overlap) for overlap in zip(*shared, strict=True))
-        return len(shared) >= LEAST_SHARED and (union >= SAME_IOU or (large and part >= PART))
+        return _is_on(union, part, large)
+    if shared:
+        return _meet_at_ends(one, other) and all(_is_on(union, part, large) for union, part in shared)
     first, then = (one, other) if one[-1].time_s < other[0].time_s else (other, one)
     gap_s = then[0].time_s - first[-1].time_s
     led = _led(first, then[0].time_s)
     return 0 < gap_s <= MAX_GAP_S and geometry.overlap(led, then[0].box)[0] >= NEXT_IOU
+
+
+def _is_on(union: float, part: float, large: bool) -> bool:
+    """Whether boxes that overlap by so much can be of one road user."""
+    return union >= SAME_IOU or (large and part >= PART)
+
+
+def _meet_at_ends(one: Sequence[TrackPoint], other: Sequence[TrackPoint]) -> bool:
+    """Whether tracks have in common no more than the end of the one and the beginning of the other."""
+    start_s, end_s = max(one[0].time_s, other[0].time_s), min(one[-1].time_s, other[-1].time_s)
+    return all(sum(start_s <= point.time_s <= end_s for point in way) < LEAST_SHARED for way in (one, other))
 
 
 def _led(points: Sequence[TrackPoint], to_s: float) -> Box:

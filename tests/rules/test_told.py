@@ -102,6 +102,42 @@ def test_one_that_is_lost_and_found_twice_is_one_act() -> None:
     assert one_act(first, *others, scene=LANE)
 
 
+RATES_HZ = pytest.mark.parametrize("rate_hz", [3.0, 6.0, 15.0])
+
+
+@RATES_HZ
+@pytest.mark.parametrize("shared", [0, 1, 2, 3, 4])
+def test_tracks_of_which_one_takes_over_from_the_other_are_one_act(shared: int, rate_hz: float) -> None:
+    """For some pictures both are seen."""
+    begin_s = 4.0 + (1 - shared) / rate_hz
+    spans = ((0.0, 4.001), (begin_s - 0.001, 9.0))
+    first, second = (
+        Driver([(a, 0.5, 0.95 - 0.1 * a), (b, 0.5, 0.95 - 0.1 * b)], track_id=number)
+        for number, (a, b) in enumerate(spans, 1)
+    )
+    assert told_of(first, second, scene=LANE, rate_hz=rate_hz) == [1]
+    assert sum(a.time_s == b.time_s for a in first.points for b in second.points) == shared
+
+
+@RATES_HZ
+def test_one_that_is_found_beside_where_another_is_lost_is_another(rate_hz: float) -> None:
+    first = Driver([(0.0, 0.5, 0.95), (4.001, 0.5, 0.55)], track_id=1)
+    beside = Driver([(3.999 - 1 / rate_hz, 0.53, 0.55), (9.0, 0.53, 0.05)], track_id=2)
+    assert told_of(first, beside, scene=LANE, rate_hz=rate_hz) == [1, 2]
+
+
+@RATES_HZ
+def test_one_that_is_lost_as_another_passes_is_another(rate_hz: float) -> None:
+    """The other was seen long before, and hidden until just then."""
+    first = Driver([(0.0, 0.5, 0.95), (4.001, 0.5, 0.55)], track_id=1)
+    passes = Driver(
+        [(0.0, 0.42, 0.95), (3.0, 0.42, 0.65), (4.0, 0.5, 0.56), (9.0, 0.5, 0.05)],
+        track_id=2,
+        unseen=((2.5, 3.999),),
+    )
+    assert told_of(first, passes, scene=LANE, rate_hz=rate_hz) == [1, 2]
+
+
 BAN: dict[str, Any] = {
     "zones": [
         {
@@ -124,9 +160,6 @@ def out_of_the_corner(number: int, at_s: float) -> Driver:
     """To the left, and seen from the side."""
     way = [(at_s, 0.57, 0.52), (at_s + 3.5, 0.2, 0.5)]
     return Driver(way, TRUCK, track_id=number, width=1.6, jitter=0.02)
-
-
-RATES_HZ = pytest.mark.parametrize("rate_hz", [3.0, 6.0, 15.0])
 
 
 @RATES_HZ
