@@ -89,9 +89,10 @@ class Stay:
 class StayRule(ABC):
     """Follows who is where; a rule says which places count, and for whom.
 
-    A stay ends with the track, its break, or OUTSIDE_S without a step that counts; so a vehicle on the edge
-    whose box jitters out and in has one stay, and one that comes back later begins anew. In a zone that is in
-    force at some hours only, a stay that began before them is none.
+    A stay ends with the track, its break, or OUTSIDE_S of steps of which none counts; so a vehicle on the
+    edge whose box jitters out and in has one stay, and one that comes back later begins anew. While the rule
+    does not bind no step counts: a class mistaken twice for a moment is not one long stay. In a zone that is
+    in force at some hours only, a stay that began before them is none.
     """
 
     name: ClassVar[str]
@@ -147,13 +148,15 @@ class StayRule(ABC):
         self, moment: Moment, places: Iterable[Lane | Zone], track: Track, step: Step
     ) -> Iterator[Hit]:
         for place in places:
+            key = (track.id, track.segment, place.id)
             if not self.binds(place, track):
+                self._end_after(key, step)
                 continue
-            stay = self._stay((track.id, track.segment, place.id), place, step)
+            stay = self._stay(key, place, step)
             if stay is None or track.kind_confidence < CLASS_SHARE:
                 continue
             if unlike_hidden(stay.first, step):
-                del self._stays[track.id, track.segment, place.id]
+                del self._stays[key]
                 continue
             limits = self._limits
             shares = [stay.duration_s / limits.min_s]
@@ -178,14 +181,19 @@ class StayRule(ABC):
         else:
             inside = inside_heights(place, step) >= EDGE_HEIGHTS
         if not (inside and not step.cut and self.counts(place, step)):
-            if stay is not None and step.time_s - stay.last.time_s > OUTSIDE_S:
-                del self._stays[key]
+            self._end_after(key, step)
             return None
         if stay is None:
             before = self._outside.get(key)
             stay = self._stays[key] = Stay(step, step, step, entered=before is not None)
         stay.take(step)
         return stay
+
+    def _end_after(self, key: tuple[int, int, str], step: Step) -> None:
+        """End a stay, if there is one, of which no step has counted for OUTSIDE_S."""
+        stay = self._stays.get(key)
+        if stay is not None and step.time_s - stay.last.time_s > OUTSIDE_S:
+            del self._stays[key]
 
     def _is_in_force(self, place: Lane | Zone, stay: Stay) -> bool:
         """All the while: who came before the hours began may leave."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pipeline.types import RoadUserKind
+from pipeline.types import Observation, RoadUserKind
 from tests.rules.drive import START_S, Driver, judge, names, observe
 
 CAR, MOTORBIKE, PERSON = RoadUserKind.CAR, RoadUserKind.MOTORBIKE, RoadUserKind.PERSON
@@ -89,3 +91,32 @@ def test_a_flickering_box_is_one_hit() -> None:
 def test_a_track_that_leaps_into_the_lane_from_another_vehicle_counts_from_there() -> None:
     way = [(0.0, 0.6, 0.9), (3.0, 0.6, 0.45), (3.01, 0.4, 0.3), (4.0, 0.4, 0.2)]
     assert judge(SCENE, observe([Driver(way, CAR)])) == []
+
+
+def told_as(
+    kind: RoadUserKind, spells: list[tuple[float, float]], driver: Driver, rate_hz: float
+) -> Iterator[Observation]:
+    """What the camera sees of a driver, whose class is voted to be `kind` for some spells."""
+    for seen in observe([driver], rate_hz=rate_hz):
+        now_s = seen.time.captured_at_s - START_S
+        mistaken = any(start <= now_s < end for start, end in spells)
+        users = (replace(user, kind=kind if mistaken else user.kind) for user in seen.road_users)
+        yield replace(seen, road_users=tuple(users))
+
+
+@pytest.mark.parametrize("rate_hz", [3.0, 6.0, 15.0])
+@pytest.mark.parametrize(
+    ("true", "kind", "spells", "said"),
+    [
+        (MOTORBIKE, CAR, [(0.0, 0.9), (6.0, 6.4)], []),
+        (MOTORBIKE, CAR, [(1.0, 1.4), (6.0, 6.4)], []),
+        (CAR, MOTORBIKE, [(3.0, 3.4)], ["wrong_lane"]),
+        (CAR, MOTORBIKE, [(1.0, 1.4), (2.0, 3.0)], ["wrong_lane"]),
+    ],
+    ids=["lawful, mistaken at first", "lawful, mistaken twice", "a moment", "until later"],
+)
+def test_a_class_that_is_mistaken_for_a_moment_is_no_stay(
+    true: RoadUserKind, kind: RoadUserKind, spells: list[tuple[float, float]], said: list[str], rate_hz: float
+) -> None:
+    slow = Driver([(0.0, 0.4, 0.94), (9.0, 0.4, 0.12)], true, jitter=0.02)
+    assert names(judge(SCENE, told_as(kind, spells, slow, rate_hz))) == said
