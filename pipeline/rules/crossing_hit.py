@@ -15,6 +15,9 @@ from pipeline.types import Hit, LampColor, SignalState
 CLEAR_RED_S = 2.0
 """Red for this long leaves no doubt about the moment of change."""
 
+SHOWN_S = 10.0
+"""What the lamps showed is told from this long before the hit on, or from before the crossing."""
+
 
 def red_movements(passage: Passage, grace_s: float) -> dict[str, SignalState]:
     """Movements whose lamp was steadily red, for `grace_s` at least, when the line was crossed."""
@@ -98,9 +101,10 @@ def crossing_hit(
 
 
 def _shown(moment: Moment, passage: Passage) -> dict[str, list[list[Any]]]:
-    """What each lamp of the stop line showed over the last seconds, as [from, until, colour] in epoch s."""
+    """What each lamp of the stop line showed up to now, as [from, until, colour] in epoch s."""
+    from_s = min(moment.observation.time.captured_at_s - SHOWN_S, passage.before.time_s)
     lamps = {m.lamp for m in passage.line.movements.values() if m.lamp is not None}
     return {
-        lamp: [[round(a, 3), round(b, 3), color.value] for a, b, color in moment.lamps.runs(lamp)]
+        lamp: [[round(a, 3), round(b, 3), color.value] for a, b, color in moment.lamps.runs(lamp, from_s)]
         for lamp in sorted(lamps)
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.types import LampColor, RoadUserKind
+from pipeline.types import Hit, LampColor, RoadUserKind
 from tests.rules.drive import HEIGHT, START_S, Driver, judge, junction, names, observe, shows
 
 RUN = [(0.0, 0.5, 0.95), (3.0, 0.5, 0.65), (4.0, 0.5, 0.55), (6.0, 0.5, 0.3)]
@@ -114,6 +114,37 @@ def test_who_waits_in_the_junction_for_a_turn_that_is_allowed_is_nothing(
     assert judge(junction(movements=movements), observe([turns], program, 12.0)) == []
     wrong = {"left": movements["right"], "straight": movements["straight"], "right": movements["left"]}
     assert names(judge(junction(movements=wrong), observe([turns], program, 12.0))) == ["red_light"]
+
+
+@pytest.mark.parametrize("wait_s", [2.0, 9.0, 20.0, 60.0])
+@pytest.mark.parametrize("exits", [True, False])
+def test_who_runs_a_red_arrow_and_waits_in_the_junction_is_told_however_long_that_takes(
+    exits: bool, wait_s: float
+) -> None:
+    """Left, while straight on is green; oncoming traffic keeps it from turning."""
+    drawn = {
+        "left": {"exit": [[0.0, 0.1], [0.3, 0.1], [0.3, 0.5], [0.0, 0.5]]},
+        "straight": {"exit": [[0.31, 0.0], [0.8, 0.0], [0.8, 0.2], [0.31, 0.2]]},
+    }
+    lamps = {"left": {"lamp": "arrow"}, "straight": {"lamp": "ball"}}
+    movements = {name: lamp | (drawn[name] if exits else {}) for name, lamp in lamps.items()}
+    end_s = wait_s + 6.0
+    way = [(0.0, 0.5, 0.95), (3.0, 0.5, 0.45), (3.0 + wait_s, 0.5, 0.45), (5.0 + wait_s, 0.12, 0.35)]
+    turns = Driver([*way, (end_s, 0.05, 0.33)], jitter=0.02)
+
+    def hits(*arrow: tuple[float, LampColor]) -> list[Hit]:
+        program = {"ball": [(-30.0, LampColor.GREEN), (30.0, LampColor.RED)], "arrow": arrow}
+        again = Driver(turns.waypoints, jitter=0.02)
+        return judge(junction(movements=movements), observe([again], program, end_s + 2.0))
+
+    (hit,) = hits((-30.0, LampColor.RED))
+    assert (hit.rule, hit.facts["movement"], hit.facts["lamp_color_before"]) == ("red_light", "left", "red")
+    ((start_s, until_s, color),) = hit.facts["lamp_shown"]["arrow"]
+    assert color == "red"
+    assert start_s <= hit.before.time_s + 0.2
+    assert until_s >= hit.after.time_s
+    # Who went into the junction under the arrow may turn out of it in the next red.
+    assert hits((-30.0, LampColor.GREEN), (4.0, LampColor.RED)) == []
 
 
 def test_exit_areas_decide_the_movement_where_they_are_drawn() -> None:
