@@ -65,7 +65,7 @@ class Passage:
     lamps: dict[str, SignalState]
     """Lamps that showed one colour from `last` to `at`, and which."""
     released: bool = False
-    """One of those lamps has been green since."""
+    """One of those lamps has been green since, if only while the vehicle was not seen."""
     stood: Step | None = None
     """The first step of its last standstill beyond the line."""
     entered: Step | None = None
@@ -91,7 +91,11 @@ class Passage:
     def follow(self, step: Step, shown: LampHistory) -> None:
         """Take up a step after the crossing."""
         if not self.released:
-            self.released = any(shown.color(lamp, step.time_s) is LampColor.GREEN for lamp in self.lamps)
+            self.released = any(
+                color is LampColor.GREEN and from_s <= step.time_s
+                for lamp in self.lamps
+                for from_s, _, color in shown.runs(lamp, self.at.time_s)
+            )
         if step.speed < STANDING_HEIGHTS_S:
             if self.stood_since_s is None:
                 self.stood_since_s, self.stood = step.time_s, step

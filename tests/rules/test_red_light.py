@@ -243,6 +243,16 @@ def test_who_is_kept_beyond_the_line_through_a_green_is_not_reported_in_the_next
     assert judge(junction(), observe([jammed], shows(*changes), 50.0)) == []
 
 
+@pytest.mark.parametrize("color", [LampColor.GREEN, LampColor.RED])
+def test_who_is_released_by_a_green_while_unseen_is_not_reported(color: LampColor) -> None:
+    """As behind a bus, and still kept there by a jam."""
+    stop = Driver(
+        [(0.0, 0.5, 0.9), (3.0, 0.5, 0.62), (4.0, 0.5, 0.56), (12.0, 0.5, 0.56)], unseen=((5.1, 6.9),)
+    )
+    program = shows((-9.0, LampColor.RED), (5.2, color), (6.8, LampColor.RED))
+    assert names(judge(junction(), observe([stop], program))) == ["stop_line"] * (color is LampColor.RED)
+
+
 def test_stopping_past_the_line_and_going_on_at_green_is_stop_line_only() -> None:
     way = [(0.0, 0.5, 0.9), (3.0, 0.5, 0.62), (4.0, 0.5, 0.56), (9.0, 0.5, 0.56), (11.0, 0.5, 0.3)]
     hits = judge(junction(), observe([Driver(way)], shows((-9.0, LampColor.RED), (8.5, LampColor.GREEN))))
