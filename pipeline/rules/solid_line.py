@@ -5,11 +5,12 @@ See docs/rules/solid_line.md for the act, its look-alikes and what the scene mus
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -19,7 +20,7 @@ from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
 from pipeline.rules.step import Step, Track
 from pipeline.scene import Scene, SceneSettings, SolidLine, geometry
-from pipeline.types import VEHICLES, Hit
+from pipeline.types import VEHICLES, Hit, Point
 
 CLASS_SHARE = 0.6
 """Where a line binds only some classes: below this share of the vote it is not known well enough."""
@@ -36,6 +37,11 @@ LEAP_HEIGHTS, LEAP_TIMES = 0.4, 3.0
 """Over the line by this much (in box heights) from one sighting to the next, and so many times as fast as
 just before and after, goes an identity that two riders side by side exchange; no vehicle."""
 
+BESIDE_HEIGHTS, SURELY_HEIGHTS, SWAP_S = 1.8, 0.2, 0.7
+"""Two this near (in box heights) who within so many seconds leave their sides of the line, each by more than
+this, for the other's have not crossed: the detector took both for one in some pictures, and their identities
+were exchanged. Who really changes places so near collides."""
+
 SIGHTINGS_S = 4.0
 """Sightings about the crossing are remembered for this long."""
 
@@ -51,6 +57,16 @@ class SolidLineParameters(base.Parameters):
     """It must be clear on the other side for this long."""
 
 
+class _Sighting(NamedTuple):
+    """A box as it was seen."""
+
+    time_s: float
+    beyond: float
+    """How far beyond the line, in box heights."""
+    place: Point
+    """Its ground point, picture heights."""
+
+
 @dataclass(slots=True)
 class _Side:
     """What is known of one track beside one line."""
@@ -62,26 +78,52 @@ class _Side:
     """The first step over the line, not yet clear of it."""
     clear: Step | None = None
     """The first step clear of it on the other side."""
-    sightings: deque[tuple[float, float]] = field(default_factory=deque)
-    """When, and how far beyond the line its box was, as it was seen, in box heights; oldest first."""
+    sightings: deque[_Sighting] = field(default_factory=deque)
+    """Oldest first."""
 
     def see(self, line: SolidLine, step: Step, aspect: float) -> None:
         """Remember one more sighting."""
         x, y = step.raw.ground
-        self.sightings.append((step.time_s, line.distance((x * aspect, y)) / step.height))
-        while self.sightings[0][0] < step.time_s - SIGHTINGS_S:
+        place = (x * aspect, y)
+        self.sightings.append(_Sighting(step.time_s, line.distance(place) / step.height, place))
+        while self.sightings[0].time_s < step.time_s - SIGHTINGS_S:
             self.sightings.popleft()
 
     def leapt(self) -> bool:
         """Whether its box went over the line in one leap."""
         ways = [
-            (abs(b - a), abs(b - a) / (then_s - now_s), a * b <= 0)
-            for (now_s, a), (then_s, b) in pairwise(self.sightings)
+            (
+                abs(b.beyond - a.beyond),
+                abs(b.beyond - a.beyond) / (b.time_s - a.time_s),
+                a.beyond * b.beyond <= 0,
+            )
+            for a, b in pairwise(self.sightings)
         ]
         for before, (way, pace, over), after in zip(ways, ways[1:], ways[2:], strict=False):
             if over and way > LEAP_HEIGHTS and pace > LEAP_TIMES * max(before[1], after[1]):
                 return True
         return False
+
+    def swapped(self, other: _Side) -> bool:
+        """Whether it changed places with somebody beside it."""
+        now, seen = self.sightings[-1], other.sightings[-1]
+        left_s, other_left_s = self._left_s(), other._left_s()
+        return (
+            left_s is not None
+            and other_left_s is not None
+            and max(abs(other_left_s - left_s), abs(seen.time_s - now.time_s)) <= SWAP_S
+            and (seen.beyond > 0) != (now.beyond > 0)
+            and math.dist(seen.place, now.place) <= BESIDE_HEIGHTS * self.last.height
+        )
+
+    def _left_s(self) -> float | None:
+        """When it was last surely seen on the other side than it surely is on now."""
+        now = self.sightings[-1].beyond
+        if abs(now) < SURELY_HEIGHTS:
+            return None
+        way = math.copysign(1.0, now)
+        left = (seen for seen in reversed(self.sightings) if way * seen.beyond <= -SURELY_HEIGHTS)
+        return next((seen.time_s for seen in left), None)
 
 
 class SolidLineRule:
@@ -110,7 +152,7 @@ class SolidLineRule:
             if step is None:
                 self._reported.discard(track.id)
                 self._sides = {key: side for key, side in self._sides.items() if key[0] != track.id}
-            elif track.id not in self._reported and not step.cut:
+            elif not step.cut:
                 yield from self._follow(moment, track, step)
 
     def _follow(self, moment: Moment, track: Track, step: Step) -> Iterator[Hit]:
@@ -123,12 +165,22 @@ class SolidLineRule:
             if side is None:
                 side = self._sides[key] = _Side(step)
             side.see(line, step, moment.aspect)
+            if track.id in self._reported:
+                continue
             crossing = self._advance(line, side, step)
             if crossing is None or not self._binds(line, track):
+                continue
+            if any(side.swapped(other) for other in self._others(line, track)):
                 continue
             self._reported.add(track.id)
             yield self._hit(moment, line, track, crossing, step)
             return
+
+    def _others(self, line: SolidLine, track: Track) -> Iterator[_Side]:
+        """Whoever else is near a line; those who were reported as well."""
+        return (
+            side for (number, _, name), side in self._sides.items() if name == line.id and number != track.id
+        )
 
     @staticmethod
     def _binds(line: SolidLine, track: Track) -> bool:

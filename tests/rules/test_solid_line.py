@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -123,3 +124,60 @@ def test_two_riders_whose_identities_are_exchanged_have_not_crossed(apart: float
         return Driver(way, track_id=number, jitter=0.02, seed=number, unseen=unseen)
 
     assert judge(scene(), observe([rides(left, right, 1), rides(right, left, 2)])) == []
+
+
+SIDES = (0.46, 0.54)
+"""On either side of the line, some 1.6 m apart."""
+RATES_HZ = pytest.mark.parametrize("rate_hz", [3.0, 6.0, 15.0])
+
+
+def changes(
+    from_x: float, to_x: float, number: int, at_s: float = 2.0, took_s: float = 1.0, behind: float = 0.0
+) -> Driver:
+    """Straight on, but for a time in which it goes over to another place across the road."""
+    way = [(0.0, from_x), (at_s, from_x), (at_s + took_s, to_x), (6.0, to_x)]
+    waypoints = [(t, x, 0.75 - t / 12 + behind) for t, x in way]
+    return Driver(waypoints, track_id=number, jitter=0.03, seed=number)
+
+
+def told(*drivers: Driver, rate_hz: float) -> set[int]:
+    return {hit.track_id for hit in judge(scene(), observe(drivers, rate_hz=rate_hz))}
+
+
+@RATES_HZ
+@pytest.mark.parametrize("between", [1, 2])
+@pytest.mark.parametrize("only_one", [False, True], ids=["told of both", "told of one"])
+def test_two_riders_who_are_seen_as_one_while_their_identities_are_exchanged_have_not_crossed(
+    only_one: bool, between: int, rate_hz: float
+) -> None:
+    """For some pictures there is one box, of both, on the line."""
+    took_s = (between + 1) / rate_hz
+    one, other = changes(*SIDES, 1, took_s=took_s), changes(*SIDES[::-1], 2, took_s=took_s)
+    if only_one:
+        other.unseen = ((2.01, 1.99 + took_s),)
+    assert told(one, other, rate_hz=rate_hz) == set()
+
+
+@RATES_HZ
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        pytest.param(changes(0.6, 0.6, 2), {1}, id="beside one on the other side"),
+        pytest.param(changes(0.5, 0.5, 2, behind=0.05), {1}, id="beside one who rides astride of it"),
+        pytest.param(changes(0.54, 0.495, 2, behind=0.05), {1}, id="beside one who goes over by a little"),
+        pytest.param(
+            changes(0.4, 0.6, 2, at_s=2.0, took_s=1.5, behind=-0.12), {1, 2}, id="both, the same way"
+        ),
+        pytest.param(changes(0.54, 0.46, 2, at_s=3.5, behind=0.05), {1, 2}, id="the other back, later"),
+        pytest.param(changes(0.54, 0.46, 2, behind=0.2), {1, 2}, id="the other way, some way behind"),
+    ],
+)
+def test_who_crosses_beside_another_is_told(other: Driver, expected: set[int], rate_hz: float) -> None:
+    assert told(changes(*SIDES, 1), replace(other, points=[]), rate_hz=rate_hz) == expected
+
+
+def test_of_two_who_change_places_one_who_was_told_before_counts_as_well() -> None:
+    crossed = Driver([(0.0, 0.46, 0.78), (1.0, 0.54, 0.7), (3.0, 0.54, 0.6)], track_id=2)
+    crossed.waypoints += [(3.34, 0.46, 0.57), (6.0, 0.46, 0.45)]
+    other = Driver([(1.0, 0.46, 0.7), (3.0, 0.46, 0.6), (3.34, 0.54, 0.57), (6.0, 0.54, 0.45)], track_id=1)
+    assert told(other, crossed, rate_hz=6.0) == {2}
