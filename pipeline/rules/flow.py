@@ -5,7 +5,8 @@ line, whichever way it goes. A gate is passed once, so a track that is lost and 
 lane is not counted twice, as it would be by counting tracks. One whose track begins a little beyond the gate,
 going on along the lane, has passed it unseen, behind somebody or while its track was lost: it is counted as
 well, unless it is where one that was counted has just been lost. One that stands where a counted one has just
-been lost is that one: who waits on the gate and changes its id there is counted once.
+been lost is that one: who waits on the gate and changes its id there is counted once. Two boxes on one lorry
+are counted once, and so is who changes lanes just where two gates lie side by side.
 Without lanes there is no gate, and a track is counted once it has moved: there an id switch counts twice.
 """
 
@@ -14,14 +15,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.rules.moments import Moment
 from pipeline.rules.sighting import HALF_WINDOW_S, MAX_GAP_S
 from pipeline.rules.step import Step, Track
+from pipeline.rules.told import LARGE, same
 from pipeline.rules.trajectory import FOOTPRINT_M
 from pipeline.scene import Lane, Scene
-from pipeline.types import FlowCount, RoadUserKind
+from pipeline.types import FlowCount, RoadUserKind, TrackPoint
 
 MINUTE_S = 60.0
 
@@ -45,9 +47,16 @@ UNSEEN_S = 2.0
 REACH_HEIGHTS = 1.5
 """A track that begins this near (in box heights) to where another one led may be the same."""
 
+ONE_PASSAGE_S = 2.0
+"""One road user that passes the gates of two lanes within this time changed lanes at the gates. The first
+counts. From a junction's lane in to one out takes longer."""
+DOUBLE_S = 5.0
+"""A second track on a vehicle passes the gate no later than this after the first one."""
+
 
 @dataclass(slots=True)
 class _Way:
+    kind: RoadUserKind
     first: Step
     last: Step
     progress: dict[str, float]
@@ -55,8 +64,13 @@ class _Way:
     start: dict[str, float]
     """Of its first step, in the lane that it was in."""
     passed: dict[str | None, float]
-    """When it passed a lane's middle, not yet counted."""
+    """When it passed a lane's middle, counted or not."""
     counted: set[str | None]
+    """Those of `passed` that are settled."""
+    unseen: set[str] = field(default_factory=set)
+    """Those that it passed before its first step."""
+    recent: list[TrackPoint] = field(default_factory=list)
+    """Its boxes of DOUBLE_S, of a large vehicle."""
 
 
 class Flow:
@@ -99,9 +113,14 @@ class Flow:
             for old in [key for key in self._ways if key[0] == track.id]:
                 self._ended.append(self._ways.pop(old))
             return
-        way = self._ways.setdefault((track.id, track.segment), _Way(step, step, {}, {}, {}, set()))
+        way = self._ways.setdefault(
+            (track.id, track.segment), _Way(track.kind, step, step, {}, {}, {}, set())
+        )
         was_old_enough = way.last.time_s - way.first.time_s >= MIN_AGE_S
-        way.last = step
+        way.kind, way.last = track.kind, step
+        if track.kind in LARGE:
+            way.recent = [point for point in way.recent if step.time_s - point.time_s <= DOUBLE_S]
+            way.recent.append(step.raw)
         inside = _lanes_at(step, lanes)
         for lane in lanes:
             if lane not in inside:
@@ -118,7 +137,7 @@ class Flow:
             way.passed.setdefault(None, step.time_s)
         old_enough = step.time_s - way.first.time_s >= MIN_AGE_S
         if lanes and old_enough and not was_old_enough:
-            self._take_over(way, track.kind)
+            self._take_over(way)
         far_enough = math.dist(step.centre, way.first.centre) >= MIN_WAY_HEIGHTS * step.height
         if not (old_enough and far_enough):
             return
@@ -132,14 +151,33 @@ class Flow:
                 # A road user brings the way along that it made under an earlier scene, which counted it.
                 if (step.time_s if lane_id is None else passed_s) < self._begun_s:
                     continue
+                if lane_id is not None and self._is_counted(way, lane_id, passed_s):
+                    continue
                 minute = math.floor(passed_s / MINUTE_S) * MINUTE_S
                 self._counts.setdefault(minute, Counter())[lane_id, track.kind] += 1
 
-    def _take_over(self, way: _Way, kind: RoadUserKind) -> None:
+    def _is_counted(self, way: _Way, lane_id: str, passed_s: float) -> bool:
+        """Whether this passage of a lane's middle has been counted, of this way or of another of the same
+        road user.
+        """
+        if _just_passed(way, lane_id, passed_s):
+            return True
+        for other in (*self._ways.values(), *self._ended):
+            if other is way or not other.counted:
+                continue
+            if lane_id in other.unseen and _goes_on(way, other):
+                return True
+            if not (lane_id in other.counted or _just_passed(other, lane_id, passed_s)):
+                continue
+            if way.recent and other.recent and same(other.recent, way.recent, large=True):
+                return True
+        return False
+
+    def _take_over(self, way: _Way) -> None:
         """Count a way as that of who was lost where it begins. By now, who is not lost was seen again."""
         for lost in (*self._ways.values(), *self._ended):
             gap_s = way.first.time_s - lost.last.time_s
-            if 0 < gap_s <= MAX_GAP_S and same_place(lost.last, way.first, kind):
+            if 0 < gap_s <= MAX_GAP_S and same_place(lost.last, way.first, way.kind):
                 way.counted |= lost.counted
 
     def _passed_unseen(self, way: _Way, lane: Lane, step: Step) -> None:
@@ -155,6 +193,7 @@ class Flow:
         before = (other for other in (*self._ways.values(), *self._ended) if lane.id in other.counted)
         if not any(_goes_on(other, way) for other in before):
             way.passed[lane.id] = passed_s
+            way.unseen.add(lane.id)
 
     def _close(self, until_s: float) -> Iterator[FlowCount]:
         for minute in sorted(start for start in self._counts if start + MINUTE_S <= until_s):
@@ -162,6 +201,15 @@ class Flow:
                 self._counts.pop(minute).items(), key=lambda item: (item[0][0] or "", item[0][1])
             ):
                 yield FlowCount(self._camera_id, minute, minute + MINUTE_S, lane, kind, count)
+
+
+def _just_passed(way: _Way, lane_id: str, at_s: float) -> bool:
+    """Whether a way has been counted in another lane so shortly before that this is the same passage."""
+    return any(
+        lane in way.counted and 0 <= at_s - passed_s < ONE_PASSAGE_S
+        for lane, passed_s in way.passed.items()
+        if lane != lane_id
+    )
 
 
 def same_place(one: Step, other: Step, kind: RoadUserKind) -> bool:

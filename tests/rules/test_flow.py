@@ -108,6 +108,31 @@ def test_one_that_comes_to_wait_where_another_left_is_counted() -> None:
     assert sum(c.count for c in count(LANES, [first, second, third], until_s=14)) == 3
 
 
+def test_one_that_is_lost_just_beyond_the_middle_and_found_further_on_is_counted_once() -> None:
+    """The number it had lived too short to be counted while it was followed: it is only once it is lost."""
+    lost = Driver([(0.3, 0.3, 0.6), (1.0, 0.3, 0.44)], track_id=1)
+    found = Driver([(1.3, 0.3, 0.385), (2.6, 0.3, 0.15)], track_id=2)
+    other = Driver([(2.0, 0.3, 0.9), (4.5, 0.3, 0.15)], track_id=3)
+    assert [c.count for c in count(LANES, [lost, found, other])] == [2]
+
+
+def test_two_boxes_on_one_lorry_are_counted_once_and_two_lorries_twice() -> None:
+    whole = Driver(through(0.3), RoadUserKind.TRUCK, track_id=1, height=0.2)
+    cab = Driver([(1.0, 0.3, 0.7), (4.0, 0.3, 0.14)], RoadUserKind.TRUCK, track_id=2)
+    behind = Driver(through(0.3, 1.5), RoadUserKind.TRUCK, track_id=3, height=0.2)
+    beside = Driver(through(0.5, 0.2), RoadUserKind.TRUCK, track_id=4, height=0.2)
+    counts = count(LANES, [whole, cab, behind, beside])
+    assert [(c.lane, c.count) for c in counts] == [("a", 2), ("b", 1)]
+
+
+def test_one_that_changes_lanes_at_the_gates_is_counted_once() -> None:
+    lanes = {"lanes": [LANES["lanes"][0], {**LANES["lanes"][1], "direction": [[0.5, 0.7], [0.5, 0.15]]}]}
+    across = Driver([(0.0, 0.36, 0.9), (1.9, 0.38, 0.53), (2.8, 0.44, 0.4), (4.0, 0.46, 0.15)], track_id=1)
+    back = Driver([(6.0, 0.3, 0.9), (8.0, 0.3, 0.4), (10.0, 0.5, 0.3), (13.0, 0.5, 0.8)], track_id=2)
+    counts = count(lanes, [across, back], until_s=15)
+    assert [(c.lane, c.count) for c in counts] == [("a", 2), ("b", 1)]
+
+
 def test_without_lanes_the_whole_picture_counts_those_that_move() -> None:
     drivers = [
         Driver(through(0.3), track_id=1),
