@@ -213,8 +213,8 @@ class Worker:
             self._pass_on(watch, verdict, frame.time.captured_at_s)
 
     def _pass_on(self, watch: CameraWatch, verdict: Verdict, now_s: float) -> None:
-        for hit in verdict.hits:
-            self.teller.take_hit(hit, now_s)
+        for act in verdict.acts:
+            self.teller.take_act(act, now_s)
         for minute in verdict.minutes:
             self.teller.tell_flow(watch, minute)
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from pipeline.types import Hit
+from pipeline.worker.watch import Act
 
 log = structlog.get_logger(__name__)
 
-Finish = Callable[[Hit, bool], None]
-"""Make the evidence of a hit and write its event; the second argument is whether the queue is draining: then
+Finish = Callable[[Act, bool], None]
+"""Make the evidence of an act and write its event; the second argument is whether the queue is draining: then
 only what costs no time is done."""
 
 
@@ -27,14 +27,14 @@ only what costs no time is done."""
 class _Job:
     due_s: float
     number: int
-    hit: Hit = field(compare=False)
+    act: Act = field(compare=False)
 
 
 class ProofQueue:
     """Hits that wait until their clip's end has been filmed, and the threads that then make the proof."""
 
     def __init__(
-        self, finish: Finish, refuse: Callable[[Hit], None], *, delay_s: float, limit: int, threads: int
+        self, finish: Finish, refuse: Callable[[Act], None], *, delay_s: float, limit: int, threads: int
     ) -> None:
         """`finish` is called on one of `threads` when a hit is due; `refuse` at once when `limit` wait."""
         self._finish = finish
@@ -57,17 +57,17 @@ class ProofQueue:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, hit: Hit, now_s: float) -> None:
-        """Take a hit; `now_s`, the newest capture time, tells how much of its clip is filmed already."""
+    def submit(self, act: Act, now_s: float) -> None:
+        """Take an act; `now_s`, the newest capture time, tells how much of its clip is filmed already."""
         with self._changed:
             full = len(self._jobs) >= self._limit
             if not full:
                 self._number += 1
-                wait_s = max(0.0, hit.after.time_s + self._delay_s - now_s)
-                heapq.heappush(self._jobs, _Job(time.monotonic() + wait_s, self._number, hit))
+                wait_s = max(0.0, act.hit.after.time_s + self._delay_s - now_s)
+                heapq.heappush(self._jobs, _Job(time.monotonic() + wait_s, self._number, act))
                 self._changed.notify()
         if full:
-            self._refuse(hit)
+            self._refuse(act)
 
     def waiting(self) -> int:
         """How many hits wait or are being worked on."""
@@ -107,10 +107,10 @@ class ProofQueue:
                 self._working += 1
                 draining = self._draining
             try:
-                self._finish(job.hit, draining)
+                self._finish(job.act, draining)
             except Exception:
                 # The hit stays in the journal: the next start publishes it with what is missing.
-                log.exception("proof_failed", camera=job.hit.camera_id, rule=job.hit.rule)
+                log.exception("proof_failed", camera=job.act.hit.camera_id, rule=job.act.hit.rule)
             finally:
                 with self._changed:
                     self._working -= 1

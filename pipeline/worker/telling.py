@@ -22,7 +22,7 @@ from pipeline.worker.metrics import Metrics
 from pipeline.worker.minutes import FlowMinute
 from pipeline.worker.plates import KeptStills, PlateDesk
 from pipeline.worker.proof import ProofQueue
-from pipeline.worker.watch import CameraWatch
+from pipeline.worker.watch import Act, CameraWatch
 
 log = structlog.get_logger(__name__)
 
@@ -81,36 +81,39 @@ class Teller:
         self.told: Counter[EventType] = Counter()
         """Acts on this box's disk since the start, without those of rules on trial."""
 
-    def take_hit(self, hit: Hit, now_s: float) -> None:
-        """Put a hit into the outbox's journal; its proof follows once its clip is filmed."""
+    def take_act(self, act: Act, now_s: float) -> None:
+        """Put an act into the outbox's journal; its proof follows once its clip is filmed."""
+        hit = act.hit
         log.info("hit", camera=hit.camera_id, rule=hit.rule, track=hit.track_id, kind=hit.kind.value)
         try:
-            interrupted = self._bare_act(hit, STOPPED)
+            interrupted = self._bare_act(act, STOPPED)
             self._outbox.journal(interrupted)
         except EventsError as error:
             # Not on disk yet, but still in hand: the proof is tried all the same.
             self.trouble("journal", str(error))
-        self.proofs.submit(hit, now_s)
+        self.proofs.submit(act, now_s)
 
-    def _bare_act(self, hit: Hit, reason: str) -> Event:
+    def _bare_act(self, act: Act, reason: str) -> Event:
+        hit = act.hit
         return build_act(
             hit,
             self._watches[hit.camera_id].settings,
             self._origin,
             missing=[MissingItem(role, reason) for role in ROLES],
-            law=law_of(hit, self._watches[hit.camera_id].scene, self._law),
+            law=law_of(hit, act.scene, self._law),
             plate=self._plates.unread(hit, reason),
         )
 
-    def _prove(self, hit: Hit, stopping: bool) -> None:
+    def _prove(self, act: Act, stopping: bool) -> None:
+        hit = act.hit
         watch = self._watches[hit.camera_id]
-        event = self._bare_act(hit, "")
+        event = self._bare_act(act, "")
 
         @cache
         def plate() -> PlateReading | None:
             return self._read_plate(hit, watch, stopping)
 
-        law = law_of(hit, watch.scene, self._law)
+        law = law_of(hit, act.scene, self._law)
         began = time.monotonic()
         try:
             bundle = self._evidence.make(
@@ -125,7 +128,7 @@ class Teller:
             )
         except EvidenceError as error:
             self.trouble("evidence", str(error))
-            event = self._bare_act(hit, str(error))
+            event = self._bare_act(act, str(error))
         else:
             self._metrics.evidence_seconds.observe(time.monotonic() - began)
             for part in bundle.missing:
@@ -158,9 +161,9 @@ class Teller:
             self.trouble("plates", str(error))
             return event
 
-    def _refuse_proof(self, hit: Hit) -> None:
+    def _refuse_proof(self, act: Act) -> None:
         self.trouble("evidence", f"{PROOFS_WAITING} hits wait for their evidence already")
-        self.put(self._bare_act(hit, "too many acts at once: the evidence queue was full"))
+        self.put(self._bare_act(act, "too many acts at once: the evidence queue was full"))
 
     def tell_flow(self, watch: CameraWatch, minute: FlowMinute) -> None:
         """Write the counts of a minute."""
@@ -209,9 +212,8 @@ class Teller:
             if camera.id not in self._watches:
                 log.warning("bundle_of_unknown_camera", camera=camera.id, event_id=stored.event_id)
                 continue
-            event = with_evidence(
-                self._bare_act(stored.hit, STOPPED), stored.bundle, self._evidence.store.root
-            )
+            act = Act(stored.hit, self._watches[camera.id].scene)
+            event = with_evidence(self._bare_act(act, STOPPED), stored.bundle, self._evidence.store.root)
             # Whoever waits for the worker to start does not wait for plates for long.
             if self._plates.reads(stored.hit) and time.monotonic() < until_s:
                 event = self._with_plate(event, self._plates.read(stored.hit, KeptStills(stored)))

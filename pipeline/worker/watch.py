@@ -29,10 +29,18 @@ REMEMBERED = 500
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """A hit, and the scene that it was judged by: another may be in force when its event is made."""
+
+    hit: Hit
+    scene: Scene
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What one frame led to."""
 
-    hits: tuple[Hit, ...]
+    acts: tuple[Act, ...]
     minutes: tuple[FlowMinute, ...]
     view_changed: bool = False
     """Whether the picture has ceased to fit the scene, or fits again."""
@@ -139,7 +147,7 @@ class CameraWatch:
         if frame.time.source != "file":
             metrics.frame_latency.labels(camera_id).observe(max(0.0, time.time() - frame.time.captured_at_s))
         return Verdict(
-            (*last.hits, *verdict.hits),
+            (*last.acts, *verdict.acts),
             (*last.minutes, *verdict.minutes),
             self._suspended() is not moved,
         )
@@ -151,7 +159,7 @@ class CameraWatch:
     def finish(self) -> Verdict:
         """Nothing more will be judged: what only needed more time to be sure, and the open minute."""
         verdict = self._judge(self._moments.finish(), self.newest.connection if self.newest else 0)
-        return Verdict(verdict.hits, (*verdict.minutes, *self._minutes.finish()))
+        return Verdict(verdict.acts, (*verdict.minutes, *self._minutes.finish()))
 
     def _judge(self, moments: Iterable[Moment], connection: int) -> Verdict:
         hits: list[Hit] = []
@@ -170,4 +178,4 @@ class CameraWatch:
         for hit in hits:
             counter = self._metrics.shadow_hits if hit.shadow else self._metrics.hits
             counter.labels(self.settings.id, hit.rule).inc()
-        return Verdict(tuple(hits), tuple(minutes))
+        return Verdict(tuple(Act(hit, self.scene) for hit in hits), tuple(minutes))

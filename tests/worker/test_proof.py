@@ -5,13 +5,17 @@ from __future__ import annotations
 import threading
 import time
 
+from pipeline.scene import Scene, SceneSettings
 from pipeline.types import FrameTime, Hit, RoadUserKind, TrackPoint
 from pipeline.worker.proof import ProofQueue
+from pipeline.worker.watch import Act
+
+SCENE = Scene(SceneSettings())
 
 
-def hit(track_id: int, end_s: float = 100.0) -> Hit:
+def act(track_id: int, end_s: float = 100.0) -> Act:
     moment = TrackPoint(end_s, (0.1, 0.1, 0.2, 0.2))
-    return Hit(
+    hit = Hit(
         rule="red_light",
         camera_id="a",
         track_id=track_id,
@@ -22,21 +26,22 @@ def hit(track_id: int, end_s: float = 100.0) -> Hit:
         confidence=1.0,
         time=FrameTime(end_s, "file"),
     )
+    return Act(hit, SCENE)
 
 
 def test_a_hit_waits_until_its_clip_has_been_filmed() -> None:
     done: list[tuple[int, float]] = []
     began = time.monotonic()
     queue = ProofQueue(
-        lambda h, _: done.append((h.track_id, time.monotonic() - began)),
+        lambda a, _: done.append((a.hit.track_id, time.monotonic() - began)),
         lambda _: None,
         delay_s=1.0,
         limit=10,
         threads=2,
     )
     queue.start()
-    queue.submit(hit(1, end_s=100.0), now_s=100.0)
-    queue.submit(hit(2, end_s=100.0), now_s=102.0)  # its clip's end has passed already
+    queue.submit(act(1, end_s=100.0), now_s=100.0)
+    queue.submit(act(2, end_s=100.0), now_s=102.0)  # its clip's end has passed already
     deadline = time.monotonic() + 10
     while len(done) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -48,11 +53,11 @@ def test_a_hit_waits_until_its_clip_has_been_filmed() -> None:
 def test_a_full_queue_refuses_at_once() -> None:
     refused: list[int] = []
     queue = ProofQueue(
-        lambda h, _: None, lambda h: refused.append(h.track_id), delay_s=60, limit=3, threads=1
+        lambda *_: None, lambda a: refused.append(a.hit.track_id), delay_s=60, limit=3, threads=1
     )
     queue.start()
     for track_id in range(5):
-        queue.submit(hit(track_id), now_s=100.0)
+        queue.submit(act(track_id), now_s=100.0)
     assert refused == [3, 4]
     assert queue.waiting() == 3
     queue.drain(1)
@@ -62,15 +67,15 @@ def test_drain_finishes_what_waits_at_once_and_tells_what_is_left() -> None:
     finished: list[tuple[int, bool]] = []
     stuck = threading.Event()
 
-    def finish(h: Hit, draining: bool) -> None:
-        if h.track_id == 3:
+    def finish(a: Act, draining: bool) -> None:
+        if a.hit.track_id == 3:
             stuck.wait(5)
-        finished.append((h.track_id, draining))
+        finished.append((a.hit.track_id, draining))
 
     queue = ProofQueue(finish, lambda _: None, delay_s=60, limit=10, threads=2)
     queue.start()
     for track_id in (1, 2, 3):
-        queue.submit(hit(track_id), now_s=100.0)
+        queue.submit(act(track_id), now_s=100.0)
     began = time.monotonic()
     assert queue.drain(0.3) == 1
     assert time.monotonic() - began < 1
@@ -81,15 +86,15 @@ def test_drain_finishes_what_waits_at_once_and_tells_what_is_left() -> None:
 def test_an_error_in_one_proof_leaves_the_others() -> None:
     finished: list[int] = []
 
-    def finish(h: Hit, draining: bool) -> None:
-        if h.track_id == 1:
+    def finish(a: Act, draining: bool) -> None:
+        if a.hit.track_id == 1:
             raise RuntimeError("disk on fire")
-        finished.append(h.track_id)
+        finished.append(a.hit.track_id)
 
     queue = ProofQueue(finish, lambda _: None, delay_s=0, limit=10, threads=1)
     queue.start()
-    queue.submit(hit(1), now_s=101.0)
-    queue.submit(hit(2), now_s=101.0)
+    queue.submit(act(1), now_s=101.0)
+    queue.submit(act(2), now_s=101.0)
     deadline = time.monotonic() + 10
     while finished != [2] and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -85,7 +85,7 @@ class Gate:
                 class_id=np.array([0]),
             )
             verdict = self.watch.judge(frame, person)
-            hits += [hit.rule for hit in verdict.hits]
+            hits += [act.hit.rule for act in verdict.acts]
             if self.watch.newest is not None:
                 tracks |= {user.track_id for user in self.watch.newest.road_users}
         return hits, tracks

@@ -26,6 +26,7 @@ from pipeline.worker import plates, telling
 from pipeline.worker.around import Surroundings
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.telling import Observer, Teller
+from pipeline.worker.watch import Act
 from tests.events.examples import ORIGIN
 from tests.evidence.conftest import MODEL, make_hit
 from tests.evidence.film import START_S, Film, FilmRecording, shoot
@@ -34,6 +35,7 @@ from tests.waiting import wait_for
 
 PLATE = Plate("59P231316", 2, "white")
 AT_S = START_S + 10.0
+SCENE = Scene(SceneSettings())
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +86,7 @@ class Box:
         watch: Any = SimpleNamespace(
             camera=self.recording,
             settings=config.cameras[0],
-            scene=Scene(SceneSettings()),
+            scene=SCENE,
             around=Surroundings(30.0),
         )
         self.teller = Teller(
@@ -95,7 +97,7 @@ class Box:
         """Their events, once they are on the disk."""
         self.teller.proofs.start()
         for hit in hits:
-            self.teller.take_hit(hit, AT_S + 10)
+            self.teller.take_act(Act(hit, SCENE), AT_S + 10)
         assert wait_for(lambda: self.outbox.count() == len(hits), 60)
         return self.stored()
 
@@ -134,6 +136,22 @@ def test_a_whole_record_is_a_candidate_with_plate_and_law(
     assert box.counted("ngatu_plates_total", outcome="legible") == 1
 
 
+def test_an_act_keeps_the_law_of_the_scene_that_it_was_judged_by(tmp_path: Path, film: Film) -> None:
+    """Another is in force when its proof is made."""
+    everywhere = [[0, 0], [1, 0], [1, 1], [0, 1]]
+    zone = {"id": "m", "purpose": "motorway", "polygon": everywhere}
+    motorway = Scene(SceneSettings.model_validate({"zones": [zone]}))
+    box = Box(tmp_path, FilmRecording(film))
+    driven = replace(hit(RoadUserKind.CAR), rule="wrong_way")
+    box.teller.proofs.start()
+    for scene, track_id in ((SCENE, 1), (motorway, 2)):
+        box.teller.take_act(Act(replace(driven, track_id=track_id), scene), AT_S + 10)
+    assert wait_for(lambda: box.outbox.count() == 2, 60)
+    street, road = sorted(box.stored(), key=lambda event: event.data["track"])
+    assert [entry["citation"][:16] for entry in street.data["law"]["entries"]] == ["điểm d khoản 9 Đ"]
+    assert [entry["citation"][:17] for entry in road.data["law"]["entries"]] == ["điểm đ khoản 11 Đ"]
+
+
 def test_with_plate_reading_off_every_violation_is_incomplete_and_no_model_is_loaded(
     tmp_path: Path, film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,7 +187,7 @@ def test_a_full_queue_tells_at_once_what_could_not_be_made(
     monkeypatch.setattr(telling, "PROOFS_WAITING", 1)
     box = Box(tmp_path, FilmRecording(film))
     for track_id in (1, 2):
-        box.teller.take_hit(hit(track_id=track_id), AT_S)
+        box.teller.take_act(Act(hit(track_id=track_id), SCENE), AT_S)
     [event] = box.stored()
     assert event.type is EventType.INCOMPLETE
     assert codes(event) == ["plate_not_read", "still_before", "still_at", "still_after", "clip"]
@@ -180,7 +198,7 @@ def test_a_full_queue_tells_at_once_what_could_not_be_made(
 
 def test_when_the_worker_stops_evidence_goes_before_plates(tmp_path: Path, film: Film) -> None:
     box = Box(tmp_path, Street(film))
-    box.teller.take_hit(hit(), AT_S)
+    box.teller.take_act(Act(hit(), SCENE), AT_S)
     box.evidence.hurry()
     box.teller.proofs.start()
     assert box.teller.proofs.drain(30) == 0
@@ -193,7 +211,7 @@ def test_what_a_crash_interrupted_is_told_as_incomplete(tmp_path: Path, film: Fi
     box = Box(tmp_path, Street(film))
     made, begun = hit(track_id=1), hit(track_id=2)
     for each in (made, begun):
-        box.teller.take_hit(each, AT_S)
+        box.teller.take_act(Act(each, SCENE), AT_S)
     [told, _] = box.outbox.leftover_hits()
     box.evidence.make(made, told.id, box.recording, box.teller._watches["giang-vo-1"].settings)
     box.outbox.close()
@@ -227,7 +245,7 @@ def test_at_ten_acts_a_second_events_go_out_in_time_without_plates(
     most, acts, began = 0, 40, time.monotonic()
     for number in range(acts):
         time.sleep(max(0.0, began + number / 10 - time.monotonic()))
-        box.teller.take_hit(hit(track_id=number), AT_S + 10)
+        box.teller.take_act(Act(hit(track_id=number), SCENE), AT_S + 10)
         most = max(most, box.teller.proofs.waiting())
     sent_s = time.monotonic() - began
     assert wait_for(lambda: box.outbox.count() == acts, 60)

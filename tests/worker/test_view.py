@@ -16,7 +16,7 @@ from pipeline.types import Frame, FrameTime, Observation, Picture
 from pipeline.worker.box import Worker
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.view import View
-from pipeline.worker.watch import CameraWatch
+from pipeline.worker.watch import Act, CameraWatch
 from tests.perception.onnx_models import CELLS, constant_model, names
 from tests.rules import riding
 
@@ -285,10 +285,10 @@ def test_an_act_without_a_place_is_told_once_though_the_camera_turns_meanwhile(
     told = Told()
     monkeypatch.setattr(watch, "_perception", told)
     rider = riding.Machine(heads=lambda time_s: (riding.BARE,), speed=(90.0, 0.0), head_px=9.0)
-    hits = []
+    acts: list[Act] = []
     for number, observation in enumerate(riding.observe([rider], 10.0)):
         told.now = observation
         frame = Frame("gate", street(), observation.time, number)
-        hits += watch.judge(frame, sv.Detections.empty()).hits
-    hits += watch.finish().hits
-    assert [(hit.rule, hit.track_id) for hit in hits] == [("no_helmet", 1)]
+        acts += watch.judge(frame, sv.Detections.empty()).acts
+    acts += watch.finish().acts
+    assert [(act.hit.rule, act.hit.track_id) for act in acts] == [("no_helmet", 1)]
