@@ -63,7 +63,8 @@ class ProofQueue:
             full = len(self._jobs) >= self._limit
             if not full:
                 self._number += 1
-                wait_s = max(0.0, act.hit.after.time_s + self._delay_s - now_s)
+                # A clock put back must not let proofs wait until the ring has lost their pictures.
+                wait_s = min(max(0.0, act.hit.after.time_s + self._delay_s - now_s), self._delay_s)
                 heapq.heappush(self._jobs, _Job(time.monotonic() + wait_s, self._number, act))
                 self._changed.notify()
         if full:

@@ -50,6 +50,15 @@ def test_a_hit_waits_until_its_clip_has_been_filmed() -> None:
     assert done[0][1] < 1.0 <= done[1][1]
 
 
+def test_a_clock_put_back_lets_no_proof_wait_longer_than_its_clip_takes() -> None:
+    done = threading.Event()
+    queue = ProofQueue(lambda *_: done.set(), lambda _: None, delay_s=0.2, limit=10, threads=1)
+    queue.start()
+    queue.submit(act(1, end_s=7 * 3600.0), now_s=0.0)
+    assert done.wait(10)
+    queue.drain(1)
+
+
 def test_a_full_queue_refuses_at_once() -> None:
     refused: list[int] = []
     queue = ProofQueue(
