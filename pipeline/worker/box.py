@@ -110,7 +110,7 @@ class Worker:
             config, self.watches, self.evidence, self.outbox, self._origin, self.metrics, self._observer
         )
         self.scenes = SceneFiles(
-            config.cameras, self._adopt, lambda camera_id: self._tell_change(self.watches[camera_id])
+            config.cameras, scenes, self._adopt, lambda camera_id: self._tell_change(self.watches[camera_id])
         )
         self.monitor = MonitorServer(
             config.worker.metrics_host,

@@ -17,7 +17,7 @@ from pipeline.config import CameraSettings
 from pipeline.config.document import ConfigError
 from pipeline.config.load import load_scene
 from pipeline.rules import RuleError, build_rules
-from pipeline.scene import Scene
+from pipeline.scene import Scene, SceneSettings
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ class _File:
     sha256: str
     """Of the file's content when it was last looked into."""
     in_force: str
-    """Of the content that the camera is judged by."""
+    """Of the content that the camera is judged by; "" where that was changed before it was looked into."""
     changing: bool = False
     notice: str = ""
 
@@ -50,18 +50,18 @@ class SceneFiles:
     def __init__(
         self,
         cameras: Iterable[CameraSettings],
+        in_force: Mapping[str, Scene],
         adopt: Callable[[str, Scene], None],
         tell: Callable[[str], None],
     ) -> None:
-        """The files as they are now are taken for those in force. `adopt` is given a changed scene, `tell`
-        is called when a camera's `notice` has changed.
+        """`in_force` has every camera's scene: a file that says something else by now is taken up by the next
+        look. `adopt` is given a changed scene, `tell` is called when a camera's `notice` has changed.
         """
         self._adopt, self._tell = adopt, tell
         self._files: dict[str, _File] = {}
         for camera in cameras:
             if camera.scene is not None:
-                sha256 = digest(_bytes(camera.scene) or b"")
-                self._files[camera.id] = _File(camera.scene, _sign(camera.scene), sha256, sha256)
+                self._files[camera.id] = _found(camera.scene, in_force[camera.id])
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scenes", daemon=True)
 
@@ -153,7 +153,7 @@ class SceneFiles:
             reason = f"{file.path}: is gone"
         elif sha256 != file.in_force:
             try:
-                scene = Scene(load_scene(file.path, content.decode("utf-8-sig", "replace")))
+                scene = Scene(_scene(file.path, content))
                 build_rules(scene)
             except ConfigError as error:
                 reason = "; ".join(error.problems[:3])
@@ -171,6 +171,19 @@ class SceneFiles:
             log.info("scene_taken_up", camera=camera_id, sha256=sha256[:12])
         if file.notice != before:
             self._tell(camera_id)
+
+
+def _found(path: Path, in_force: Scene) -> _File:
+    """As it lies there; it may have been saved since its scene was read, while models were loaded."""
+    seen, content, sha256 = _sign(path), _bytes(path), ""
+    with contextlib.suppress(ConfigError):
+        if content is not None and _scene(path, content) == in_force.settings:
+            sha256 = digest(content)
+    return _File(path, seen, sha256, sha256, changing=not sha256)
+
+
+def _scene(path: Path, content: bytes) -> SceneSettings:
+    return load_scene(path, content.decode("utf-8-sig", "replace"))
 
 
 def digest(content: bytes) -> str:

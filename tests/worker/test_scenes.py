@@ -61,8 +61,12 @@ class Gate:
             on_health=lambda health: None,
         )
         self.told: list[str] = []
-        self.files = SceneFiles([self.settings], self._adopt, self.told.append)
+        self.files = self.look_after()
         self.now_s = 1e9
+
+    def look_after(self) -> SceneFiles:
+        in_force = {"gate": self.watch.scene}
+        return SceneFiles([self.settings], in_force, self._adopt, self.told.append)
 
     def _adopt(self, camera_id: str, taken: Scene) -> None:
         self.watch.adopt(taken, None)
@@ -162,6 +166,31 @@ def test_a_file_that_is_gone_or_half_written_is_waited_for(gate: Gate) -> None:
     gate.stand(0.4)
     assert gate.files.notice("gate") == ""
     assert gate.watch.scene.settings.zones[0].polygon[0][0] == 0.2
+
+
+@pytest.mark.parametrize("text", [yaml.safe_dump(scene(0.1)), "zones: [", None])
+def test_a_file_changed_while_the_worker_starts_is_taken_up_or_told(gate: Gate, text: str | None) -> None:
+    """Models are loaded between the reading of the scene and the first look at its file."""
+    if text is None:
+        gate.path.unlink()
+    else:
+        gate.path.write_text(text)
+    gate.files = gate.look_after()
+    gate.files.look()
+    gate.files.look()
+    hits, _ = gate.stand(3.0, x=0.2)
+    taken = text is not None and text.startswith("rules")
+    assert hits == ["intrusion"] * taken
+    assert bool(gate.files.notice("gate")) is not taken
+
+
+def test_a_file_of_which_only_words_changed_while_the_worker_starts_is_the_one_in_force(gate: Gate) -> None:
+    gate.path.write_text(f"# the gate\n{gate.path.read_text()}")
+    before, gate.files = gate.watch.scene, gate.look_after()
+    assert gate.files.state()["gate"] == (digest(gate.path.read_bytes()), "")
+    gate.files.look()
+    gate.stand(0.4)
+    assert gate.watch.scene is before
 
 
 @pytest.fixture
