@@ -63,6 +63,12 @@ class Metrics:
         self.shadow_hits = Counter(
             "ngatu_shadow_hits_total", "Acts seen by rules on trial", ["camera", "rule"], registry=r
         )
+        self.doubted = Counter(
+            "ngatu_hits_doubted_total",
+            "Acts that were not told because the picture did not fit the camera's scene",
+            ["camera", "rule"],
+            registry=r,
+        )
         self.evidence_queue = Gauge("ngatu_evidence_queue", "Acts that wait for their evidence", registry=r)
         self.evidence_seconds = Histogram(
             "ngatu_evidence_seconds", "Time to make one bundle", buckets=_SLOW_S, registry=r

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from pipeline.worker.watch import Act
+from pipeline.worker.act import Act
 
 log = structlog.get_logger(__name__)
 

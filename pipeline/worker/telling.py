@@ -17,12 +17,13 @@ from pipeline.events.outbox import Outbox, Put
 from pipeline.evidence import ROLES, EvidenceError, EvidenceMaker
 from pipeline.law.load import load_law
 from pipeline.types import Frame, Hit, MissingItem, PlateReading
+from pipeline.worker.act import Act
 from pipeline.worker.law import law_note, law_of
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.minutes import FlowMinute
 from pipeline.worker.plates import KeptStills, PlateDesk
 from pipeline.worker.proof import ProofQueue
-from pipeline.worker.watch import Act, CameraWatch
+from pipeline.worker.watch import CameraWatch
 
 log = structlog.get_logger(__name__)
 

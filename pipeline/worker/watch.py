@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import structlog
 import supervision as sv
 
 from pipeline.cameras.camera import Camera
@@ -17,23 +18,19 @@ from pipeline.rules import Flow, Moment, Moments, Traffic, asks_for_heads, build
 from pipeline.scene import Scene
 from pipeline.tracks.log import CameraTracks
 from pipeline.types import CameraHealth, Frame, Hit, Observation
+from pipeline.worker.act import Act
 from pipeline.worker.around import Surroundings
+from pipeline.worker.doubt import SecondLook
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.minutes import FlowMinute, FlowMinutes
 from pipeline.worker.view import View
+
+log = structlog.get_logger(__name__)
 
 PLACELESS = frozenset(("no_helmet", "too_many_riders"))
 """Rules that judge a road user by itself, wherever it is."""
 REMEMBERED = 500
 """Hits whose road users a scene drawn anew does not report again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """A hit, and the scene that it was judged by: another may be in force when its event is made."""
-
-    hit: Hit
-    scene: Scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +92,7 @@ class CameraWatch:
         """The newest picture that was judged."""
         self._given: deque[tuple[Scene, View | None]] = deque(maxlen=1)
         """A scene to go on with from the next frame."""
+        self._doubts = SecondLook(self._doubted)
         self._reported: deque[tuple[str, int, int]] = deque(maxlen=REMEMBERED)
         """Rule, track and connection of the newest hits ..."""
         self._before: frozenset[tuple[str, int, int]] = frozenset()
@@ -108,7 +106,9 @@ class CameraWatch:
 
     def _take_up(self, scene: Scene, view: View | None) -> Verdict:
         """Between two frames: what the scene before still held back."""
-        last = self.finish()
+        last = self._finish()
+        if view is not self.view:
+            self._doubts.drop()
         self.scene, self.view = scene, view
         self._perception.redraw(scene.settings.lamps_to_read(), scene.settings.ignore)
         self._moments = Moments(scene)
@@ -129,6 +129,7 @@ class CameraWatch:
                 rule if rule.name in PLACELESS else anew
                 for rule, anew in zip(self._rules, build_rules(self.scene), strict=True)
             ]
+            self._doubts.drop()
             self._before = frozenset(self._reported)
         observation = self._perception.observe(frame, detections)
         self.around.add(observation, detections, (frame.picture.shape[1], frame.picture.shape[0]))
@@ -136,7 +137,7 @@ class CameraWatch:
         if self._tracks is not None and not self._suspended():
             # Of a picture that does not fit the scene no rule could be tried either.
             self._tracks.add(observation)
-        verdict = self._judge(self._moments.observe(observation), observation.connection)
+        verdict = self._judge(self._moments.observe(observation), observation.connection, frame)
         judged = time.thread_time()
         self.newest, self.still = observation, frame
         self.analysed += 1
@@ -158,10 +159,16 @@ class CameraWatch:
 
     def finish(self) -> Verdict:
         """Nothing more will be judged: what only needed more time to be sure, and the open minute."""
-        verdict = self._judge(self._moments.finish(), self.newest.connection if self.newest else 0)
+        last = self._finish()
+        self._doubts.drop()
+        return last
+
+    def _finish(self) -> Verdict:
+        connection = self.newest.connection if self.newest else 0
+        verdict = self._judge(self._moments.finish(), connection, self.still)
         return Verdict(verdict.acts, (*verdict.minutes, *self._minutes.finish()))
 
-    def _judge(self, moments: Iterable[Moment], connection: int) -> Verdict:
+    def _judge(self, moments: Iterable[Moment], connection: int, frame: Frame | None) -> Verdict:
         hits: list[Hit] = []
         minutes: list[FlowMinute] = []
         moved = self._suspended()
@@ -174,8 +181,26 @@ class CameraWatch:
         if self._before:
             hits = [hit for hit in hits if (hit.rule, hit.track_id, connection) not in self._before]
         self._reported.extend((hit.rule, hit.track_id, connection) for hit in hits)
-        self.hits += len(hits)
-        for hit in hits:
-            counter = self._metrics.shadow_hits if hit.shadow else self._metrics.hits
-            counter.labels(self.settings.id, hit.rule).inc()
-        return Verdict(tuple(Act(hit, self.scene) for hit in hits), tuple(minutes))
+        acts = self._sure([Act(hit, self.scene) for hit in hits], frame)
+        self.hits += len(acts)
+        for act in acts:
+            counter = self._metrics.shadow_hits if act.hit.shadow else self._metrics.hits
+            counter.labels(self.settings.id, act.hit.rule).inc()
+        return Verdict(tuple(acts), tuple(minutes))
+
+    def _sure(self, acts: list[Act], frame: Frame | None) -> list[Act]:
+        """Those to be told now, also of before: where the picture fits the scene, or it does not matter."""
+        if self.view is None or frame is None:
+            return acts
+        placeless = [act for act in acts if act.hit.rule in PLACELESS]
+        placed = [act for act in acts if act.hit.rule not in PLACELESS]
+        return placeless + self._doubts.pass_on(placed, frame, self.view)
+
+    def _doubted(self, act: Act) -> None:
+        """It is not told, and may be where a scene drawn anew leads to it."""
+        key = (act.hit.rule, act.hit.track_id)
+        self._reported = deque((one for one in self._reported if one[:2] != key), maxlen=REMEMBERED)
+        self._metrics.doubted.labels(self.settings.id, act.hit.rule).inc()
+        log.warning(
+            "act_not_told", camera=self.settings.id, rule=act.hit.rule, reason="the picture does not fit"
+        )

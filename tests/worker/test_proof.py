@@ -7,8 +7,8 @@ import time
 
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import FrameTime, Hit, RoadUserKind, TrackPoint
+from pipeline.worker.act import Act
 from pipeline.worker.proof import ProofQueue
-from pipeline.worker.watch import Act
 
 SCENE = Scene(SceneSettings())
 

@@ -23,10 +23,10 @@ from pipeline.scene import Scene, SceneSettings
 from pipeline.sim.types import Plate
 from pipeline.types import Hit, PlateReading, RecordingError, RoadUserKind, Still
 from pipeline.worker import plates, telling
+from pipeline.worker.act import Act
 from pipeline.worker.around import Surroundings
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.telling import Observer, Teller
-from pipeline.worker.watch import Act
 from tests.events.examples import ORIGIN
 from tests.evidence.conftest import MODEL, make_hit
 from tests.evidence.film import START_S, Film, FilmRecording, shoot

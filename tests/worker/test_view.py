@@ -13,10 +13,11 @@ import supervision as sv
 from pipeline.config import CameraSettings, Config, StreamSettings
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import Frame, FrameTime, Observation, Picture
+from pipeline.worker.act import Act
 from pipeline.worker.box import Worker
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.view import View
-from pipeline.worker.watch import Act, CameraWatch
+from pipeline.worker.watch import CameraWatch
 from tests.perception.onnx_models import CELLS, constant_model, names
 from tests.rules import riding
 
