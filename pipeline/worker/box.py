@@ -192,11 +192,15 @@ class Worker:
 
     def _see(self, frames: Sequence[Frame]) -> None:
         began, cpu_began = time.perf_counter(), time.thread_time()
-        found = detect(
-            self.detector,
-            [frame.picture for frame in frames],
-            [self.watches[frame.camera_id].scene.settings.windows for frame in frames],
-        )
+        try:
+            found = detect(
+                self.detector,
+                [frame.picture for frame in frames],
+                [self.watches[frame.camera_id].scene.settings.windows for frame in frames],
+            )
+        except Exception:
+            self.metrics.errors.labels("see").inc()
+            raise
         self.metrics.inference.observe(time.perf_counter() - began)
         self.metrics.cpu.labels("infer").inc(time.thread_time() - cpu_began)
         for frame, detections in zip(frames, found, strict=True):

@@ -16,6 +16,9 @@ log = structlog.get_logger(__name__)
 Take = Callable[[str], Frame | None]
 """Camera id to its newest frame, or None when another has it."""
 
+FAILING_S = 30.0
+"""When nothing but errors came of frames for this long, nothing is seen any more."""
+
 See = Callable[[Sequence[Frame]], None]
 """Analyse one frame each of different cameras, through to the rules."""
 
@@ -37,6 +40,8 @@ class Scheduler:
         self._again: set[str] = set()
         self._changed = threading.Condition()
         self._stopping = False
+        self._failing: tuple[float, float] | None = None
+        """When seeing failed first and last (monotonic), None after it succeeded."""
         self._threads = [
             threading.Thread(target=self._run, name=f"see-{number}", daemon=True) for number in range(threads)
         ]
@@ -65,7 +70,12 @@ class Scheduler:
                 thread.join(max(0.0, deadline - time.monotonic()))
 
     def alive(self) -> bool:
-        """Whether all threads run."""
+        """Whether all threads run, and not only errors came of frames for FAILING_S seconds. A frame that is
+        still being worked on is no error: the first may take minutes.
+        """
+        failing = self._failing
+        if failing is not None and failing[1] - failing[0] >= FAILING_S:
+            return False
         return all(thread.is_alive() for thread in self._threads)
 
     def _queue(self, camera_id: str) -> None:
@@ -87,8 +97,11 @@ class Scheduler:
                 frames = [frame for frame in map(self._take, camera_ids) if frame is not None]
                 if frames:
                     self._see(frames)
+                    self._failing = None
             except Exception:
                 # One bad frame or a bug in one rule must not end the eyes of all cameras.
+                now_s = time.monotonic()
+                self._failing = (self._failing or (now_s, now_s))[0], now_s
                 log.exception("frame_failed", cameras=camera_ids)
             finally:
                 with self._changed:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.types import Frame, FrameTime
+from pipeline.worker import scheduler as scheduling
 from pipeline.worker.scheduler import Scheduler
 from tests.waiting import wait_for
 
@@ -144,5 +145,45 @@ def test_an_error_ends_neither_thread_nor_camera() -> None:
         assert wait_for(lambda: "a" not in boxes.newest)
     assert wait_for(lambda: seen == [0, 2])
     assert boxes.scheduler is not None
+    assert boxes.scheduler.alive()
+    boxes.scheduler.stop(1)
+
+
+@pytest.mark.parametrize("bad", [lambda n: True, lambda n: n % 5 > 0, lambda n: False])
+def test_a_detector_that_only_fails_sees_nothing_and_one_that_fails_at_times_does(
+    bad: Callable[[int], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduling, "FAILING_S", 0.2)
+    tried: list[int] = []
+
+    def see(frames: Sequence[Frame]) -> None:
+        tried.append(frames[0].sequence)
+        if bad(frames[0].sequence):
+            raise RuntimeError("an illegal memory access")
+
+    boxes = running(see, threads=1)
+    assert boxes.scheduler is not None
+    assert boxes.scheduler.alive(), "nothing was tried yet"
+    for sequence in range(21):
+        boxes.post("a", sequence)
+        assert wait_for(lambda sequence=sequence: tried[-1:] == [sequence])
+        time.sleep(0.02)
+    assert boxes.scheduler.alive() is not bad(0)
+    boxes.scheduler.stop(1)
+
+
+def test_one_failure_before_the_cameras_are_gone_is_no_illness(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduling, "FAILING_S", 0.1)
+    tried = threading.Event()
+
+    def see(frames: Sequence[Frame]) -> None:
+        tried.set()
+        raise RuntimeError("bad frame")
+
+    boxes = running(see, threads=1)
+    assert boxes.scheduler is not None
+    boxes.post("a", 0)
+    assert tried.wait(10)
+    time.sleep(0.3)
     assert boxes.scheduler.alive()
     boxes.scheduler.stop(1)
