@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.worker import check
 from pipeline.worker.check import Finding
+from tests.conftest import ROOT
 
 
 def config(folder: Path, *scenes: str) -> Path:
@@ -43,3 +44,11 @@ def test_problems_of_all_scenes_are_told_at_once_and_each_once(tmp_path: Path) -
     assert len(told) == 2, told
     assert "crowd.yaml:1: rules.crowd: is on, but the scene lacks" in told[0]
     assert "intrusion.yaml:1: rules.intrusion: is on, but the scene lacks" in told[1]
+
+
+def test_a_check_that_fails_does_not_keep_a_box_from_working() -> None:
+    """A nearly full disk, or a clock that is not set yet: the worker runs, and makes room."""
+    unit = (ROOT / "deploy" / "systemd" / "ngatu-worker.service").read_text()
+    (before,) = [line for line in unit.splitlines() if line.startswith("ExecStartPre=")]
+    assert before.startswith("ExecStartPre=-/")
+    assert "ngatu check --offline" in before
