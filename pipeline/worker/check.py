@@ -1,9 +1,12 @@
-"""`ngatu check`: is everything there that a worker needs? Changes nothing but a probe file on the disk."""
+"""`ngatu check`: is everything there that a worker needs? Changes nothing: whoever may run it, the worker's
+folder stays the worker's own."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +21,7 @@ from pipeline.events.errors import EventsError
 from pipeline.events.kafka_sink import BrokerReport
 from pipeline.events.kafka_sink import check as check_broker
 from pipeline.evidence import EvidenceError, SigningKey
+from pipeline.evidence.signing import PRIVATE_NAME
 from pipeline.law.catalogue import local_date, summary
 from pipeline.law.load import load_law
 from pipeline.perception.closer import CLASSES, HeadFinder, known_classes
@@ -60,13 +64,18 @@ def findings(config: Config, scenes: dict[str, SceneSettings], *, offline: bool 
         yield from lamps_known(camera, scenes[camera.id])
     yield from _records(config, scenes)
     yield _try("disk", lambda: _disk(config))
-    yield _try("signing key", lambda: f"key {SigningKey.load_or_create(config.worker.data_dir).key_id}")
+    yield _try("signing key", lambda: _key(config))
+    yield _try("monitor", lambda: _monitor(config))
+    operator, kafka = config.worker.operator, config.kafka
+    if operator is not None:
+        yield _try("operator", lambda: f"a token of {len(operator.token())} characters")
+    if kafka is not None and kafka.security_protocol.startswith("SASL"):
+        yield _try("kafka password", lambda: "known" if kafka.password() else "none is named")
     if offline:
         return
-    if config.kafka is None:
+    if kafka is None:
         yield Finding("kafka", True, "not configured: events stay in the outbox")
     else:
-        kafka = config.kafka
         yield _try("kafka", lambda: _broker_detail(check_broker(kafka)))
     input_size = detector[0].input_size if detector else None
     with ThreadPoolExecutor(max_workers=8) as pool:
@@ -176,8 +185,8 @@ def _plates() -> str:
 def _disk(config: Config) -> str:
     data_dir = config.worker.data_dir
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=data_dir) as probe_file:
+        there = next(path for path in (data_dir, *data_dir.absolute().parents) if path.exists())
+        with tempfile.TemporaryFile(dir=there) as probe_file:
             probe_file.write(b"\0" * 65536)
             probe_file.flush()
             os.fsync(probe_file.fileno())
@@ -185,10 +194,31 @@ def _disk(config: Config) -> str:
         raise ValueError(
             f"data_dir {data_dir} cannot be written: {error.strerror}; check mount, space and owner"
         ) from None
-    free_mb = shutil.disk_usage(data_dir).free / 1e6
+    free_mb = shutil.disk_usage(there).free / 1e6
     if free_mb < LEAST_FREE_MB:
         raise ValueError(f"data_dir {data_dir} has {free_mb:.0f} MB free; {LEAST_FREE_MB} MB are the least")
-    return f"{data_dir}: {free_mb / 1000:.1f} GB free"
+    return f"{data_dir}: {free_mb / 1000:.1f} GB free" + "; the worker will make it" * (there != data_dir)
+
+
+def _key(config: Config) -> str:
+    data_dir = config.worker.data_dir
+    if not (data_dir / PRIVATE_NAME).exists():
+        return "none yet: the worker makes it at its first start"
+    return f"key {SigningKey.load_or_create(data_dir).key_id}"
+
+
+def _monitor(config: Config) -> str:
+    """A taken port is told and no more: a worker that runs holds its own."""
+    address = (config.worker.metrics_host, config.worker.metrics_port)
+    where = f"{address[0]}:{address[1]}"
+    try:
+        # With the address reused, as by the server itself: a port just given up is free.
+        socket.create_server(address).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return f"{where} is taken: by this worker, where it runs; else choose another worker.metrics_port"
+        raise ValueError(f"{where} cannot be had: {error.strerror}; see worker.metrics_host") from None
+    return where
 
 
 def _broker_detail(report: BrokerReport) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.config import CameraSettings, Config
+from pipeline.evidence import SigningKey
 from pipeline.law.load import SHIPPED
 from pipeline.scene import SceneSettings
 from pipeline.worker.check import Finding, findings, lamps_known, scene_fits
@@ -84,6 +86,67 @@ def test_plates_that_are_not_read_leave_no_candidates_and_that_is_said(tmp_path:
     found = {each.what: each for each in looked_at(tmp_path, "head", plates={"enabled": False})}
     assert found["plates"].ok
     assert "every violation is violation.incomplete" in found["plates"].detail
+
+
+def test_a_look_leaves_nothing_behind_in_the_workers_folder(tmp_path: Path) -> None:
+    """Of root's making, it would keep the worker's own user out."""
+    found = {each.what: each for each in looked_at(tmp_path, "head")}
+    assert not (tmp_path / "data").exists()
+    assert found["disk"].ok
+    assert found["disk"].detail.endswith("the worker will make it")
+    assert found["signing key"].detail == "none yet: the worker makes it at its first start"
+    key = SigningKey.load_or_create(tmp_path / "data")
+    before = sorted((tmp_path / "data").iterdir())
+    found = {each.what: each for each in looked_at(tmp_path, "head")}
+    assert found["signing key"].detail == f"key {key.key_id}"
+    assert found["disk"].detail.endswith("GB free")
+    assert sorted((tmp_path / "data").iterdir()) == before
+    (tmp_path / "file").write_text("")
+    worker = {"data_dir": str(tmp_path / "file" / "data")}
+    assert not {each.what: each for each in looked_at(tmp_path, "head", worker=worker)}["disk"].ok
+
+
+def test_secrets_that_the_worker_would_miss_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, Any] = {
+        "worker": {"data_dir": str(tmp_path), "operator": {"token_env": "NGATU_TEST_TOKEN"}},
+        "kafka": {
+            "brokers": ["192.0.2.1:9092"],
+            "security_protocol": "SASL_SSL",
+            "sasl_mechanism": "PLAIN",
+            "username": "x",
+            "password_env": "NGATU_TEST_PASSWORD",
+        },
+    }
+    for name in ("NGATU_TEST_TOKEN", "NGATU_TEST_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    found = {each.what: each for each in looked_at(tmp_path, "head", **settings)}
+    assert not found["operator"].ok
+    assert "NGATU_TEST_TOKEN" in found["operator"].detail
+    assert not found["kafka password"].ok
+    assert "NGATU_TEST_PASSWORD" in found["kafka password"].detail
+    monkeypatch.setenv("NGATU_TEST_TOKEN", "short")
+    assert not {each.what: each for each in looked_at(tmp_path, "head", **settings)}["operator"].ok
+    for name in ("NGATU_TEST_TOKEN", "NGATU_TEST_PASSWORD"):
+        monkeypatch.setenv(name, "a secret of this test alone")
+    found = {each.what: each for each in looked_at(tmp_path, "head", **settings)}
+    assert found["operator"].ok
+    assert found["kafka password"].ok
+    assert not any("secret of" in each.detail for each in found.values())
+
+
+def test_a_port_that_a_running_worker_may_hold_is_only_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        worker = {"data_dir": str(tmp_path), "metrics_port": port}
+        found = {each.what: each for each in looked_at(tmp_path, "head", worker=worker)}
+    assert found["monitor"].ok
+    assert f"127.0.0.1:{port} is taken" in found["monitor"].detail
+    found = {each.what: each for each in looked_at(tmp_path, "head", worker=worker)}
+    assert found["monitor"].detail == f"127.0.0.1:{port}"
+    worker = {"data_dir": str(tmp_path), "metrics_host": "192.0.2.1"}
+    assert not {each.what: each for each in looked_at(tmp_path, "head", worker=worker)}["monitor"].ok
 
 
 @pytest.mark.parametrize(
