@@ -210,7 +210,10 @@ def _still(folder: Path, camera_id: str) -> Picture | None:
     import cv2
 
     named = re.compile(rf"{re.escape(camera_id)}(-[0-9a-f]{{12}})?\.(jpg|png)")
-    known = [path for path in folder.glob(f"{camera_id}*") if named.fullmatch(path.name)]
+    try:
+        known = [path for path in folder.glob(f"{camera_id}*") if named.fullmatch(path.name)]
+    except PermissionError:
+        return None  # another user's: the tracks may be a copy
     if not known:
         return None
     newest = max(known, key=lambda path: path.stat().st_mtime)

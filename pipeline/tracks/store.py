@@ -36,6 +36,7 @@ LEAST_FREE_BYTES = 500_000_000
 
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _FORBIDDEN = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
+_RIGHTS = "check its owner and rights"
 _LEAVE_OUT = "move it away to leave this day out"
 
 _TABLE = """
@@ -148,9 +149,12 @@ class StoredTracks:
     """Reads what workers stored below a folder, also while they still do."""
 
     def __init__(self, root: Path) -> None:
-        """Raises TracksError where there is nothing."""
+        """Raises TracksError where there is nothing, or nothing that may be read."""
         self._root = root
-        self.cameras = sorted({path.parent.name for path in files(root)})
+        with _clear_errors(root, "read"):
+            self.cameras = sorted({path.parent.name for path in files(root)})
+            if not self.cameras and root.is_dir():
+                next(root.iterdir(), None)  # looking for files passes over a folder that may not be listed
         if not self.cameras:
             raise TracksError(
                 f"no stored tracks in {root}: switch them on in the worker's configuration (tracks.enabled); "
@@ -303,6 +307,8 @@ def _clear_errors(path: Path, done: Literal["read", "written"]) -> Iterator[None
         yield
     except sqlite3.Error as error:
         raise TracksError(f"{path}: {_advice(path, error, done)}") from error
+    except PermissionError as error:
+        raise TracksError(f"{path}: may not be {done}: {_RIGHTS}") from error
     except OSError as error:
         raise TracksError(f"{path}: cannot be {done}: {error.strerror or error}") from error
 
@@ -319,4 +325,4 @@ def _advice(path: Path, error: sqlite3.Error, done: Literal["read", "written"]) 
         return "is gone: its worker let it expire meanwhile; try again"
     if done == "read" and os.access(path, os.R_OK, effective_ids=True):
         return "was not closed by its worker, so that its folder must be writable to read it: copy the folder"
-    return f"may not be {done}: check its owner and rights"
+    return f"may not be {done}: {_RIGHTS}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ import yaml
 from typer.testing import CliRunner
 
 from pipeline.cli import app
+from pipeline.cli.backtest import _still
 from tests.rules.drive import START_S, junction
 from tests.rules.yard import yard
+from tests.tracks.test_log import as_nobody
 from tests.worker.test_backtest import store, traffic
 
 
@@ -196,3 +199,11 @@ def test_a_rule_that_goes_on_trial_is_told_beside_its_figures(bench: Bench) -> N
     assert "stop_line 0 0 0 1 drawn" in told
     (answer,) = json.loads(bench.run(*bench.against(), "--json", now="trial").stdout)["cameras"]
     assert answer["shadow"] == {"now": ["red_light"], "before": []}
+
+
+def test_pictures_in_a_folder_of_another_user_are_done_without() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        references = Path(folder) / "references"
+        references.mkdir()
+        with as_nobody():
+            assert _still(references, "cam") is None

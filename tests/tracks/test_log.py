@@ -148,6 +148,17 @@ def test_tracks_in_a_folder_that_may_not_be_written_are_read() -> None:
             path.parent.chmod(0o755)
 
 
+@pytest.mark.parametrize("closed", [".", "tracks"])
+def test_tracks_of_another_user_are_named_with_what_to_do(closed: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "tracks"
+        write(root, quiet(START_S))
+        Path(folder).chmod(0o755)
+        (Path(folder) / closed).chmod(0o700)
+        with as_nobody(), pytest.raises(TracksError, match="tracks: may not be read: check its owner"):
+            StoredTracks(root)
+
+
 def test_switched_off_nothing_is_kept(tmp_path: Path) -> None:
     tracks = TrackLog(tmp_path / "tracks", TracksSettings(), Counts())
     tracks.start()
