@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -11,6 +12,20 @@ import typer
 from rich.console import Console
 
 ConfigFile = Annotated[Path, typer.Argument(help="The worker's configuration (YAML).", metavar="CONFIG")]
+
+
+class LogLevel(StrEnum):
+    """What is logged at least."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+LogsFrom = Annotated[
+    LogLevel, typer.Option("--log-level", case_sensitive=False, help="What is logged at least.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 out = Console(highlight=False, soft_wrap=True)

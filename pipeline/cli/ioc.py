@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from pipeline.cli.common import AsJson, err, fail, out, print_json
+from pipeline.cli.common import AsJson, LogLevel, LogsFrom, err, fail, out, print_json
 
 ioc_app = typer.Typer(help="The IOC: store, review console and API.", no_args_is_help=True)
 audit_app = typer.Typer(help="The log of who did what.", no_args_is_help=True)
@@ -22,7 +22,7 @@ IocFile = Annotated[Path, typer.Argument(help="The IOC's configuration (YAML).",
 @ioc_app.command()
 def serve(
     config_file: IocFile,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: LogsFrom = LogLevel.INFO,
 ) -> None:
     """Take events in and serve console and API until SIGTERM or Ctrl-C."""
     config = _load(config_file)

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.common import AsJson, ConfigFile, fail, load, out, print_json
+from pipeline.cli.common import AsJson, ConfigFile, LogLevel, LogsFrom, fail, load, out, print_json
 
 
 def run(
@@ -18,7 +18,7 @@ def run(
     status: Annotated[
         bool, typer.Option(help="Show one line per camera while running; needs a terminal.")
     ] = True,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: LogsFrom = LogLevel.INFO,
 ) -> None:
     """Run a worker until SIGTERM or Ctrl-C; it then finishes its evidence and exits within ten seconds.
 
@@ -36,7 +36,7 @@ def run(
 
     config, scenes = load(config_file)
     table = status and sys.stdout.isatty()
-    configure_logs("warning" if table and log_level == "info" else log_level)
+    configure_logs(LogLevel.WARNING if table and log_level is LogLevel.INFO else log_level)
     try:
         worker = Worker(config, {camera_id: Scene(scene) for camera_id, scene in scenes.items()})
     except ConfigError as error:

@@ -52,3 +52,18 @@ def test_a_check_that_fails_does_not_keep_a_box_from_working() -> None:
     (before,) = [line for line in unit.splitlines() if line.startswith("ExecStartPre=")]
     assert before.startswith("ExecStartPre=-/")
     assert "ngatu check --offline" in before
+
+
+@pytest.mark.parametrize("command", [["run"], ["ioc", "serve"]])
+def test_a_log_level_that_there_is_not_is_refused_with_those_that_there_are(
+    command: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "empty.yaml").write_text("")
+    arguments = [*command, str(tmp_path / "empty.yaml"), "--log-level"]
+    refused = CliRunner().invoke(app, [*arguments, "loud"])
+    assert refused.exit_code == 2, refused.output
+    for level in ("debug", "info", "warning", "error"):
+        assert level in refused.stderr
+    taken = CliRunner().invoke(app, [*arguments, "ERROR"])
+    assert taken.exit_code == 1
+    assert "the file is empty" in taken.stderr
