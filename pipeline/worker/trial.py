@@ -10,6 +10,7 @@ import json
 import math
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from pipeline.worker.backtest import Change, caveats, compare, counted, on_trial
 MOST_LISTED = 200
 AROUND_S = 5.0
 """Of a road user's way is told what lies no further before and after the act."""
+AHEAD_S = 60.0
+"""A camera's clock may be ahead of the box's by some seconds."""
 NICE = 10
 
 
@@ -45,9 +48,13 @@ def tried(*, tracks: str, camera: str, scene: str, against: str, hours: float) -
     runs = stored.places(camera)
     if not runs:
         raise TracksError(f"no tracks of camera {camera} are stored yet")
-    newest_s = max(place.last_s for run in runs for place in run)
+    ends_s = [place.last_s for run in runs for place in run]
+    # What was stored while the box's clock was ahead is not the newest; unless all of it lies ahead of now.
+    latest_s = time.time() + AHEAD_S
+    newest_s = max((end_s for end_s in ends_s if end_s < latest_s), default=max(ends_s))
     settings, other = load_scene(Path("scene"), scene), load_scene(Path("scene in force"), against)
-    replayed = replay(stored, camera, [settings, other], from_s=newest_s - hours * 3600)
+    until_s = math.nextafter(newest_s, math.inf)
+    replayed = replay(stored, camera, [settings, other], from_s=newest_s - hours * 3600, to_s=until_s)
     changes = compare(replayed.found[1], replayed.found[0])
     told = [change for change in changes if change.outcome != "same"]
     return {
