@@ -47,7 +47,8 @@ class TrackLog:
         self._open: dict[str, tuple[Path, sqlite3.Connection]] = {}
         self._bytes = 0
         self._tidied_s: float | None = None
-        self._trouble = ""
+        self._trouble: dict[str, str] = {}
+        """Why a camera's last block was refused."""
         self._thread = threading.Thread(target=self._write_all, name="tracks", daemon=True)
 
     def start(self) -> None:
@@ -95,7 +96,7 @@ class TrackLog:
                 log.exception("tracks_failed", camera=job.camera_id)
                 self._refuse(job, repr(error))
             else:
-                self._trouble = ""
+                self._trouble.pop(job.camera_id, None)
         for _, db in self._open.values():
             db.close()
 
@@ -110,15 +111,16 @@ class TrackLog:
 
     def _refuse(self, job: _Job, reason: str) -> None:
         self._count(job.camera_id, "refused", job.block.frames)
-        if reason != self._trouble:
+        if reason != self._trouble.get(job.camera_id):
             log.error("tracks_refused", camera=job.camera_id, reason=reason)
-            self._trouble = reason
+            self._trouble[job.camera_id] = reason
 
     def _database(self, camera_id: str, path: Path) -> sqlite3.Connection:
         known = self._open.get(camera_id)
-        if known is not None and known[0] == path:
+        if known is not None and known[0] == path and path.exists():
             return known[1]
         if known is not None:
+            # Of another day, or removed by hand: what is written to that would be nowhere.
             known[1].close()
             del self._open[camera_id]
         db = store.open_file(path)
@@ -142,7 +144,7 @@ class TrackLog:
 
     def _tidy(self, limit: int) -> None:
         self._root.mkdir(parents=True, exist_ok=True)
-        sizes = {path: store.size(path) for path in store.files(self._root)}
+        sizes = {path: store.size(path) for path in store.kept(self._root)}
         total = sum(sizes.values())
         oldest_s = time.time() - self._settings.retention_days * 86400
         newest = max((path.name for path, _ in self._open.values()), default="")

@@ -25,6 +25,8 @@ from pipeline.types import Observation
 log = structlog.get_logger(__name__)
 
 SUFFIX = ".tracks"
+DAMAGED = ".damaged"
+"""After the name of a day that was moved aside."""
 FORMAT = 1
 BLOCK_S = 5.0
 """A block spans this much capture time: what a killed process loses of a camera."""
@@ -85,8 +87,8 @@ def open_file(path: Path) -> sqlite3.Connection:
         except sqlite3.DatabaseError as error:
             if not _is(error, _DAMAGE):
                 raise
-            remove(path.with_name(path.name + ".damaged"))
-            for part, aside in zip(_parts(path), _parts(path.with_name(path.name + ".damaged")), strict=True):
+            remove(path.with_name(path.name + DAMAGED))
+            for part, aside in zip(_parts(path), _parts(path.with_name(path.name + DAMAGED)), strict=True):
                 if part.exists():
                     part.rename(aside)
             log.error("tracks_damaged", file=str(path), reason=str(error))
@@ -121,6 +123,11 @@ def append(db: sqlite3.Connection, path: Path, run: int, number: int, block: Blo
 def files(root: Path) -> list[Path]:
     """All days of all cameras, oldest day first."""
     return sorted(root.glob(f"*/*{SUFFIX}"), key=lambda path: (path.name, path.parent.name))
+
+
+def kept(root: Path) -> list[Path]:
+    """All that takes room: the days, and those moved aside as damaged; oldest day first."""
+    return sorted([*files(root), *root.glob(f"*/*{SUFFIX}{DAMAGED}")], key=lambda path: path.name)
 
 
 def size(path: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import structlog
 
 from pipeline.config import TracksSettings
 from pipeline.tracks import log as tracks_log
@@ -26,6 +28,7 @@ from pipeline.tracks.store import BLOCK_S, StoredTracks
 from pipeline.types import FrameTime, Observation
 from tests.conftest import ROOT
 from tests.tracks.test_codec import START_S, traffic
+from tests.waiting import wait_for
 
 ON = TracksSettings(enabled=True)
 DAY_S = 86400.0
@@ -178,6 +181,56 @@ def test_days_beyond_retention_go_and_no_others(tmp_path: Path) -> None:
     write(tmp_path, quiet(START_S), TracksSettings(enabled=True, retention_days=7))
     expected = [store.day_file(tmp_path, "cam", START_S - age * DAY_S) for age in (6.0, 0.0)]
     assert store.files(tmp_path) == expected
+
+
+def test_a_damaged_day_moved_aside_goes_with_its_time_and_counts_until_then(tmp_path: Path) -> None:
+    aside = [store.day_file(tmp_path, "cam", START_S - age * DAY_S) for age in (9.0, 6.0)]
+    aside = [path.with_name(path.name + store.DAMAGED) for path in aside]
+    aside[0].parent.mkdir()
+    for path, age in zip(aside, (9.0, 6.0), strict=True):
+        path.write_bytes(bytes(30_000))
+        os.utime(path, (time.time() - age * DAY_S,) * 2)
+    tracks = TrackLog(tmp_path, TracksSettings(enabled=True, retention_days=7), Counts())
+    tracks.start()
+    camera = tracks.camera("cam")
+    assert camera is not None
+    list(map(camera.add, quiet(START_S)))
+    tracks.close(20.0)
+    assert [path.exists() for path in aside] == [False, True]
+    assert 30_000 < tracks.bytes() < 60_000
+
+
+def test_a_folder_removed_by_hand_is_begun_anew(tmp_path: Path) -> None:
+    counts = Counts()
+    tracks = TrackLog(tmp_path, ON, counts)
+    tracks.start()
+    camera = tracks.camera("cam")
+    assert camera is not None
+    list(map(camera.add, quiet(START_S)))
+    camera.flush()
+    assert wait_for(lambda: counts["cam", "stored"] == 120)
+    shutil.rmtree(tmp_path / "cam")
+    list(map(camera.add, quiet(START_S + 60)))
+    tracks.close(20.0)
+    assert counts == {("cam", "stored"): 240}
+    (kept,) = read(tmp_path)
+    assert len(kept) == 120
+
+
+def test_one_camera_in_trouble_is_told_once_though_another_is_well(tmp_path: Path) -> None:
+    (tmp_path / "bad").write_text("a file is in the way")
+    counts = Counts()
+    tracks = TrackLog(tmp_path, ON, counts)
+    tracks.start()
+    cameras = [tracks.camera(camera_id) for camera_id in ("bad", "cam")]
+    with structlog.testing.capture_logs() as logs:
+        for observation in quiet(START_S, 6 * 60):
+            for camera in cameras:
+                assert camera is not None
+                camera.add(observation)
+        tracks.close(20.0)
+    assert counts == {("bad", "refused"): 360, ("cam", "stored"): 360}
+    assert [entry["camera"] for entry in logs if entry["event"] == "tracks_refused"] == ["bad"]
 
 
 def test_the_bound_holds_and_the_oldest_days_go_first(tmp_path: Path) -> None:
