@@ -13,6 +13,8 @@ from pipeline.types import FlowCount, LaneState, RoadUserKind
 
 _SEEN_GAP_S = 2.0
 """A longer gap between two observations is time in which nothing was seen."""
+_REMEMBERED = 24 * 60
+"""Minutes told that a clock put back may lead to again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class FlowMinutes:
     """Turns a camera's moments into one `FlowMinute` for every minute in which it was seen.
 
     The first begins with the first moment and the last ends with the last one: two that share a minute, as
-    before and after a scene was drawn anew, are two spans that add up.
+    before and after a scene was drawn anew, are two spans that add up. So are two that a clock put back
+    makes of one minute: the later ends some thousandths of a second before the minute does.
     """
 
     def __init__(self, flow: Flow, traffic: Traffic) -> None:
@@ -41,6 +44,8 @@ class FlowMinutes:
         self._begun_s, self._ended_s = math.inf, -math.inf
         """Of all that was seen."""
         self._last_s: float | None = None
+        self._told: Counter[float] = Counter()
+        """How often each of the last minutes was told."""
 
     def observe(self, moment: Moment) -> Iterator[FlowMinute]:
         """Take up the next moment; the minutes that are over."""
@@ -67,6 +72,10 @@ class FlowMinutes:
     def _close(self, until_s: float) -> Iterator[FlowMinute]:
         for minute in sorted(start for start in self._observed if start + MINUTE_S <= until_s):
             start_s, end_s = max(minute, self._begun_s), min(minute + MINUTE_S, self._ended_s)
+            end_s -= self._told[minute] / 1000
+            self._told[minute] += 1
+            if len(self._told) > _REMEMBERED:
+                del self._told[next(iter(self._told))]
             yield FlowMinute(
                 start_s,
                 end_s,

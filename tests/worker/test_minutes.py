@@ -34,6 +34,24 @@ def counted(minutes: Iterable[FlowMinute]) -> list[int]:
     return [sum(count.count for count in minute.counts) for minute in minutes]
 
 
+def stored(folder: Path, minutes: Iterable[FlowMinute]) -> bool:
+    """Whether all of them are events of their own."""
+    outbox = Outbox(folder / "outbox.db")
+    events = [
+        build_flow(
+            minute.counts,
+            camera("cam"),
+            ORIGIN,
+            start_s=minute.start_s,
+            end_s=minute.end_s,
+            observed_s=minute.observed_s,
+            lanes=minute.lanes,
+        )
+        for minute in minutes
+    ]
+    return all(outbox.put(event) is Put.STORED for event in events)
+
+
 def split(observations: Iterable[Observation], at_s: float) -> tuple[list[Observation], list[Observation]]:
     seen = list(observations)
     early = [one for one in seen if one.time.captured_at_s < START_S + at_s]
@@ -50,6 +68,19 @@ def test_the_first_span_begins_and_the_last_ends_with_what_was_seen() -> None:
     assert all(m.observed_s == pytest.approx(m.end_s - m.start_s, abs=0.2) for m in told)
 
 
+def test_minutes_that_a_clock_put_back_leads_to_again_add_up(tmp_path: Path) -> None:
+    drivers = [Driver(through(0.3, TO_THE_MINUTE + s), track_id=s) for s in range(2, 230, 6)]
+    seen = list(observe(drivers, until_s=TO_THE_MINUTE + 240))
+    later = [one for one in seen if one.time.captured_at_s > START_S + TO_THE_MINUTE + 60]
+    once, twice = watch(seen), watch([*seen, *(replace(one, connection=1) for one in later)])
+    assert stored(tmp_path, twice)
+    assert [(m.start_s, m.end_s) for m in twice[: len(once) - 1]] == [
+        (m.start_s, m.end_s) for m in once[: len(once) - 1]
+    ], "a clock that runs on tells whole minutes"
+    assert all(0 < m.end_s - m.start_s <= MINUTE_S for m in twice)
+    assert sum(counted(twice)) > sum(counted(once)) + 20
+
+
 def test_two_parts_of_a_minute_are_two_events_that_add_up(tmp_path: Path) -> None:
     drivers = [Driver(through(0.3, TO_THE_MINUTE + s), track_id=s) for s in range(2, 50, 6)]
     seen = observe(drivers, until_s=TO_THE_MINUTE + 59)
@@ -59,18 +90,7 @@ def test_two_parts_of_a_minute_are_two_events_that_add_up(tmp_path: Path) -> Non
     assert sum(counted(parts)) == len(drivers)
     assert parts[0].end_s < parts[1].start_s
     assert sum(part.observed_s for part in parts) == pytest.approx(59, abs=0.5)
-    outbox = Outbox(tmp_path / "outbox.db")
-    for part in parts:
-        event = build_flow(
-            part.counts,
-            camera("cam"),
-            ORIGIN,
-            start_s=part.start_s,
-            end_s=part.end_s,
-            observed_s=part.observed_s,
-            lanes=part.lanes,
-        )
-        assert outbox.put(event) is Put.STORED
+    assert stored(tmp_path, parts)
 
 
 @pytest.mark.parametrize("at_s", [2.5, 3.0, 4.0, 6.0, 7.5])
