@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import threading
 import time
@@ -10,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -59,13 +61,14 @@ class Worker:
 
         `scenes` has one scene for every camera id; `observer` is told of frames and events as they pass.
         Raises PerceptionError, RuleError, EvidenceError, OutboxError, ConfigError (law) or OSError (metrics
-        port) with a sentence that says what to do.
+        port, data_dir in use) with a sentence that says what to do.
         """
         self.config = config
         self._observer = observer or Observer()
         self.metrics = Metrics()
         data_dir = config.worker.data_dir
         self._key = SigningKey.load_or_create(data_dir)
+        self._claim = _claimed(data_dir)
         self.detector = Detector(config.model)
         model = (config.model.path.name, self.detector.sha256)
         closer = None if config.model.heads is None else HeadFinder(config.model.heads)
@@ -186,6 +189,7 @@ class Worker:
         self.monitor.stop()
         with contextlib.suppress(EventsError):
             self.outbox.close()
+        self._claim.close()
         log.info("worker_stopped", hits_left_in_journal=left, events_left_in_outbox=unsent)
 
     # --- frames -----------------------------------------------------------------------------------
@@ -356,6 +360,19 @@ class Worker:
         }
         kafka = None if self.publisher is None else (self.publisher.state().reason or "connected")
         return "up" in states.values(), {"cameras": states, "kafka": kafka}
+
+
+def _claimed(data_dir: Path) -> TextIO:
+    """Holds the folder for this worker until it is closed: another would tell this one's acts in flight as
+    those of a worker that was killed. Raises OSError.
+    """
+    claim = (data_dir / "worker.lock").open("w")
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        claim.close()
+        raise OSError(errno.EBUSY, "another worker works in this data_dir: give each its own") from None
+    return claim
 
 
 def outbox_path(config: Config) -> Path:
