@@ -36,6 +36,10 @@ _CORE = 0.6
 """Share of the strongest chroma down to which pixels belong to the glow."""
 _LARGEST_GLOW = 0.45
 """Share of a three-lamp head: a larger coloured area is something in front of it, not a lamp."""
+_LARGEST_BEYOND = 2.5
+"""What a glow covers around its head, of what it covers in it: more is a bus in front. Bloom at night reaches
+1.0, a surface that hides a lamp has 4 to 8."""
+_EVERYWHERE = (slice(None), slice(None))
 
 
 class LampReading(NamedTuple):
@@ -56,28 +60,26 @@ class _Glow(NamedTuple):
     chroma: float
     brightness: float
     area: float
-    """Share of the crop."""
+    """Share of the head."""
+    core: float
+    """Least chroma of its pixels."""
 
 
 _UNKNOWN = LampReading(LampColor.UNKNOWN, 0.0)
 
 
-def read_lamp(crop: Picture, layout: LampLayout) -> LampReading:
-    """Read a head cut out of the picture, (h, w, 3) BGR, by the hue of its glow and the glow's place.
+def read_lamp(picture: Picture, layout: LampLayout, head: tuple[slice, slice] = _EVERYWHERE) -> LampReading:
+    """Read the head in these rows and columns of a picture, (h, w, 3) BGR, by its glow's hue and place.
 
-    `UNKNOWN` where the crop is too small, or what it shows contradicts itself: two colours, a colour at the
-    wrong end, a coloured surface larger than a lamp. `OFF` where nothing glows.
+    `UNKNOWN` where the head is too small, or what it shows contradicts itself: two colours, a colour at the
+    wrong end, a coloured surface that is larger than a lamp or goes on around the head. `OFF` where nothing
+    glows.
     """
-    if min(crop.shape[:2]) < _SMALLEST_PX:
+    if min(picture[head].shape[:2]) < _SMALLEST_PX:
         return _UNKNOWN
-    hsv = cv2.cvtColor(crop, cv2.COLOR_BGR2HSV)
-    brightness = crop.max(axis=2).astype(np.float32)
-    chroma = brightness - crop.min(axis=2)
-    hue = hsv[:, :, 0].astype(np.float32)
-    hue = np.where(hue >= _WARM_HUES[0], hue - 180, hue)
-
-    warm = _glow(hue <= _WARM_HUES[1], hue, chroma, brightness, layout)
-    green = _glow((hue >= _GREEN_HUES[0]) & (hue <= _GREEN_HUES[1]), hue, chroma, brightness, layout)
+    hue, chroma, brightness = _planes(picture[head])
+    warm = _glow(_is_warm(hue), hue, chroma, brightness, layout)
+    green = _glow(_is_green(hue), hue, chroma, brightness, layout)
     warm_lit = warm is not None and warm.brightness >= _LIT_BRIGHTNESS and warm.chroma >= _LIT_CHROMA
     green_lit = (
         green is not None
@@ -93,12 +95,49 @@ def read_lamp(crop: Picture, layout: LampLayout) -> LampReading:
         strongest = max((glow.chroma for glow in (warm, green) if glow is not None), default=0.0)
         return LampReading(LampColor.OFF, float(np.clip(1 - strongest / _LIT_CHROMA, 0.1, 1)))
     glow = warm if warm_lit else green
-    if glow is None or (layout != "single" and glow.area > _LARGEST_GLOW):
+    if glow is None or (layout != "single" and glow.area > _LARGEST_GLOW) or _goes_on(picture, head, glow):
         return _UNKNOWN
     color = _color(glow, layout)
     if color is LampColor.UNKNOWN:
         return _UNKNOWN
     return LampReading(color, float(np.clip(glow.chroma / (2 * _LIT_CHROMA), 0.3, 1)))
+
+
+def _planes(
+    picture: Picture,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Hue (-25..154, see `_Glow`), chroma and brightness (0..255), each (h, w)."""
+    brightness = picture.max(axis=2).astype(np.float32)
+    hue = cv2.cvtColor(picture, cv2.COLOR_BGR2HSV)[:, :, 0].astype(np.float32)
+    return np.where(hue >= _WARM_HUES[0], hue - 180, hue), brightness - picture.min(axis=2), brightness
+
+
+def _is_warm(hue: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    return hue <= _WARM_HUES[1]
+
+
+def _is_green(hue: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    return (hue >= _GREEN_HUES[0]) & (hue <= _GREEN_HUES[1])
+
+
+def _goes_on(picture: Picture, head: tuple[slice, slice], glow: _Glow) -> bool:
+    """Whether the glow is part of a surface that goes on around the head, further than bloom does: as far as
+    the head is wide is looked."""
+    (top, bottom, _), (left, right, _) = (
+        each.indices(length) for each, length in zip(head, picture.shape, strict=False)
+    )
+    margin = min(bottom - top, right - left)
+    above, before = max(0, top - margin), max(0, left - margin)
+    hue, chroma, _ = _planes(picture[above : bottom + margin, before : right + margin])
+    allowed = _is_green(hue) if glow.hue >= _GREEN_HUES[0] else _is_warm(hue)
+    mask = (allowed & (chroma >= glow.core)).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    own = labels[top - above : bottom - above, left - before : right - before]
+    inside = np.bincount(own.ravel(), minlength=count)
+    inside[0] = 0
+    surface = int(inside.argmax())
+    beyond = int(stats[surface, cv2.CC_STAT_AREA]) - int(inside[surface])
+    return beyond > _LARGEST_BEYOND * int(inside[surface])
 
 
 def _green_chroma_needed(brightness: float) -> float:
@@ -154,4 +193,5 @@ def _glow(
         chroma=float(np.percentile(weight, 80)),
         brightness=float(np.percentile(brightness[spot], 80)),
         area=pixels / chroma.size,
+        core=_CORE * peak,
     )

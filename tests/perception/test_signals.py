@@ -101,6 +101,55 @@ def test_a_red_bus_in_front_is_not_a_red_lamp() -> None:
     assert read_lamp(bus, "vertical").color is UNKNOWN
 
 
+BUSES = {"red": (30, 30, 200), "orange": (20, 90, 235), "yellow": (30, 180, 230), "green": (70, 160, 40)}
+
+
+def street(shown: np.ndarray, bus: str | None = None, side: str = "left", share: float = 0.0) -> LampColor:
+    """What is read of a head in a street while a bus goes before so much of it, from one side on."""
+    picture = np.full((300, 300, 3), 110, np.uint8)
+    rows, columns = slice(120, 120 + shown.shape[0]), slice(140, 140 + shown.shape[1])
+    picture[rows, columns] = shown
+    if bus is not None:
+        across, down = (round(share * edge) for edge in (shown.shape[1], shown.shape[0]))
+        hidden = {"left": picture[:, : 140 + across], "right": picture[:, columns.stop - across :]}
+        hidden.get(side, picture[rows.stop - down :])[:] = BUSES[bus]
+    layout: LampLayout = "single" if shown.shape[0] == shown.shape[1] else "vertical"
+    return read_lamp(picture, layout, (rows, columns)).color
+
+
+@pytest.mark.parametrize("bus", BUSES)
+@pytest.mark.parametrize("side", ["left", "right", "below"])
+@pytest.mark.parametrize("width", [6, 12, 24])
+def test_a_bus_before_a_part_of_a_head_lends_it_no_colour(bus: str, side: str, width: int) -> None:
+    for lit in (GREEN, RED):
+        top = round(PLACES[lit] * 3 * width - width / 2)
+        shown = head(lit, width=width)
+        for share in (0.1, 0.3, 0.4, 0.5, 0.7, 0.9, 1.0):
+            assert street(shown, bus, side, share) in (lit, OFF, UNKNOWN), (lit, share)
+            arrow = shown[top : top + width]
+            assert street(arrow, bus, side, share) in (lit, OFF, UNKNOWN), (lit, share, "single")
+    assert street(arrow, bus, side, 1.0) is UNKNOWN
+
+
+@pytest.mark.parametrize("color", [RED, YELLOW, GREEN])
+@pytest.mark.parametrize("width", [6, 10, 24])
+def test_bloom_around_a_lamp_at_night_is_its_own(color: LampColor, width: int) -> None:
+    """An arrow that glows half its size beyond its box on every side, beside another one."""
+    centre, hue = (150, 150), np.uint8([[[HUES[color], 215, 230]]])
+    glow = [int(channel) for channel in cv2.cvtColor(hue, cv2.COLOR_HSV2BGR)[0, 0]]
+    picture = np.full((300, 300, 3), 8, np.uint8)
+    cv2.circle(picture, centre, width, glow, -1)
+    cv2.circle(picture, (150 + 3 * width, 150), width // 2, glow, -1)
+    box = slice(150 - width // 2, 150 - width // 2 + width)
+    assert read_lamp(picture, "single", (box, box)).color is color
+
+
+def test_a_head_at_the_pictures_corner_is_read() -> None:
+    picture = np.full((100, 60, 3), 110, np.uint8)
+    picture[:72, :24] = head(RED)
+    assert read_lamp(picture, "vertical", (slice(0, 72), slice(0, 24))).color is RED
+
+
 def test_foliage_is_not_a_green_lamp() -> None:
     leaves = np.full((72, 24, 3), (40, 110, 60), np.uint8)
     assert read_lamp(leaves, "vertical").color is OFF
@@ -200,6 +249,20 @@ def test_one_odd_frame_does_not_end_red() -> None:
 def test_one_flash_of_red_is_not_red() -> None:
     shown = [*every(0.16, (4, None)), (4.0, RED), *[(4.16 + n * 0.16, None) for n in range(20)]]
     assert RED not in {state.color for state in follow(shown)}
+
+
+@pytest.mark.parametrize("gap_s", [0.07, 0.16, 0.5])
+def test_a_red_bus_that_stops_before_a_green_arrow_hides_it(gap_s: float) -> None:
+    reader = SignalReader([Lamp("arrow", (0.4, 0.4, 0.6, 0.6), "single")])
+    shown = []
+    for n in range(round(20 / gap_s)):
+        picture = np.full((120, 120, 3), 110, np.uint8)
+        picture[48:72, 48:72] = head(GREEN, seed=n)[46:70]
+        if n * gap_s >= 10:
+            picture[20:, 10:] = BUSES["red"]
+        shown.append(reader.update(picture, 1e9 + n * gap_s)["arrow"].color)
+    assert RED not in shown
+    assert shown[-1] is UNKNOWN
 
 
 def test_a_lamp_outside_the_picture_is_unknown() -> None:
