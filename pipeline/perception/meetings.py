@@ -34,6 +34,11 @@ RECENT_S = 3.0
 AT_ONCE_S = 0.5
 """So shortly before, who left was still over the place: whoever moves up in a queue lets it be empty for
 longer."""
+LEAP = 0.4
+"""Overlap with its box of the picture before, at most: it was not led there."""
+BREAK_S = 0.5
+"""So near to the coming the tracker lost one of them. Where both were led all along, as where a queue moves
+up by one length, nobody was exchanged."""
 
 Boxes = npt.NDArray[np.float32]
 
@@ -56,10 +61,18 @@ class _Place:
 @dataclass(slots=True)
 class _Way:
     now: _Place
+    box: Box
+    """Where it was last seen."""
+    broke_s: float
+    """When it last began, was seen again, or leapt."""
     left: _Place | None = None
     """The last place in which it stood for STOOD_S."""
 
-    def add(self, box: Box, time_s: float) -> None:
+    def add(self, box: Box, time_s: float, last_s: float) -> None:
+        """`last_s`: when the picture before was taken."""
+        if self.now.until_s < last_s or geometry.overlap(box, self.box)[0] <= LEAP:
+            self.broke_s = time_s
+        self.box = box
         if geometry.overlap(box, self.now.box)[0] >= STANDS:
             self.now.until_s = self.now.vacated_s = time_s
         else:
@@ -80,6 +93,7 @@ class Meetings:
         """By identity."""
         self._met_s: dict[tuple[int, int], float] = {}
         """When two last lay over each other, the smaller id first."""
+        self._last_s = 0.0
 
     def reset(self) -> None:
         """Forget everybody."""
@@ -94,9 +108,10 @@ class Meetings:
         places: list[Box] = [(left, top, right, bottom) for left, top, right, bottom in boxes.tolist()]
         for identity, box in zip(who, places, strict=True):
             if identity in self._ways:
-                self._ways[identity].add(box, time_s)
+                self._ways[identity].add(box, time_s, self._last_s)
             else:
-                self._ways[identity] = _Way(_Place(box, time_s, time_s, time_s))
+                self._ways[identity] = _Way(_Place(box, time_s, time_s, time_s), box, time_s)
+        self._last_s = time_s
         self._note_meetings(who, boxes, time_s)
         rows = {identity: row for row, identity in enumerate(who)}
         for one, other in list(self._met_s):
@@ -135,6 +150,7 @@ class Meetings:
             geometry.overlap(comer.now.box, left.box)[0] >= SAME_PLACE
             and geometry.overlap(leaver_box, left.box)[0] <= AWAY
             and left.since_s < comer.now.since_s <= left.vacated_s + AT_ONCE_S
+            and any(abs(way.broke_s - comer.now.since_s) <= BREAK_S for way in (comer, leaver))
         )
 
     def _forget(self, time_s: float) -> None:

@@ -64,6 +64,30 @@ def test_the_next_in_the_queue_is_not_who_has_left() -> None:
     assert identities(moments) == [{who: box[0] for who, box in seen.items()} for seen in moments]
 
 
+@pytest.mark.parametrize("hz", [6.0, 15.0, 25.0])
+@pytest.mark.parametrize("length", [8.0, 13.0, 26.0])
+@pytest.mark.parametrize("lengths_s", [0.7, 1.5, 2.5])
+def test_who_moves_up_by_one_length_when_the_first_goes_is_not_the_first(
+    hz: float, length: float, lengths_s: float
+) -> None:
+    """Away from the camera, where a length is far less than a box's height: they lie over each other."""
+    moments: list[dict[int, Sequence[float]]] = []
+    for number in range(round(10 * hz)):
+        way = lengths_s * max(0.0, number / hz - 4)
+        moments.append(
+            {
+                WAITS: (400, 200 - way * length, 430, 250 - way * length),
+                RIDES: (400, 200 + length * (1 - min(way, 1)), 430, 250 + length * (1 - min(way, 1))),
+            }
+        )
+    meetings = Meetings()
+    for number, seen in enumerate(moments):
+        who = meetings.identify(
+            np.array([WAITS, RIDES]), np.array(list(seen.values()), np.float32), number / hz
+        )
+        assert who.tolist() == [WAITS, RIDES], number / hz
+
+
 def test_who_only_rides_through_the_place_is_nobody_else() -> None:
     """Both set off, one behind the other, over the place where the first one stood."""
     moments: list[dict[int, Sequence[float]]] = []
