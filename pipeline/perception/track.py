@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from math import hypot
+from math import exp, hypot
 from statistics import median
 
 import numpy as np
@@ -28,6 +28,9 @@ _SPEED_SPAN_S = (0.6, 1.2)
 _PROBABLE = 0.5
 """Confidence in `motorbike` where speed alone says so."""
 
+_VOTES_LAST_S = 5.0
+"""After so long a vote is worth 1/e: an identity that goes over to another road user after a minute at a red
+light is told as that one within seconds."""
 _NEWEST_WEIGHT = 0.3
 
 
@@ -66,6 +69,8 @@ class Track:
         if self.points and time_s <= self.seen_s:
             time_s = self.seen_s
             self.points.pop()
+        elif self.points:
+            self._votes *= exp((self.seen_s - time_s) / _VOTES_LAST_S)
         whole = self._whole(box.astype(np.float64), riders, seat, votes)
         self._votes += _one_vehicle(votes) * (whole[3] - whole[1]) / size[1]
         self._note_speed(time_s, whole)

@@ -217,6 +217,32 @@ def test_what_it_looks_like_from_near_outvotes_what_it_looked_like_from_afar() -
     assert user.kind_confidence > 0.7
 
 
+@pytest.mark.parametrize("waits_s", [10, 60])
+@pytest.mark.parametrize("hz", [2, 6, 15])
+def test_a_car_that_takes_over_a_motorbikes_identity_is_told_as_a_car_within_seconds(
+    waits_s: int, hz: int
+) -> None:
+    bike, car = (MOTORBIKE, (312, 260, 330, 300), 0.8), (CAR, (300, 256, 345, 302), 0.8)
+    *waited, last = [
+        seen.road_users
+        for seen in watch((n / hz, [bike if n < waits_s * hz else car]) for n in range((waits_s + 6) * hz))
+    ]
+    [before], [after] = waited[waits_s * hz - 1], last
+    assert (before.kind, before.kind_confidence) == (RoadUserKind.MOTORBIKE, 1.0)
+    assert after.track_id == before.track_id
+    assert after.kind is RoadUserKind.CAR
+
+
+def test_a_lorry_that_a_bus_half_hides_for_seconds_stays_a_lorry() -> None:
+    """Seen whole for 4 s, not at all for 1 s, and its cab alone, as a car, for 2."""
+    whole, cab = (TRUCK, (200, 200, 320, 320), 0.8), (CAR, (200, 205, 310, 318), 0.7)
+    moments: list[tuple[float, list[Seen]]] = [
+        (n / 6, [whole] if n < 24 else [] if n < 30 else [cab]) for n in range(42)
+    ]
+    [user] = watch(moments)[-1].road_users
+    assert user.kind is RoadUserKind.TRUCK
+
+
 def test_a_passer_by_does_not_become_the_motorbike_that_stands_there() -> None:
     [before], [after] = (seen.road_users for seen in walked(riders_in_box=True))
     assert after.kind == RoadUserKind.MOTORBIKE
