@@ -21,6 +21,9 @@ _SHORTEST_HOLD_S = 0.4
 _FLICKER_MEMORY_S = 10.0
 _LEARNING_S = 3.0
 """A new colour gets the longest hold until its flicker is known."""
+_SAME_PHASE_S = 5.0
+"""A colour that was dark or hidden for no longer began when it did before: LEDs and shutter beat for seconds,
+and no light gets through its other colours so fast."""
 _BACKWARDS_S = 1.0
 _LIT = frozenset({LampColor.RED, LampColor.YELLOW, LampColor.GREEN})
 
@@ -59,7 +62,9 @@ class _LampMemory:
         self._color = LampColor.UNKNOWN
         self._since_s = time_s
         self._seen_s = time_s
-        """When `_color`, if lit, was last seen."""
+        """When `_lit` was last seen."""
+        self._lit: tuple[LampColor, float] | None = None
+        """The last lit colour, and since when."""
         self._gaps: deque[tuple[float, float]] = deque()
         """(moment, seconds since the sighting before) of `_color`: how it flickers."""
         self._confidences: deque[float] = deque(maxlen=8)
@@ -131,10 +136,16 @@ class _LampMemory:
         return min(_LONGEST_HOLD_S, max(_SHORTEST_HOLD_S, 2 * longest_s))
 
     def _change(self, color: LampColor, since_s: float) -> None:
-        self._color, self._since_s = color, since_s
         self._challenger = None
         self._gaps.clear()
         self._confidences.clear()
+        if color in _LIT:
+            dark_s = since_s - self._seen_s
+            if self._lit is not None and self._lit[0] is color and dark_s <= _SAME_PHASE_S:
+                self._gaps.append((since_s, dark_s))
+                since_s = self._lit[1]
+            self._lit = color, since_s
+        self._color, self._since_s = color, since_s
 
 
 def _head(picture: Picture, lamp: Lamp) -> tuple[slice, slice]:

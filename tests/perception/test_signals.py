@@ -213,6 +213,41 @@ def test_red_survives_flicker(gap_s: float, seed: int) -> None:
     assert len({state.since_s for state in settled}) == 1
 
 
+@pytest.mark.parametrize("gap_s", [0.07, 0.16, 0.5])
+def test_red_that_beats_with_the_shutter_began_once(gap_s: float) -> None:
+    """Dark for 4 s in every 16: off then, and the same red after it."""
+    shown = every(gap_s, (12, RED), (4, None), (12, RED), (4, None), (4, RED))
+    states = follow(shown)
+    dark = [state.color for (time_s, _), state in zip(shown, states, strict=True) if 14 < time_s < 15.8]
+    assert set(dark) == {OFF}
+    red = [state.since_s for state in states if state.color is RED]
+    assert red[-1] == pytest.approx(1e9)
+    assert len(set(red)) == 1
+    assert states[-1].color is RED
+
+
+def test_red_that_a_bus_hides_for_a_moment_began_before_it() -> None:
+    reader = SignalReader([Lamp("lamp", (0.4, 0.2, 0.6, 0.8))])
+    states = []
+    for n in range(90):
+        picture = np.full((120, 120, 3), 110, np.uint8)
+        picture[24:96, 48:72] = head(RED, seed=n)
+        if 40 <= n < 60:
+            picture[20:, 10:] = BUSES["red"]
+        states.append(reader.update(picture, 1e9 + n / 6)["lamp"])
+    assert states[58].color is UNKNOWN
+    assert (states[-1].color, states[-1].since_s) == (RED, states[30].since_s)
+
+
+@pytest.mark.parametrize("between", [((8, None),), ((4, None), (3, YELLOW)), ((2, GREEN), (2, None))])
+def test_a_red_after_another_phase_is_a_new_one(between: tuple[tuple[float, LampColor | None], ...]) -> None:
+    shown = every(0.16, (8, RED), *between, (6, RED))
+    lit_s = max(time_s for time_s, color in shown if color is not RED) + 0.16
+    states = follow(shown)
+    assert states[-1].color is RED
+    assert states[-1].since_s == pytest.approx(1e9 + lit_s)
+
+
 @pytest.mark.parametrize("gap_s", [0.04, 0.16])
 def test_an_unlit_amber_is_off_and_never_red(gap_s: float) -> None:
     shown = every(gap_s, (5, GREEN), (3, None), (2, RED))
