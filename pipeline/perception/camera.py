@@ -75,7 +75,7 @@ class CameraPerception:
         users = self._outside_ignored(users, size)
         users = self._identified(users, time_s)
         if self._closer is not None:
-            users = self._closer.look(frame.picture, users)
+            users = self._closer.look(frame.picture, users, self._moving(users, time_s, size))
         road_users = self._follow(users, time_s, size)
         return Observation(
             camera_id=self.camera_id,
@@ -101,6 +101,15 @@ class CameraPerception:
             sv.Detections.merge([family for family in known if len(family)])
             if any(map(len, known))
             else known[0]
+        )
+
+    def _moving(self, users: sv.Detections, time_s: float, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+        """(M,): who is not known to stand."""
+        tracks = [self._tracks.get(number) for number in np.asarray(users.tracker_id, np.intp).tolist()]
+        boxes = _boxes(users.xyxy.astype(np.float32), size)
+        return np.array(
+            [track is None or track.moved(box, time_s) for track, box in zip(tracks, boxes, strict=True)],
+            np.bool_,
         )
 
     def _follow(self, users: sv.Detections, time_s: float, size: tuple[int, int]) -> tuple[RoadUser, ...]:

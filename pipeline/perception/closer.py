@@ -36,7 +36,7 @@ STRIDE = 2
 LEAST_PX = 28.0
 """Height of a machine's box: heads of smaller ones have three pixels or less."""
 MOST = 16
-"""Machines a picture that are looked at, the largest first."""
+"""Machines a picture that are looked at: those that move first, and of them the largest."""
 CLASSES = frozenset(("helmet", "head"))
 """What the rules get to know by it, in the words of `classes.PARTS`."""
 LEAST_SURE = 0.3
@@ -116,11 +116,14 @@ class HeadFinder:
             )
         log.info("heads model loaded", model=path.name)
 
-    def look(self, picture: Picture, users: sv.Detections) -> sv.Detections:
-        """`users` of riders.with_heads, with the heads of their motorbikes that this model sees instead."""
+    def look(self, picture: Picture, users: sv.Detections, moving: npt.NDArray[np.bool_]) -> sv.Detections:
+        """`users` (M) of riders.with_heads, with the heads of their motorbikes that this model sees instead.
+
+        `moving`: (M,), who does not stand. In a crowd they come first: no rule asks for heads of who waits.
+        """
         tall = users.xyxy[:, 3] - users.xyxy[:, 1]
         rows = np.flatnonzero((np.asarray(users.class_id) == MOTORBIKE) & (tall >= LEAST_PX))
-        rows = rows[np.argsort(-tall[rows], kind="stable")][:MOST]
+        rows = rows[np.lexsort((-tall[rows], ~moving[rows]))][:MOST]
         data: dict[str, Any] = users.data
         boxes = users.xyxy[rows].astype(np.float32)
         for row, found in zip(rows, each_once(self.heads(picture, boxes), boxes), strict=True):

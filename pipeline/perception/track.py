@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.perception.classes import BICYCLE, BUS, CAR, KINDS, MOTORBIKE, PERSON, TRUCK
+from pipeline.perception.meetings import STANDS
+from pipeline.scene import geometry
 from pipeline.types import Box, Head, RoadUser, RoadUserKind, TrackPoint, on_grid
 
 _KEEP_S = 20.0
@@ -32,6 +34,7 @@ _VOTES_LAST_S = 5.0
 """After so long a vote is worth 1/e: an identity that goes over to another road user after a minute at a red
 light is told as that one within seconds."""
 _NEWEST_WEIGHT = 0.3
+_MOVED_S = 1.0
 
 
 class Track:
@@ -80,6 +83,15 @@ class Track:
         self.points.append(TrackPoint(time_s, (left, top, right, bottom), on_grid(confidence)))
         while self.points[0].time_s < time_s - _KEEP_S:
             self.points.popleft()
+
+    def moved(self, box: Box, time_s: float) -> bool:
+        """Whether `box` (0..1) lies elsewhere than its box of a second before."""
+        past = self.points[-1]
+        for point in reversed(self.points):
+            if point.time_s < time_s - _MOVED_S:
+                break
+            past = point
+        return geometry.overlap(box, past.box)[0] < STANDS
 
     def road_user(self, riders: tuple[Box, ...], heads: tuple[Head, ...]) -> RoadUser:
         """The road user as of its newest point, with its riders and their heads in this picture."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, cycle, islice, pairwise
+from typing import cast
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ import supervision as sv
 
 from pipeline.perception.camera import CameraPerception
 from pipeline.perception.classes import KIND_ID
+from pipeline.perception.closer import HeadFinder
 from pipeline.perception.riders import BARE, HELMET
-from pipeline.types import GRID, Frame, FrameTime, Lamp, LampColor, Observation, RoadUserKind
+from pipeline.types import GRID, Frame, FrameTime, Lamp, LampColor, Observation, Picture, RoadUserKind
 
 PERSON, BICYCLE, MOTORBIKE, CAR, BUS, TRUCK = (KIND_ID[kind] for kind in RoadUserKind)
 WIDTH, HEIGHT = 640, 480
@@ -215,6 +217,27 @@ def test_what_it_looks_like_from_near_outvotes_what_it_looked_like_from_afar() -
     [user] = watch(moments)[-1].road_users
     assert user.kind == RoadUserKind.TRUCK
     assert user.kind_confidence > 0.7
+
+
+def test_who_moves_is_told_to_the_closer_look_apart_from_who_stands() -> None:
+    told: list[list[bool]] = []
+
+    class Closer:
+        def look(self, picture: Picture, users: sv.Detections, moving: np.ndarray) -> sv.Detections:
+            told.append([bool(moving[row]) for row in np.argsort(users.xyxy[:, 0])])
+            return users
+
+    stands, goes_off = (100.0, 200.0, 124.0, 250.0), (400.0, 200.0, 424.0, 250.0)
+    perception = CameraPerception("test", closer=cast(HeadFinder, Closer()), riders_in_box=True)
+    moments: list[tuple[float, list[Seen]]] = []
+    for n in range(24):
+        y = -2.0 * max(0, n - 12)  # away from the camera
+        off = (goes_off[0], goes_off[1] + y, goes_off[2], goes_off[3] + y)
+        moments.append((n / 6, [(MOTORBIKE, stands, 0.8), (MOTORBIKE, off, 0.8)]))
+    watch(moments, perception)
+    assert told[1] == [True, True], "not known yet"
+    assert told[12] == [False, False]
+    assert told[-1] == [False, True]
 
 
 @pytest.mark.parametrize("waits_s", [10, 60])

@@ -57,7 +57,10 @@ def test_what_is_unsure_or_has_no_heads_size_is_none() -> None:
     assert told(maps((40, 20, 10, 0.2, 0.1), (60, 20, 60, 0.9, 0.0), (20, 20, 1, 0.9, 0.0))).shape == (0, 5)
 
 
-def found_by(finder: HeadFinder, *boxes: tuple[int, tuple[float, float, float, float]]) -> list[np.ndarray]:
+def found_by(
+    finder: HeadFinder, *boxes: tuple[int, tuple[float, float, float, float]], standing: int = 0
+) -> list[np.ndarray]:
+    """Heads of each box; the first `standing` of them stand."""
     heads = np.empty(len(boxes), object)
     heads[:] = [np.full((1, 6), -1, np.float32)] * len(boxes)
     users = sv.Detections(
@@ -65,7 +68,8 @@ def found_by(finder: HeadFinder, *boxes: tuple[int, tuple[float, float, float, f
         class_id=np.array([kind for kind, _ in boxes]),
         data={"heads": heads},
     )
-    return list(finder.look(np.zeros((720, 1280, 3), np.uint8), users).data["heads"])
+    moving = np.arange(len(boxes)) >= standing
+    return list(finder.look(np.zeros((720, 1280, 3), np.uint8), users, moving).data["heads"])
 
 
 def seeing(path: Path, *heads: tuple[float, float, float, float, float]) -> HeadFinder:
@@ -93,6 +97,14 @@ def test_of_a_crowd_the_largest_are_looked_at(tmp_path: Path) -> None:
     rows = [(MOTORBIKE, (20.0 * n, 100.0, 20.0 * n + 18, 140.0 + n)) for n in range(MOST + 4)]
     looked = [heads.tolist() != [[-1] * 6] for heads in found_by(finder, *rows)]
     assert looked == [False] * 4 + [True] * MOST
+
+
+def test_who_rides_past_a_crowd_that_waits_is_looked_at_first(tmp_path: Path) -> None:
+    finder = seeing(tmp_path / "heads.onnx", (47, 20, 10, 0.8, 0.1))
+    waits = [(MOTORBIKE, (20.0 * n, 300.0, 20.0 * n + 18, 420.0 - n)) for n in range(MOST + 2)]
+    rides = [(MOTORBIKE, (40.0 * n, 100.0, 40.0 * n + 18, 140.0)) for n in range(3)]
+    looked = [heads.tolist() != [[-1] * 6] for heads in found_by(finder, *waits, *rides, standing=MOST + 2)]
+    assert looked == [True] * (MOST - 3) + [False] * 5 + [True] * 3
 
 
 def test_a_file_that_is_not_there_and_another_model_are_refused_by_name(tmp_path: Path) -> None:
