@@ -16,7 +16,8 @@ from pipeline.perception.detector import Detector, each_once
 from pipeline.types import Box, Picture
 
 _EDGE_PX = 2.0
-"""What ends this near to a window's edge is cut off by it."""
+"""What ends this near to a window's edge is cut off by it; in pixels of the model's input where those are
+larger than the picture's."""
 _SAME = 0.5
 """Overlap (IoU) above which two boxes of one class are one thing."""
 
@@ -47,7 +48,9 @@ def detect(
     found = detector.detect([*pictures, *parts])
     wholes, rest = found[: len(pictures)], iter(found[len(pictures) :])
     return [
-        _together(whole, [(next(rest), span) for span in asked], picture) if asked else whole
+        _together(whole, [(next(rest), span) for span in asked], picture, detector.input_size)
+        if asked
+        else whole
         for whole, asked, picture in zip(wholes, spans, pictures, strict=True)
     ]
 
@@ -55,7 +58,12 @@ def detect(
 def show_more(size: tuple[int, int], input_size: tuple[int, int]) -> bool:
     """Whether a picture of `size` (width, height) is scaled down into the model's input, by its width or by
     its height: only then does a window hold more than the whole showed."""
-    return min(input_size[0] / size[0], input_size[1] / size[1]) < 1
+    return _scale(size, input_size) < 1
+
+
+def _scale(size: tuple[int, int], input_size: tuple[int, int]) -> float:
+    """Pixels of the model's input a pixel of a picture of `size`."""
+    return min(input_size[0] / size[0], input_size[1] / size[1])
 
 
 def _pixels(window: Box, picture: Picture) -> tuple[int, int, int, int]:
@@ -66,13 +74,16 @@ def _pixels(window: Box, picture: Picture) -> tuple[int, int, int, int]:
 
 
 def _together(
-    whole: sv.Detections, parts: Sequence[tuple[sv.Detections, tuple[int, int, int, int]]], picture: Picture
+    whole: sv.Detections,
+    parts: Sequence[tuple[sv.Detections, tuple[int, int, int, int]]],
+    picture: Picture,
+    input_size: tuple[int, int],
 ) -> sv.Detections:
     """Each thing once, by the surest of its boxes; what a window's edge cuts off is left to the whole."""
     all_of = [whole]
     for found, span in parts:
         shifted = (found.xyxy + np.tile(span[:2], 2)).astype(np.float32)
-        kept = np.flatnonzero(~_cut_off(shifted, span, picture))
+        kept = np.flatnonzero(~_cut_off(shifted, span, picture, input_size))
         found = found.select(kept)
         found.xyxy = shifted[kept]
         all_of.append(found)
@@ -85,11 +96,14 @@ def _together(
     return sv.Detections(xyxy=boxes[once], confidence=confidence[once], class_id=classes[once])
 
 
-def _cut_off(boxes: Boxes, span: tuple[int, int, int, int], picture: Picture) -> npt.NDArray[np.bool_]:
+def _cut_off(
+    boxes: Boxes, span: tuple[int, int, int, int], picture: Picture, input_size: tuple[int, int]
+) -> npt.NDArray[np.bool_]:
     """(M,): which of the boxes (M, 4) end at an edge of the window that is none of the picture."""
     high, wide = picture.shape[:2]
     left, top, right, bottom = span
     low = np.array((left if left > 0 else -np.inf, top if top > 0 else -np.inf))
     far = np.array((right if right < wide else np.inf, bottom if bottom < high else np.inf))
-    ends = (boxes[:, :2] < low + _EDGE_PX) | (boxes[:, 2:] > far - _EDGE_PX)
+    edge = _EDGE_PX / min(1.0, _scale((right - left, bottom - top), input_size))
+    ends = (boxes[:, :2] < low + edge) | (boxes[:, 2:] > far - edge)
     return np.asarray(ends.any(axis=1))

@@ -88,6 +88,29 @@ def test_what_a_window_cuts_off_is_left_to_the_whole() -> None:
     assert seen(picture, (0.5, 0.25, 0.75, 0.5))[0] == [[180, 60, 230, 90]]
 
 
+@pytest.mark.parametrize(
+    ("box", "found"),
+    [
+        ((403, 300, 453, 380), False),
+        ((1147, 300, 1197, 380), False),
+        ((600, 203, 650, 260), False),
+        ((600, 540, 650, 597), False),
+        ((409, 300, 459, 380), True),
+        ((1141, 300, 1191, 380), True),
+        ((600, 209, 650, 260), True),
+        ((600, 540, 650, 591), True),
+    ],
+)
+def test_what_ends_a_pixel_of_the_models_input_short_of_a_windows_edge_is_cut_off(
+    box: tuple[int, int, int, int], found: bool
+) -> None:
+    """In a window of 800 x 400 shown at 200 x 100 that pixel is four; the whole shows nothing."""
+    picture = np.zeros((800, 1600, 3), np.uint8)
+    left, top, right, bottom = box
+    picture[top:bottom, left:right] = 100
+    assert seen(picture, (0.25, 0.25, 0.75, 0.75))[0] == ([[left, top, right, bottom]] if found else [])
+
+
 def test_the_pictures_own_edge_cuts_nothing_off() -> None:
     assert seen(picture_with((388, 150, 400, 200)), (0.75, 0.5, 1.0, 1.0))[0] == [[388, 150, 400, 200]]
 
