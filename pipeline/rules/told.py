@@ -26,6 +26,8 @@ sees the cab and the whole; that two of them do the same wrong, one always befor
 LEAST_SHARED = 3
 """Moments; two who pass each other overlap in fewer, or less. Where one track ends as the other begins, fewer
 do."""
+LEAST_JOINED = 2
+"""The same where a large vehicle's second track has come over from elsewhere: all moments of both acts."""
 NEXT_IOU = 0.3
 """Overlap of where a track led, when it was lost, with the first box of one that began then."""
 LED_S = 0.7
@@ -52,6 +54,8 @@ class _Told:
     """Car, bus or lorry."""
     first: TrackPoint
     points: tuple[TrackPoint, ...]
+    began_s: float
+    """Its act."""
     found: bool = False
     """Lost, and told again under another number: who is found next is somebody else."""
 
@@ -99,7 +103,7 @@ class Told:
         """Whether it is the act of one reported before under another number; else it is remembered."""
         points = self._seen.get(hit.track_id, (hit.before, hit.at, hit.after))
         first = self._first.get(hit.track_id, hit.before)
-        new = _Told(hit.track_id, observation.connection, hit.kind in LARGE, first, points)
+        new = _Told(hit.track_id, observation.connection, hit.kind in LARGE, first, points, hit.before.time_s)
         before = self._told_before(new)
         if before is not None and before.points[-1].time_s < first.time_s:
             before.found = True
@@ -110,7 +114,8 @@ class Told:
     def _told_before(self, new: _Told) -> _Told | None:
         others = [told for told in self._told if told.track_id != new.track_id]
         for told in others:
-            if same(told.way, new.way, told.large and new.large):
+            large = told.large and new.large
+            if same(told.way, new.way, large) or (large and _joined(told, new)):
                 return told
         lost = [told for told in others if told.large and new.large and not told.found]
         return next((told for told in lost if _is_found(told.way, new.way, self._found_again_s)), None)
@@ -120,8 +125,7 @@ def same(one: Sequence[TrackPoint], other: Sequence[TrackPoint], large: bool) ->
     """Whether two tracks, both of `large` vehicles or not, are of one road user: side by side, or one after
     the other.
     """
-    boxes = {point.time_s: point.box for point in one}
-    shared = [geometry.overlap(boxes[point.time_s], point.box) for point in other if point.time_s in boxes]
+    shared = _shared(one, other)
     if len(shared) >= LEAST_SHARED:
         union, part = (median(overlap) for overlap in zip(*shared, strict=True))
         return _is_on(union, part, large)
@@ -131,6 +135,19 @@ def same(one: Sequence[TrackPoint], other: Sequence[TrackPoint], large: bool) ->
     gap_s = then[0].time_s - first[-1].time_s
     led = _led(first, then[0].time_s)
     return 0 < gap_s <= MAX_GAP_S and geometry.overlap(led, then[0].box)[0] >= NEXT_IOU
+
+
+def _joined(told: _Told, new: _Told) -> bool:
+    """Whether a large vehicle's second track, wherever it was before, is on it since both acts have begun."""
+    began_s = max(told.began_s, new.began_s)
+    shared = _shared([point for point in told.points if point.time_s >= began_s], new.points)
+    return len(shared) >= LEAST_JOINED and all(_is_on(union, part, large=True) for union, part in shared)
+
+
+def _shared(one: Sequence[TrackPoint], other: Sequence[TrackPoint]) -> list[tuple[float, float]]:
+    """How boxes overlap (see geometry.overlap), at each moment that both tracks have."""
+    boxes = {point.time_s: point.box for point in one}
+    return [geometry.overlap(boxes[point.time_s], point.box) for point in other if point.time_s in boxes]
 
 
 def _is_on(union: float, part: float, large: bool) -> bool:

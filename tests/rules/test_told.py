@@ -208,3 +208,19 @@ def test_a_lorry_that_is_followed_for_long_is_not_found_where_another_was_lost()
     """Of its trajectory the last 4 s are kept at this rate: where that begins, nobody has come out."""
     creeps = Driver([(0.0, 0.53, 0.85), (12.0, 0.53, 0.42)], TRUCK, track_id=2, width=1.2)
     assert told_of(up_to_the_corner(1), creeps, rate_hz=15.0) == [1, 2]
+
+
+def test_a_track_that_comes_over_to_a_lorry_is_told_with_it() -> None:
+    """It has followed another one for most of its time, outside of the zone."""
+    lorry = Driver(
+        [(0.0, 0.5, 0.95), (8.5, 0.5, 0.7), (13.0, 0.5, 0.15)], TRUCK, track_id=1, height=0.2, width=1.0
+    )
+    comes = Driver(
+        [(0.0, 0.9, 0.95), (8.5, 0.9, 0.7), (8.6, 0.5, 0.69), (13.0, 0.5, 0.14)], TRUCK, track_id=2
+    )
+    behind = Driver([(9.0, 0.5, 0.95), (15.0, 0.5, 0.15)], TRUCK, track_id=3, height=0.2, width=1.0)
+    zone = {**BAN["zones"][0], "polygon": [[0.1, 0.1], [0.8, 0.1], [0.8, 0.95], [0.1, 0.95]]}
+    scene = {**BAN, "zones": [zone]}
+    assert told_of(replace(comes, points=[]), scene=scene) == [2]
+    assert len(told_of(replace(lorry, points=[]), replace(comes, points=[]), scene=scene)) == 1
+    assert sorted(told_of(replace(lorry, points=[]), behind, scene=scene)) == [1, 3]
