@@ -9,13 +9,18 @@ import numpy as np
 
 from pipeline.sim.types import ActKind as K
 from pipeline.types import Box
-from scripts.accuracy.truth import EDGE_S, CameraTruth, TrueAct
+from scripts.accuracy.truth import AT_A_MOMENT, EDGE_S, CameraTruth, TrueAct
 
 OVERLAP = 0.25
 """Least mean IoU of an event's boxes (before, at, after) with the actor's at the same times. Boxes are some
 20 pixels high: a pixel each way is a third of the IoU."""
+SURE, CLEARLY = 0.5, 1.5
+"""An event is of another actor whose mean IoU is this high, and this many times that of the act's own: the
+boxes of two who ride side by side overlap by OVERLAP and more."""
 WITHIN_S = 3.0
 """An event lies no further outside the act's span than this."""
+EARLY_S = 1.0
+"""And before one that happens at a moment no further than this: it had not begun."""
 OF_MANY = frozenset({K.CROWD.value, K.ABANDONED_OBJECT.value})
 """What no one actor does alone: told by kind and time."""
 
@@ -146,10 +151,14 @@ def iou(a: Box, b: Box) -> float:
 
 def _fits(event: Reported, true: TrueAct, shares: dict[int, float]) -> float | None:
     act = true.act
-    if event.rule != act.kind.value or not act.start_s - WITHIN_S <= event.time_s <= act.end_s + WITHIN_S:
+    early_s = EARLY_S if act.kind in AT_A_MOMENT else WITHIN_S
+    if event.rule != act.kind.value or not act.start_s - early_s <= event.time_s <= act.end_s + WITHIN_S:
         return None
     share = shares.get(act.actor_id, 0.0)
-    return share if share >= OVERLAP or act.kind.value in OF_MANY else None
+    if act.kind.value in OF_MANY:
+        return share
+    another = max(shares.values(), default=0.0)
+    return None if share < OVERLAP or another >= max(SURE, CLEARLY * share) else share
 
 
 def _false(truth: CameraTruth, event: Reported, shares: dict[int, float], *, again: bool) -> FalseAlarm:

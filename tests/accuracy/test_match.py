@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from scripts.accuracy.match import iou, match
+from scripts.accuracy.truth import Sighting
 from tests.accuracy.city import act, event, sighting, truth
 
 
@@ -61,6 +62,41 @@ def test_an_event_long_after_the_act_does_not_count() -> None:
     seen = truth([sighting(1)], [act("red_light", 1, 10.0)])
     outcome = match(seen, [event("red_light", 1, 25.0)])
     assert len(outcome.missed) == len(outcome.false) == 1
+
+
+@pytest.mark.parametrize(("time_s", "found"), [(7.1, 0), (9.2, 1), (13.0, 1)])
+def test_an_event_before_its_act_at_a_moment_is_false(time_s: float, found: int) -> None:
+    """What is told 2.9 s before the line is crossed was no crossing; those beside it measure times."""
+    seen = truth([sighting(1)], [act("red_light", 1, 10.0)])
+    outcome = match(seen, [event("red_light", 1, time_s)])
+    assert (len(outcome.found), len(outcome.false)) == (found, 1 - found)
+
+
+def beside(other: Sighting) -> Sighting:
+    """A rider on the left of another, so near that their boxes overlap by an IoU of a quarter."""
+    return replace(other, id=other.id + 1, boxes=other.boxes - [0.06, 0, 0.06, 0])
+
+
+def test_an_innocent_beside_who_did_it_is_a_false_alarm() -> None:
+    innocent, guilty = sighting(1), beside(sighting(1))
+    outcome = match(truth([innocent, guilty], [act("red_light", 2, 10.0)]), [event("red_light", 1, 10.0)])
+    assert [missed.act.actor_id for missed in outcome.missed] == [2]
+    assert [false.why for false in outcome.false] == ["motorbike 1 did nothing of note"]
+
+
+def test_one_told_twice_is_not_two_found() -> None:
+    seen = truth([sighting(1), beside(sighting(1))], [act("red_light", who, 10.0) for who in (1, 2)])
+    outcome = match(seen, [event("red_light", 1, 10.0), event("red_light", 1, 10.2)])
+    assert [found.true.act.actor_id for found in outcome.found] == [1]
+    assert [missed.act.actor_id for missed in outcome.missed] == [2]
+    assert [false.why for false in outcome.false] == ["motorbike 1 was reported before"]
+
+
+def test_a_poor_box_is_of_whom_it_fits_though_another_fits_a_little_better() -> None:
+    seen = truth([sighting(1), beside(sighting(1))], [act("red_light", 2, 10.0)])
+    between = event("red_light", 1, 10.0)
+    moments = tuple((at_s, (a - 0.028, b, c - 0.028, d)) for at_s, (a, b, c, d) in between.moments)
+    assert len(match(seen, [replace(between, moments=moments)]).found) == 1
 
 
 def test_a_flagged_look_alike_is_named() -> None:
