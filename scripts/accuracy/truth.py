@@ -13,7 +13,9 @@ when
   those of riders (OF_RIDERS), for RIDE_S, RIDERS_PX high, and the heads that make it an act can be seen: a
   third one's, a bare one. Who sits hidden between two others is hidden from an officer as well.
 
-What really happened and does not count is neither missed when it is not found, nor false when it is.
+What really happened and does not count is neither missed when it is not found, nor false when it is. Legal
+look-alikes of acts are seen where their place is drawn and their decisive moment is well seen, give or take
+GAP_S, and away from the film's ends.
 """
 
 from __future__ import annotations
@@ -126,7 +128,7 @@ class CameraTruth:
     acts: tuple[TrueAct, ...]
     """Violations and incidents; in order of their moments."""
     look_alikes: tuple[Act, ...] = ()
-    """Legal acts whose decisive moment it sees."""
+    """Legal acts that could fool it: their place is drawn, and it sees their decisive moment well."""
     frames: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     """As they were read, see pipeline.sim.truth."""
 
@@ -189,7 +191,9 @@ def camera_truth(
         for act in all_acts
         if act.kind.value.startswith("legal.")
         and act.actor_id in seen
-        and seen[act.actor_id].box_at(act.decisive_s) is not None
+        and place_of(act) in {*drawn, None}
+        and EDGE_S <= act.decisive_s <= duration_s - EDGE_S
+        and np.any(np.abs(seen[act.actor_id].well_seen_s(act.kind) - act.decisive_s) <= GAP_S)
     )
     return CameraTruth(camera_id, duration_s, rate_hz, seen, tuple(judged), look_alikes, frames)
 

@@ -153,6 +153,31 @@ def test_a_camera_has_its_part_of_the_truth(tmp_path: Path) -> None:
     assert [one.decisive_s for one in truth.look_alikes] == [6.0]
 
 
+@pytest.mark.parametrize(
+    ("place", "decisive_s", "visible", "box", "seen"),
+    [
+        ("south", 6.0, 0.9, [128, 72, 256, 144], 1),
+        ("", 6.0, 0.9, [128, 72, 256, 144], 1),
+        ("north", 6.0, 0.9, [128, 72, 256, 144], 0),
+        ("south", 6.0, 0.4, [128, 72, 256, 144], 0),
+        ("south", 6.0, 0.9, [128, 72, 256, 82], 0),
+        ("south", 2.0, 0.9, [128, 72, 256, 144], 0),
+    ],
+    ids=["well seen", "anywhere", "at another's line", "hidden", "5 px", "at the film's start"],
+)
+def test_a_look_alike_counts_where_it_could_fool_the_camera(
+    place: str, decisive_s: float, visible: float, box: list[float], seen: int
+) -> None:
+    actor = {"id": 1, "kind": "car", "box": box, "visible": visible, "heads": []}
+    frames = tuple({"time_s": k / 10, "frame": k, "actors": [actor], "lamps": []} for k in range(200))
+    waits = act("legal.waits_past_line", 1, decisive_s, place=place)
+    scene = SceneSettings.model_validate(junction())
+    found = camera_truth(
+        "s", frames, [waits], scene, {"stop_line"}, lambda one: one.place or None, (1280, 720), 10.0
+    )
+    assert len(found.look_alikes) == seen
+
+
 def test_acts_are_placed_as_scene_files_draw_them() -> None:
     """A forbidden turn by its line and kind, a solid line by the nearest one, a rider's act nowhere."""
     site = scenario("demo").site()
