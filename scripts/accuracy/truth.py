@@ -7,7 +7,8 @@ when
 - its place (stop line, lane, zone, solid line, forbidden turn) is drawn in that scene file, or it has none,
 - it is at least EDGE_S away from the film's ends (its moment, or what is seen of it), and
 - the camera sees its actor well enough for it. Well seen is a picture in which at least VISIBLE of the actor
-  is unhidden and its box is at least HEIGHT_PX high in the analysed stream; gaps of up to GAP_S are bridged.
+  is unhidden and its box is at least HEIGHT_PX high in the analysed stream; gaps of up to GAP_S are bridged,
+  and while its actor stands those of up to BRIDGE_S, see there.
   Acts that happen at a moment (AT_A_MOMENT) must be well seen from LEAD_S before their start until their end,
   or TRAIL_S after the decisive moment; acts that last, for as long as they must last to be an act and MORE_S;
   those of riders (OF_RIDERS), for RIDE_S, RIDERS_PX high, and the heads that make it an act can be seen: a
@@ -21,7 +22,7 @@ GAP_S, and away from the film's ends.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.rules.stop_line import untold_lines
-from pipeline.scene import SceneSettings
+from pipeline.scene import SceneSettings, geometry
 from pipeline.sim.reel import CameraFilm
 from pipeline.sim.scenario import Scenario
 from pipeline.sim.truth import read_acts, read_frames
@@ -51,6 +52,10 @@ SUB_HEIGHT_PX = 360
 """Of the analysed stream."""
 MOST_RIDERS = 2
 GAP_S = 0.5
+BRIDGE_S, STANDS_IOU, SEEN_SHARE = 3.0, 0.5, 0.75
+"""Who is found where it was before has stood there meanwhile: a gap this long at most, and no longer than it
+was seen before, is bridged where the boxes on both sides of it overlap that much, as long as it is well seen
+for that share of the whole. Not for acts of riders, which need heads."""
 EDGE_S = 3.0
 MORE_S = 1.5
 RIDE_S = 1.5
@@ -231,7 +236,7 @@ def judge(
     well = seen.well_seen_s(act.kind)
     if act.kind not in AT_A_MOMENT:
         well = well[(well >= EDGE_S) & (well <= duration_s - EDGE_S)]
-    start_s, end_s = _stretch(well, act)
+    start_s, end_s = _stretch(well, act, seen)
     moment_s = act.decisive_s
     if act.kind not in AT_A_MOMENT and math.isfinite(start_s):
         moment_s = max(act.start_s if act.kind in OF_RIDERS else act.decisive_s, start_s + _least_s(act))
@@ -263,7 +268,7 @@ def _until_s(act: Act) -> float:
     return min(act.end_s, act.decisive_s + TRAIL_S)
 
 
-def _stretch(well_s: Floats, act: Act) -> tuple[float, float]:
+def _stretch(well_s: Floats, act: Act, seen: Sighting) -> tuple[float, float]:
     """The longest time within an act in which its actor is well seen; (inf, -inf) for none."""
     lead_s = LEAD_S if act.kind in AT_A_MOMENT else 0.0
     until_s = _until_s(act) if act.kind in AT_A_MOMENT else act.end_s
@@ -273,5 +278,35 @@ def _stretch(well_s: Floats, act: Act) -> tuple[float, float]:
     breaks = np.flatnonzero(np.diff(inside) > GAP_S)
     starts = inside[np.concatenate([[0], breaks + 1])]
     ends = inside[np.concatenate([breaks, [len(inside) - 1]])]
-    longest = int(np.argmax(ends - starts))
-    return float(starts[longest]), float(ends[longest])
+    pieces = list(zip(starts.tolist(), ends.tolist(), strict=True))
+    if act.kind not in OF_RIDERS:
+        pieces = list(_bridged(pieces, act, seen))
+    return max(pieces, key=lambda piece: piece[1] - piece[0])
+
+
+def _bridged(
+    pieces: Sequence[tuple[float, float]], act: Act, seen: Sighting
+) -> Iterator[tuple[float, float]]:
+    """Pieces of time, in order, in which an actor is well seen: joined where it stood in between."""
+    (start_s, end_s), *later = pieces
+    well_s = end_s - start_s
+    for next_start_s, next_end_s in later:
+        more_s = well_s + next_end_s - next_start_s
+        if (
+            next_start_s - end_s <= min(BRIDGE_S, end_s - start_s)
+            and more_s >= SEEN_SHARE * (next_end_s - start_s)
+            and _stood(seen, end_s, next_start_s, act)
+        ):
+            end_s, well_s = next_end_s, more_s
+        else:
+            yield start_s, end_s
+            start_s, end_s, well_s = next_start_s, next_end_s, next_end_s - next_start_s
+    yield start_s, end_s
+
+
+def _stood(seen: Sighting, from_s: float, to_s: float, act: Act) -> bool:
+    """Whether it is at the same place again; who stops past a line rolls on a little after crossing it."""
+    if act.kind is K.STOP_LINE and from_s >= act.decisive_s:
+        return True
+    before, after = seen.box_at(from_s), seen.box_at(to_s)
+    return before is not None and after is not None and geometry.overlap(before, after)[0] >= STANDS_IOU

@@ -56,6 +56,54 @@ def test_being_hidden_for_a_moment_does_no_harm() -> None:
     assert not judged(act("red_light", 1, 10.0), long).counts
 
 
+def standing(gone: tuple[float, float], until_s: float = DURATION_S, shift: float = 0.0) -> Sighting:
+    """Stands, but for a shift while something hides it for some seconds."""
+    times = np.arange(0, round(until_s * 10)) / 10
+    boxes = np.tile([0.3, 0.5, 0.4, 0.6], (len(times), 1))
+    boxes[times > gone[0], ::2] += shift
+    visible = np.where((times > gone[0]) & (times < gone[1]), 0.1, 1.0)
+    return Sighting(1, "car", times, boxes, visible)
+
+
+STANDS = act("illegal_stop", 1, 30.0, start_s=20.0, end_s=41.0, place="S.in1")
+
+
+@pytest.mark.parametrize(
+    ("seen", "counts"),
+    [
+        (standing((30.0, 31.1)), True),
+        (standing((30.0, 31.1), shift=0.06), False),
+        (standing((30.0, 33.5)), False),
+        (standing((21.0, 22.5), until_s=32.0), False),
+    ],
+    ids=["one passes before it", "drives on meanwhile", "hidden for long", "hardly seen before"],
+)
+def test_who_stands_may_be_hidden_by_one_who_passes(seen: Sighting, counts: bool) -> None:
+    """21 s, and neither of its halves is the 11.5 s that are asked for."""
+    assert judged(STANDS, seen).counts is counts
+
+
+def test_a_stand_that_is_hidden_again_and_again_is_not_well_seen() -> None:
+    seen = standing((0.0, 0.0))
+    blinks = np.where((seen.times_s > 21) & (seen.times_s % 2 > 1), 0.1, 1.0)
+    assert not judged(STANDS, Sighting(1, "car", seen.times_s, seen.boxes, blinks)).counts
+
+
+@pytest.mark.parametrize(("gone", "counts"), [((10.2, 11.3), True), ((9.5, 10.6), False)])
+def test_who_stops_past_a_line_may_be_hidden_once_it_has_crossed(
+    gone: tuple[float, float], counts: bool
+) -> None:
+    """It rolls on by more than half its width meanwhile."""
+    stops = act("stop_line", 1, 10.0, end_s=40.0)
+    assert judged(stops, standing(gone, shift=0.07)).counts is counts
+    assert not judged(act("red_light", 1, 10.0, end_s=13.0), standing(gone, shift=0.07)).counts
+
+
+def test_heads_that_are_hidden_are_not_bridged() -> None:
+    bare = act("no_helmet", 1, 21.0, start_s=20.0, end_s=22.0, place="")
+    assert not judged(bare, standing((20.8, 21.5))).counts
+
+
 def test_a_place_that_is_not_drawn_is_another_cameras() -> None:
     true = judged(act("red_light", 1, 10.0, place="N.line"), sighting(1))
     assert true.why_not == "its place is not drawn for this camera"
