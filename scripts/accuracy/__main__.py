@@ -40,8 +40,9 @@ from scripts.accuracy.match import match
 from scripts.accuracy.offline import judge_take, perceive
 from scripts.accuracy.perception import Perception, measure
 from scripts.accuracy.plates import plate_reads
-from scripts.accuracy.report import Judged, report, show
+from scripts.accuracy.report import Judged, report
 from scripts.accuracy.run import HEADS, RunError, run
+from scripts.accuracy.show import show
 from scripts.accuracy.truth import film_truth
 
 MODEL = Path("models/ngatu_nano_int8.onnx")

@@ -20,8 +20,9 @@ from pipeline.worker.logs import configure_logs
 from scripts.accuracy import plan
 from scripts.accuracy.offline import judge_take, perceive
 from scripts.accuracy.perception import Perception
-from scripts.accuracy.report import Judged, report, show_judged, speed_line
+from scripts.accuracy.report import Judged, report
 from scripts.accuracy.run import HEADS
+from scripts.accuracy.show import show_judged, speed_line
 
 LENSES = {"overview": plan.OVERVIEW, "close": plan.CLOSE}
 

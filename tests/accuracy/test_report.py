@@ -12,8 +12,9 @@ from rich.console import Console
 from scripts.accuracy import plan
 from scripts.accuracy.counts import LaneCount
 from scripts.accuracy.match import Reported, match
-from scripts.accuracy.report import Judged, failures, other_failures, report, rows, show
+from scripts.accuracy.report import Judged, failures, other_failures, report, rows
 from scripts.accuracy.run import CameraRun
+from scripts.accuracy.show import show
 from tests.accuracy.city import act, event, sighting, truth
 
 TAKE = plan.quick()[0]
