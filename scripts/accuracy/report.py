@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -209,25 +209,40 @@ def details(judged: Iterable[Judged]) -> list[dict[str, Any]]:
     return out
 
 
-def lanes(judged: Iterable[Judged]) -> dict[str, Any]:
-    """Vehicles counted against truth: per lane over all films of a light, and together."""
+def lanes(judged: Sequence[Judged]) -> dict[str, Any]:
+    """Vehicles counted against truth by light: per lane and per class over all films, and together.
+
+    Shares off are sums over films: what one film counts too much does not make up for another's too few.
+    """
     out: dict[str, Any] = {}
     for light in LIGHTS:
-        sums: dict[str, list[int]] = {}
-        for one in judged:
-            for lane in one.lanes if one.take.light == light else ():
-                counts = sums.setdefault(f"{lane.camera_id} {lane.lane}", [0, 0])
-                counts[0] += lane.true
-                counts[1] += lane.counted
-        true = sum(counts[0] for counts in sums.values())
+        of_lane, of_kind, of_film, one_by_one = (defaultdict(lambda: [0, 0]) for _ in range(4))
+        for film, one in enumerate(judged):
+            for count in one.lanes if one.take.light == light else ():
+                lane = f"{count.camera_id} {count.lane}"
+                for sums in (
+                    of_lane[lane],
+                    of_kind[count.kind],
+                    of_film[film, lane],
+                    one_by_one[film, lane, count.kind],
+                ):
+                    sums[0] += count.true
+                    sums[1] += count.counted
+        true = sum(sums[0] for sums in of_lane.values())
         if true:
             out[light] = {
                 "true": true,
-                "counted": sum(counts[1] for counts in sums.values()),
-                "off_by_lane": sum(abs(a - b) for a, b in sums.values()) / true,
-                "lanes": {name: {"true": a, "counted": b} for name, (a, b) in sums.items()},
+                "counted": sum(sums[1] for sums in of_lane.values()),
+                "off_by_lane": _off(of_film.values()) / true,
+                "off_by_lane_and_class": _off(one_by_one.values()) / true,
+                "lanes": {name: {"true": a, "counted": b} for name, (a, b) in of_lane.items()},
+                "classes": {name: {"true": a, "counted": b} for name, (a, b) in sorted(of_kind.items())},
             }
     return out
+
+
+def _off(counts: Iterable[Sequence[int]]) -> int:
+    return sum(abs(true - counted) for true, counted in counts)
 
 
 def report(

@@ -75,12 +75,15 @@ def _details(result: dict[str, Any], console: Console) -> None:
 
 
 def _lanes(result: dict[str, Any], console: Console) -> None:
-    table = Table("light", "camera and lane", "true", "counted", title="Vehicles counted")
+    table = Table("light", "camera and lane, class", "true", "counted", title="Vehicles counted")
     for light, found in result["lanes"].items():
-        for name, counts in found["lanes"].items():
+        for name, counts in (*found["lanes"].items(), *found["classes"].items()):
             table.add_row(light, name, str(counts["true"]), str(counts["counted"]))
         off = found["counted"] / found["true"] - 1
-        text = f"all ({off:+.1%}; {found['off_by_lane']:.1%} lane by lane)"
+        text = (
+            f"all ({off:+.1%}; film by film and lane by lane {found['off_by_lane']:.1%}, "
+            f"by class too {found['off_by_lane_and_class']:.1%})"
+        )
         table.add_row(light, text, str(found["true"]), str(found["counted"]), style="bold", end_section=True)
     console.print(table)
 

@@ -13,6 +13,7 @@ from scripts.accuracy import plan
 from scripts.accuracy.counts import LaneCount
 from scripts.accuracy.match import Reported, match
 from scripts.accuracy.report import Judged, failures, other_failures, report, rows
+from scripts.accuracy.report import lanes as counted_lanes
 from scripts.accuracy.run import CameraRun
 from scripts.accuracy.show import show
 from tests.accuracy.city import act, event, sighting, truth
@@ -34,7 +35,10 @@ def judged(events: list[Reported], camera: CameraRun = KEPT_UP) -> Judged:
         ],
     )
     look_alikes = Counter(one.kind.value for one in seen.look_alikes)
-    lanes = [LaneCount("south", "S.in1", 10, 9), LaneCount("south", "S.in2", 10, 11)]
+    lanes = [
+        LaneCount("south", "S.in1", "motorbike", 10, 9),
+        LaneCount("south", "S.in2", "motorbike", 10, 11),
+    ]
     return Judged(TAKE, [match(seen, events)], look_alikes, BOTH, lanes, (camera,))
 
 
@@ -119,6 +123,20 @@ def test_everything_missed_or_false_is_listed_to_look_at() -> None:
     show(result, Console(file=shown, width=160))
     for part in ("red_light", "actor 2 S.line", "legal.waits_past_line", "bar missed", "S.in1"):
         assert part in shown.getvalue()
+
+
+def test_counts_of_one_film_do_not_make_up_for_anothers() -> None:
+    def counted(*lanes: LaneCount) -> Judged:
+        return Judged(TAKE, [], Counter(), BOTH, list(lanes), ())
+
+    one = counted(LaneCount("south", "S.in1", "car", 10, 8), LaneCount("south", "S.in1", "bus", 10, 10))
+    other = counted(LaneCount("south", "S.in1", "car", 9, 12), LaneCount("south", "S.in1", "bus", 1, 0))
+    day = counted_lanes([one, other])["day"]
+    assert (day["true"], day["counted"]) == (30, 30)
+    assert day["off_by_lane"] == pytest.approx(4 / 30)
+    assert day["off_by_lane_and_class"] == pytest.approx(6 / 30)
+    assert day["lanes"] == {"south S.in1": {"true": 30, "counted": 30}}
+    assert day["classes"] == {"bus": {"true": 11, "counted": 10}, "car": {"true": 19, "counted": 20}}
 
 
 def test_without_a_worker_nothing_is_said_of_one() -> None:
