@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.sim.types import ActKind as K
 from pipeline.types import Box
-from scripts.accuracy.truth import AT_A_MOMENT, EDGE_S, CameraTruth, TrueAct
+from scripts.accuracy.truth import AT_A_MOMENT, EDGE_S, CameraTruth, Sighting, TrueAct
 
 OVERLAP = 0.25
 """Least mean IoU of an event's boxes (before, at, after) with the actor's at the same times. Boxes are some
@@ -87,7 +87,7 @@ class Outcome:
 
 def match(truth: CameraTruth, events: Sequence[Reported]) -> Outcome:
     """Give each event at most one act and the other way round: acts that count and best overlaps first."""
-    overlaps = [overlap(truth, event) for event in events]
+    overlaps = [overlap(truth.sightings, event.moments) for event in events]
     pairs = [
         (not true.counts, -share, row, column)
         for row, event in enumerate(events)
@@ -128,14 +128,14 @@ def match(truth: CameraTruth, events: Sequence[Reported]) -> Outcome:
     )
 
 
-def overlap(truth: CameraTruth, event: Reported) -> dict[int, float]:
-    """Mean IoU of an event's three boxes with each actor that any of them touches."""
+def overlap(sightings: Mapping[int, Sighting], moments: Sequence[tuple[float, Box]]) -> dict[int, float]:
+    """Mean IoU of an event's boxes, at their times, with each actor that any of them touches."""
     totals: dict[int, float] = {}
-    for time_s, box in event.moments:
-        for actor_id, seen in truth.sightings.items():
+    for time_s, box in moments:
+        for actor_id, seen in sightings.items():
             where = seen.box_at(time_s)
             if where is not None and (share := iou(box, where)) > 0:
-                totals[actor_id] = totals.get(actor_id, 0.0) + share / len(event.moments)
+                totals[actor_id] = totals.get(actor_id, 0.0) + share / len(moments)
     return totals
 
 

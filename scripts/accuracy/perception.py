@@ -32,6 +32,7 @@ from pipeline.perception.windows import detect
 from pipeline.rules.speed import Speed, best_of_tracks
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import VEHICLES, Frame, FrameTime, Observation, Picture, RoadUser, RoadUserKind
+from scripts.accuracy.limits import ToldFaster, limit_figures, told_faster
 from scripts.accuracy.truth import HEIGHT_PX, VISIBLE
 
 PART_PX = 8.0
@@ -72,6 +73,7 @@ class Perception:
     speeds: list[SpeedError] = field(default_factory=list)
     unsure: int = 0
     """Vehicles of no speed that is sure enough to be wrong."""
+    faster: list[ToldFaster] = field(default_factory=list)
 
     def figures(self, names: Collection[str]) -> dict[str, Any]:
         """mAP by class (of those that the model has), HOTA and IDF1; shares 0..1."""
@@ -111,8 +113,10 @@ class Perception:
     ) -> None:
         """The surest speed of each track of one camera, of vehicles well seen over the speed's window.
 
+        And those that the rule tells to be faster than borrowed limits.
         `truths` are those of the observations, in their time; `size` is the main stream's in pixels.
         """
+        self.faster += told_faster(scene, observations, truths, size)
         whole = np.array((*size, *size), np.float32)
         for track_id, speed in best_of_tracks(Scene(scene), observations).items():
             window = [
@@ -143,6 +147,7 @@ class Perception:
             "p95_absolute_kmh": float(np.percentile(off, 95)),
             "within_3_kmh": float((off <= 3.0).mean()),
             "within_uncertainty": float(np.mean([one.within for one in self.speeds])),
+            "at_borrowed_limits": limit_figures(self.faster),
         }
 
 

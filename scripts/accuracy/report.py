@@ -138,7 +138,7 @@ def failures(table: Sequence[Row], bars: Mapping[tuple[Light, str], Bar] = BARS)
     return out
 
 
-def other_failures(lanes: Mapping[str, Any], speeds: Mapping[str, Any]) -> list[str]:
+def other_failures(lanes: Mapping[Light, Any], speeds: Mapping[Light, Any]) -> list[str]:
     """The same of counts and speeds, by light; `lanes` as below, `speeds` as of Perception.speed."""
     out = []
     for light, counts in lanes.items():
@@ -152,6 +152,11 @@ def other_failures(lanes: Mapping[str, Any], speeds: Mapping[str, Any]) -> list[
             out.append(f"speeds by {light}: mean error {mean:.2f} km/h, the bar is {SPEED_MEAN_KMH:g}")
         if within < SPEED_WITHIN_3_KMH:
             out.append(f"speeds by {light}: {within:.1%} within 3 km/h, the bar is {SPEED_WITHIN_3_KMH:.0%}")
+        told, false = (speed["at_borrowed_limits"][name] for name in ("told", "false"))
+        least = BARS[light, ActKind.SPEEDING].precision
+        if not told or 1 - len(false) / told < least:
+            of = f"{len(false)} of {told} false"
+            out.append(f"speeding at borrowed limits by {light}: {of}, the bar is a precision of {least:g}")
     return out
 
 

@@ -127,12 +127,21 @@ def _perception(result: dict[str, Any], console: Console) -> None:
 
 def speed_line(light: str, speed: dict[str, Any]) -> str:
     """Errors of speeds, as Perception has them."""
+    limits = speed["at_borrowed_limits"]
+    borrowed = "/".join(f"{limit_kmh:g}" for limit_kmh in limits["limits_kmh"])
+    wrong = "; ".join(
+        f"{one['camera']} at {one['time_s']:.1f} s told {one['told_kmh']:.1f}±{one['uncertainty_kmh']:.1f}, "
+        f"truly {one['true_kmh']:.1f}"
+        for one in limits["false"]
+    )
     return (
         f"Speeds, {light}: {speed['vehicles']} vehicles ({speed['unsure']} more, too unsure), "
         f"mean error {speed['mean_absolute_kmh']:.2f} km/h, "
         f"95 % within {speed['p95_absolute_kmh']:.2f} km/h, "
         f"{speed['within_3_kmh']:.1%} within 3 km/h, {speed['within_uncertainty']:.1%} within the "
-        f"uncertainty told."
+        f"uncertainty told.\n"
+        f"Speeding at borrowed limits ({borrowed} km/h), {light}: "
+        f"{limits['told']} told, {len(limits['false'])} false{wrong and f' ({wrong})'}."
     )
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from scripts.accuracy import plan
 from scripts.accuracy.counts import LaneCount
+from scripts.accuracy.limits import ToldFaster, limit_figures
 from scripts.accuracy.match import Reported, match
 from scripts.accuracy.report import Judged, failures, other_failures, report, rows
 from scripts.accuracy.report import lanes as counted_lanes
@@ -147,27 +148,37 @@ def test_without_a_worker_nothing_is_said_of_one() -> None:
         "p95_absolute_kmh": 1.0,
         "within_3_kmh": 1.0,
         "within_uncertainty": 1.0,
+        "at_borrowed_limits": limit_figures([ToldFaster("south", 16.1, 35.0, 40.2, 3.2, 31.9)]),
     }
     facts = {"model": "m", "took_s": 1.0}
     result = report([judged(ALL)], {}, facts, bars=True, speeds={"day": speed})
     shown = io.StringIO()
     show(result, Console(file=shown, width=160))
     assert "Speeds, day: 3 vehicles (1 more, too unsure)" in shown.getvalue()
+    assert "(25/30/35/40/45 km/h), day: 1 told, 1 false (south at 16.1 s told 40.2" in shown.getvalue()
     assert "No worker, no streams" in shown.getvalue()
     assert "pictures analysed" not in shown.getvalue()
 
 
 def test_counts_and_speeds_have_bars_of_their_own() -> None:
-    def missed(counted: int, mean_kmh: float, within_3: float) -> list[str]:
+    def missed(counted: int, mean_kmh: float, within_3: float, told: list[ToldFaster]) -> list[str]:
         counts = {"day": {"true": 100, "counted": counted}}
-        return other_failures(counts, {"day": {"mean_absolute_kmh": mean_kmh, "within_3_kmh": within_3}})
+        speed = {
+            "mean_absolute_kmh": mean_kmh,
+            "within_3_kmh": within_3,
+            "at_borrowed_limits": limit_figures(told),
+        }
+        return other_failures(counts, {"day": speed})
 
-    assert missed(98, 1.0, 0.95) == []
-    assert missed(103, 1.2, 0.9) == [
+    right, wrong = (ToldFaster("south", 16.1, 35.0, 40.2, 3.2, true_kmh) for true_kmh in (39.0, 31.9))
+    assert missed(98, 1.0, 0.95, [*[right] * 19, wrong]) == []
+    assert missed(103, 1.2, 0.9, [right, wrong]) == [
         "vehicles counted by day: +3.0%, the bar is 2%",
         "speeds by day: mean error 1.20 km/h, the bar is 1",
         "speeds by day: 90.0% within 3 km/h, the bar is 95%",
+        "speeding at borrowed limits by day: 1 of 2 false, the bar is a precision of 0.95",
     ]
+    assert len(missed(98, 1.0, 0.95, [])) == 1
 
 
 def test_whatever_is_done_in_the_town_has_a_bar_in_its_light() -> None:
