@@ -54,7 +54,7 @@ _PLATE, _HELMET, _HEAD = (len(KINDS) + PARTS.index(part) for part in ("license_p
 
 @dataclass(frozen=True, slots=True)
 class SpeedError:
-    """One vehicle's speed, measured where that is surest."""
+    """One track's speed, measured where that is surest."""
 
     off_kmh: float
     within: bool
@@ -72,7 +72,11 @@ class Perception:
     identity: list[dict[str, Any]] = field(default_factory=list)
     speeds: list[SpeedError] = field(default_factory=list)
     unsure: int = 0
-    """Vehicles of no speed that is sure enough to be wrong."""
+    """Tracks of no speed that is sure enough to be wrong."""
+    slower_kmh: list[float] = field(default_factory=list)
+    """Errors of sure speeds of SPEEDS_KMH told of vehicles that were truly slower."""
+    nobodys: int = 0
+    """Sure speeds of SPEEDS_KMH told of tracks that followed no one vehicle."""
     faster: list[ToldFaster] = field(default_factory=list)
 
     def figures(self, names: Collection[str]) -> dict[str, Any]:
@@ -127,13 +131,19 @@ class Perception:
                 if user.track_id == track_id
             ]
             actor_id, share = _followed(window, whole)
-            error = _speed_error(speed, truths, actor_id) if share >= SAME else None
-            if error is None:
+            sure = speed.uncertainty_kmh <= max(UNSURE_KMH, UNSURE_SHARE * speed.kmh)
+            told = sure and speed.kmh >= SPEEDS_KMH[0]
+            if share < SAME:
+                self.nobodys += told
                 continue
-            if speed.uncertainty_kmh > max(UNSURE_KMH, UNSURE_SHARE * speed.kmh):
+            true_kmh = _true_kmh(speed, truths, actor_id)
+            off_kmh = speed.kmh - true_kmh
+            if true_kmh < SPEEDS_KMH[0]:
+                self.slower_kmh += [off_kmh] if told else []
+            elif sure and true_kmh <= SPEEDS_KMH[1]:
+                self.speeds.append(SpeedError(off_kmh, abs(off_kmh) <= speed.uncertainty_kmh))
+            elif true_kmh <= SPEEDS_KMH[1]:
                 self.unsure += 1
-            else:
-                self.speeds.append(error)
 
     def speed(self) -> dict[str, Any] | None:
         """Errors of speeds in km/h; None where no camera is calibrated."""
@@ -141,12 +151,17 @@ class Perception:
             return None
         off = np.abs([one.off_kmh for one in self.speeds])
         return {
-            "vehicles": len(self.speeds),
+            "tracks": len(self.speeds),
             "unsure": self.unsure,
             "mean_absolute_kmh": float(off.mean()),
             "p95_absolute_kmh": float(np.percentile(off, 95)),
             "within_3_kmh": float((off <= 3.0).mean()),
             "within_uncertainty": float(np.mean([one.within for one in self.speeds])),
+            "truly_slower": {
+                "tracks": len(self.slower_kmh),
+                "mean_absolute_kmh": _mean([abs(off_kmh) for off_kmh in self.slower_kmh]),
+            },
+            "of_no_vehicle": self.nobodys,
             "at_borrowed_limits": limit_figures(self.faster),
         }
 
@@ -204,20 +219,19 @@ def measure(
     into.add_speeds(scene, observations, truths, size)
 
 
-def _speed_error(speed: Speed, truths: Sequence[Mapping[str, Any]], actor_id: int) -> SpeedError | None:
-    """Of a vehicle's speed; None where its true speed is outside SPEEDS_KMH."""
-    true = [
-        actor["speed_kmh"]
-        for truth in truths
-        if abs(truth["time_s"] - speed.at_s) <= speed.duration_s / 2
-        for actor in truth["actors"]
-        if actor["id"] == actor_id
-    ]
-    true_kmh = float(np.mean(true))
-    if not SPEEDS_KMH[0] <= true_kmh <= SPEEDS_KMH[1]:
-        return None
-    off_kmh = speed.kmh - true_kmh
-    return SpeedError(off_kmh, abs(off_kmh) <= speed.uncertainty_kmh)
+def _true_kmh(speed: Speed, truths: Sequence[Mapping[str, Any]], actor_id: int) -> float:
+    """The mean of an actor's over the time that a speed was measured over."""
+    return float(
+        np.mean(
+            [
+                actor["speed_kmh"]
+                for truth in truths
+                if abs(truth["time_s"] - speed.at_s) <= speed.duration_s / 2
+                for actor in truth["actors"]
+                if actor["id"] == actor_id
+            ]
+        )
+    )
 
 
 def _followed(window: list[tuple[RoadUser, Mapping[str, Any]]], whole: Boxes) -> tuple[int, float]:

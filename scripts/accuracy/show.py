@@ -127,6 +127,8 @@ def _perception(result: dict[str, Any], console: Console) -> None:
 
 def speed_line(light: str, speed: dict[str, Any]) -> str:
     """Errors of speeds, as Perception has them."""
+    slower = speed["truly_slower"]
+    off = "" if not slower["tracks"] else f" (mean error {slower['mean_absolute_kmh']:.2f} km/h)"
     limits = speed["at_borrowed_limits"]
     borrowed = "/".join(f"{limit_kmh:g}" for limit_kmh in limits["limits_kmh"])
     wrong = "; ".join(
@@ -135,11 +137,12 @@ def speed_line(light: str, speed: dict[str, Any]) -> str:
         for one in limits["false"]
     )
     return (
-        f"Speeds, {light}: {speed['vehicles']} vehicles ({speed['unsure']} more, too unsure), "
+        f"Speeds, {light}: {speed['tracks']} tracks ({speed['unsure']} more, too unsure), "
         f"mean error {speed['mean_absolute_kmh']:.2f} km/h, "
         f"95 % within {speed['p95_absolute_kmh']:.2f} km/h, "
         f"{speed['within_3_kmh']:.1%} within 3 km/h, {speed['within_uncertainty']:.1%} within the "
-        f"uncertainty told.\n"
+        f"uncertainty told. Not among them, though told as 20 km/h and up, and sure: {slower['tracks']} of "
+        f"vehicles truly slower{off}, {speed['of_no_vehicle']} of no one vehicle.\n"
         f"Speeding at borrowed limits ({borrowed} km/h), {light}: "
         f"{limits['told']} told, {len(limits['false'])} false{wrong and f' ({wrong})'}."
     )

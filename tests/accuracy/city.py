@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from pipeline.sim.types import Act, ActKind
-from pipeline.types import Box
+from pipeline.types import Box, Observation
 from scripts.accuracy.match import Reported
 from scripts.accuracy.truth import CameraTruth, Sighting, judge
+from tests.rules.metres import SIZE as SIZE_PX
 
 RATE_HZ = 10.0
 DURATION_S = 60.0
@@ -74,3 +76,17 @@ def event(rule: str, actor_id: int, time_s: float, *, row: float | None = None) 
     )
     before, at, after = moments
     return Reported(f"{rule}-{actor_id}-{time_s}", "south", rule, "motorbike", 0.9, (before, at, after))
+
+
+def watched(observations: Iterable[Observation], kmh: float, shift_px: float = 0.0) -> list[dict[str, Any]]:
+    """Truths of observations: a car that truly goes `kmh`, with the boxes told, or so much further left."""
+    truths = []
+    for one in observations:
+        boxes = [np.multiply(user.now.box, (*SIZE_PX, *SIZE_PX)) for user in one.road_users]
+        actors = [
+            {"id": 7, "kind": "car", "box": (box - [shift_px, 0, shift_px, 0]).tolist(), "visible": 1.0}
+            | {"heads": [], "speed_kmh": kmh}
+            for box in boxes
+        ]
+        truths.append({"time_s": one.time.captured_at_s, "actors": actors})
+    return truths

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from pipeline.scene import SceneSettings
 from scripts.accuracy.limits import LIMITS_KMH, told_faster
+from tests.accuracy.city import watched
 from tests.rules.metres import CALIBRATION, SIZE, Vehicle, lane, observe, steady
 
 SCENE = SceneSettings.model_validate(
@@ -24,29 +23,7 @@ def test_a_telling_is_held_against_the_vehicle_whose_boxes_it_tells(
     true_kmh: float, shift_px: float, right: list[bool]
 ) -> None:
     observations = list(observe([Vehicle(steady(38.0))]))
-    truths: list[dict[str, Any]] = []
-    for one in observations:
-        boxes = [
-            [share * size for share, size in zip(user.now.box, (*SIZE, *SIZE), strict=True)]
-            for user in one.road_users
-        ]
-        truths.append(
-            {
-                "time_s": one.time.captured_at_s,
-                "actors": [
-                    {
-                        "id": 7,
-                        "kind": "car",
-                        "box": [box[0] - shift_px, box[1], box[2] - shift_px, box[3]],
-                        "visible": 1.0,
-                        "heads": [],
-                        "speed_kmh": true_kmh,
-                    }
-                    for box in boxes
-                ],
-            }
-        )
-    told = told_faster(SCENE, observations, truths, SIZE)
+    told = told_faster(SCENE, observations, watched(observations, true_kmh, shift_px), SIZE)
     assert [one.limit_kmh for one in told] == [limit_kmh for limit_kmh in LIMITS_KMH if limit_kmh < 38]
     assert [one.right for one in told] == right
 

@@ -142,19 +142,24 @@ def test_counts_of_one_film_do_not_make_up_for_anothers() -> None:
 
 def test_without_a_worker_nothing_is_said_of_one() -> None:
     speed = {
-        "vehicles": 3,
+        "tracks": 3,
         "unsure": 1,
         "mean_absolute_kmh": 0.5,
         "p95_absolute_kmh": 1.0,
         "within_3_kmh": 1.0,
         "within_uncertainty": 1.0,
+        "truly_slower": {"tracks": 2, "mean_absolute_kmh": 8.125},
+        "of_no_vehicle": 4,
         "at_borrowed_limits": limit_figures([ToldFaster("south", 16.1, 35.0, 40.2, 3.2, 31.9)]),
     }
     facts = {"model": "m", "took_s": 1.0}
     result = report([judged(ALL)], {}, facts, bars=True, speeds={"day": speed})
     shown = io.StringIO()
     show(result, Console(file=shown, width=160))
-    assert "Speeds, day: 3 vehicles (1 more, too unsure)" in shown.getvalue()
+    assert "Speeds, day: 3 tracks (1 more, too unsure)" in shown.getvalue()
+    assert "2 of vehicles truly slower (mean error 8.12 km/h), 4 of no one vehicle" in " ".join(
+        shown.getvalue().split()
+    )
     assert "(25/30/35/40/45 km/h), day: 1 told, 1 false (south at 16.1 s told 40.2" in shown.getvalue()
     assert "No worker, no streams" in shown.getvalue()
     assert "pictures analysed" not in shown.getvalue()

@@ -82,4 +82,4 @@ def test_quick_yields_a_report(tmp_path: Path) -> None:
         kind: row["true"] for kind, row in acts.items()
     }
     assert offline["lanes"]["day"]["true"] == result["lanes"]["day"]["true"]
-    assert offline["speeds"]["day"]["vehicles"] > 0
+    assert offline["speeds"]["day"]["tracks"] > 0
