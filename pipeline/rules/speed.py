@@ -14,6 +14,7 @@ the window is longer than the line by b^2/40 of it (of a circle, to the fourth o
                + (q r/T)^2       what was added to make middles changed by r, of sizes known to a share q
                + (v b^2/40)^2    the bend
                + (v dt/T)^2      what the clock was slewed within the window
+               + (e h')^2        an edge hidden or uncovered bit by bit: heights change by h', see _hiding_mps
 
 (law of propagation of uncertainty, JCGM 100:2008, 5.1.2; expanded with k = 2, some 95 %, 6.2.1).
 """
@@ -67,6 +68,9 @@ SHRUNK, WHOLE_SHARE = 0.88, 0.75
 """A box that makes a vehicle lower than this share of what most others make it has lost its lower edge: to
 something in front of it, or because a detector takes large vehicles too small. It does not count; where less
 than that share of the boxes is left, they are no measurement."""
+
+LOWEST = 0.1
+"""What ends nearer to the camera's own height than this share of it is seen against the horizon."""
 
 LEAP_ERRORS, LEAP_M = 5.0, 1.0
 """A step of this many of its errors and metres within the window, beyond what speeding up and braking make,
@@ -136,10 +140,13 @@ def measure(
     places = _places(calibration, time, boxes, kind)
     if places is None:
         return None
-    whole = _whole(calibration, places, boxes, aspect)
+    camera_m = calibration.camera_m(aspect)
+    foot_m = None if camera_m is None else np.array(camera_m[:2])
+    high = _heights(calibration, places, boxes, foot_m)
+    whole = _whole(boxes, high)
     if whole.mean() < WHOLE_SHARE or not _enough(time[whole]):
         return None
-    time, boxes, places = time[whole], boxes[whole], places.only(whole)
+    time, boxes, places, high = time[whole], boxes[whole], places.only(whole), high[whole]
     ground, noise = places.middles, _noise(places.slopes, boxes)
     start_s, end_s = time[0], time[-1]
     position, velocity, spread, at_s = _fit(time, ground, noise)
@@ -162,6 +169,7 @@ def measure(
         + (SIZE_SHARE * float(np.ptp(places.reach_m)) / duration_s) ** 2
         + (mps * longer) ** 2
         + (mps * slewed_s / duration_s) ** 2
+        + _hiding_mps(foot_m, time, places, high, velocity) ** 2
     )
     return Speed(mps, COVERAGE * math.sqrt(variance), float(at_s), mps * duration_s, duration_s, len(time))
 
@@ -232,21 +240,51 @@ def _places(calibration: Calibration, time: Floats, boxes: Floats, kind: RoadUse
     return _Places(ground + sight * reach_m[:, None], reach_m, slopes)
 
 
-def _whole(calibration: Calibration, places: _Places, boxes: Floats, aspect: float) -> npt.NDArray[np.bool_]:
-    """(N,) whether a box shows a vehicle as high as most others do; also where the picture's top cuts it.
+def _heights(calibration: Calibration, places: _Places, boxes: Floats, foot_m: Floats | None) -> Floats:
+    """(N,) how high boxes make the vehicle, of the camera's height; nan where the picture's top cuts them.
 
     A box ends where the vehicle's far upper edge is seen, h over the road and d away from the camera's foot.
-    Behind it the road begins at e: h is 1 - d / e of the camera's height.
+    Behind it the road begins at e: h is 1 - d / e of the camera's height. All nan where that is not known.
     """
-    cut = boxes[:, 1] <= EDGE
-    camera_m = calibration.camera_m(aspect)
-    if camera_m is None or cut.sum() > len(cut) - 3:
-        return np.ones(len(cut), np.bool_)
-    away = places.middles - camera_m[:2]
+    if foot_m is None:
+        return np.full(len(boxes), np.nan)
+    away = places.middles - foot_m
     far_m = np.linalg.norm(away, axis=1)
     tops = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 1]])
-    high = 1 - (far_m + places.reach_m) * calibration.nearness(tops, camera_m[:2], away / far_m[:, None])
-    return np.asarray(cut | (high > SHRUNK * np.quantile(high[~cut], 0.75)))
+    nearness = calibration.nearness(tops, (foot_m[0], foot_m[1]), away / far_m[:, None])
+    return np.where(boxes[:, 1] <= EDGE, np.nan, 1 - (far_m + places.reach_m) * nearness)
+
+
+def _whole(boxes: Floats, high: Floats) -> npt.NDArray[np.bool_]:
+    """(N,) whether a box shows a vehicle as high as most others do; also where the picture's top cuts it."""
+    known = np.isfinite(high)
+    if known.sum() < 3:
+        return np.ones(len(boxes), np.bool_)
+    return np.asarray(~known | (high > SHRUNK * np.quantile(high[known], 0.75)))
+
+
+def _hiding_mps(
+    foot_m: Floats | None, time: Floats, places: _Places, high: Floats, velocity: Floats
+) -> float:
+    """How much of a velocity an edge may have added that is hidden or uncovered bit by bit; 0 where none is.
+
+    A vehicle keeps its height h. Boxes that make it lower by some share of the camera's height put it farther
+    away by as much of e. Of the square of what that adds, its own error's is taken off.
+    """
+    known = np.isfinite(high)
+    if foot_m is None or known.sum() < MIN_POINTS:
+        return 0.0
+    later, high = time[known] - time[known].mean(), high[known]
+    away = places.middles[known] - foot_m
+    far_m = np.linalg.norm(away, axis=1)
+    behind_m = float(((far_m + places.reach_m[known]) / np.maximum(np.abs(1 - high), LOWEST)).mean())
+    spread = float((later**2).sum())
+    slope = float(later @ high) / spread
+    if slope * float(away.sum(axis=0) @ velocity) >= 0:
+        return 0.0
+    rest = high - high.mean() - slope * later
+    error = float((rest**2).sum()) / (len(rest) - 2) / spread
+    return behind_m * math.sqrt(max(0.0, slope**2 - error))
 
 
 def _curve(time: Floats, ground: Floats, slopes: Floats) -> tuple[Floats, Floats]:

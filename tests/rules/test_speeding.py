@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,34 @@ def test_a_lower_edge_that_gets_hidden_is_not_motion() -> None:
     # Something drives up between the camera and the vehicle and covers it, bit by bit.
     covers = lambda time_s: min(0.6, max(0.0, 0.3 * (time_s - 0.5)))  # noqa: E731
     assert judge(observe([Vehicle(steady(42), hidden=covers, jitter=0.01)])) == []
+
+
+def approaches(kmh: float, hidden: float, over_s: float, kind: RoadUserKind, seed: int) -> Vehicle:
+    """Drives up from 50 m, while what hides a share of it from below uncovers it bit by bit."""
+    size_m = (4.3, 1.75, 1.5) if kind is RoadUserKind.CAR else (1.9, 0.7, 1.6)
+    uncovers = lambda time_s: max(0.0, hidden * (1 - time_s / over_s))  # noqa: E731
+    ahead = lambda time_s: 50 - kmh / 3.6 * time_s  # noqa: E731
+    return Vehicle(ahead, kind=kind, size_m=size_m, hidden=uncovers, jitter=0.01, seed=seed)
+
+
+@pytest.mark.parametrize("kind", [RoadUserKind.CAR, RoadUserKind.MOTORBIKE])
+@pytest.mark.parametrize(("hidden", "over_s"), [(0.15, 1.0), (0.2, 2.0), (0.3, 2.0), (0.3, 3.0)])
+def test_a_lower_edge_that_is_uncovered_is_not_motion(
+    hidden: float, over_s: float, kind: RoadUserKind
+) -> None:
+    for seed in range(3):
+        for kmh in (40, 45, 48):
+            assert judge(observe([approaches(kmh, hidden, over_s, kind, seed)])) == []
+
+
+@pytest.mark.parametrize("kind", [RoadUserKind.CAR, RoadUserKind.MOTORBIKE])
+@pytest.mark.parametrize(("hidden", "jitter"), [(0.0, 0.02), (0.2, 0.01)])
+def test_who_is_fast_and_comes_nearer_is_told(kind: RoadUserKind, hidden: float, jitter: float) -> None:
+    """Seen wholly all the time, or a second after it came into view."""
+    for seed in range(3):
+        vehicle = replace(approaches(62, hidden, 1.0, kind, seed), jitter=jitter)
+        (hit,) = judge(observe([vehicle]))
+        assert hit.facts["speed_kmh"] == pytest.approx(62, abs=5)
 
 
 def test_a_clock_that_is_being_put_right_widens_the_uncertainty() -> None:
