@@ -47,7 +47,7 @@ PlaceOf = Callable[[Act], str | None]
 VISIBLE = 0.5
 HEIGHT_PX = 16.0
 RIDERS_PX = 32.0
-"""Who sits on a motorbike must be told: heads of some 5 pixels."""
+"""Who sits on a motorbike must be told: heads of some 5 of those 360 pixels, 10 where 720 are analysed."""
 SUB_HEIGHT_PX = 360
 """Of the analysed stream."""
 MOST_RIDERS = 2
