@@ -10,14 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.events.event import Event
+from pipeline.rules.flow import ONE_PASSAGE_S
 from pipeline.scene import Lane, Scene
 from pipeline.sim.camera import project
 from pipeline.sim.types import CameraPose
 from pipeline.types import VEHICLES, Point, RoadUserKind
 from scripts.accuracy.truth import CameraTruth
-
-ONE_PASSAGE_S = 2.0
-"""Who changes lane there passes the middle of two lanes: within this time it is one passage, of the first."""
 
 
 @dataclass(frozen=True, slots=True)
