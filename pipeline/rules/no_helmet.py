@@ -22,7 +22,7 @@ from pipeline.types import Head, Hit
 class NoHelmetParameters(RiderParameters):
     """Motorbikes on which somebody wears no helmet."""
 
-    min_share: Annotated[float, Field(gt=0.5, le=1)] = 0.8
+    min_share: Annotated[float, Field(gt=0.5, le=1)] = 0.7
     """Of the vote on one rider's head that must say bare."""
 
 
