@@ -123,6 +123,11 @@ class Tracks:
             # Nothing from before is taken over: in between, anything can have happened.
             self._after_s = -math.inf if self._connection is None else math.nextafter(now, -math.inf)
             self._connection, self.aspect = observation.connection, aspect_of(observation)
+        # First, so that whoever goes on from a lost track finds all of it.
+        present = {user.track_id for user in observation.road_users}
+        for trail in [t for t in self._trails.values() if now - t.last_seen_s > MAX_GAP_S]:
+            if trail.track.id not in present:
+                yield from self._end(trail)
         # A track is often confirmed some frames after its first box: the trajectory has those as well.
         fresh = [
             (trail, _newer(user.trajectory, max(trail.last_seen_s, self._after_s)))
@@ -134,8 +139,6 @@ class Tracks:
         for trail, points in fresh:
             seen = [self._see(point, next(spots), observation.time, boxes) for point in points]
             yield from _follow(trail, seen)
-        for trail in [t for t in self._trails.values() if now - t.last_seen_s > MAX_GAP_S]:
-            yield from self._end(trail)
         self._ended = {key: at for key, at in self._ended.items() if now - at < REMEMBER_S}
 
     def finish(self) -> Iterator[Advance]:

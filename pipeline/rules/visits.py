@@ -102,6 +102,8 @@ class Visits:
         self._visits: dict[tuple[str, Key], Visit] = {}
         self._numbers = count()
         self._outside: dict[tuple[str, Key], Step] = {}
+        self._until_s: dict[tuple[str, Key], float] = {}
+        """Of tracks whose visit went over to another: their last steps come late, and are of that visit."""
         self._came: dict[Key, Step] = {}
         """The first step known of each track."""
         self._feet: Feet[Key] = Feet()
@@ -164,6 +166,8 @@ class Visits:
             if visit is not None:
                 visit.outside = True
             return None
+        if visit is None and step.time_s < self._until_s.get(place, -math.inf):
+            return None
         if visit is None:
             self._lose(key, ended=False)
             came = self._came[key]
@@ -173,6 +177,7 @@ class Visits:
                 visit = Visit(next(self._numbers), zone, key, track, came, step, step, before)
             else:
                 del self._visits[zone.id, visit.key]
+                self._until_s[zone.id, visit.key] = step.time_s
                 visit.unseen_s += step.time_s - visit.last.time_s
             visit.key, visit.lost = key, False
             visit.tracks.append(track.id)
@@ -215,8 +220,9 @@ class Visits:
 
     def _end(self, key: Key) -> None:
         self._lose(key, ended=True)
-        for place in [place for place in self._outside if place[1][:2] == key[:2]]:
-            del self._outside[place]
+        for known in (self._outside, self._until_s):
+            for place in [place for place in known if place[1][:2] == key[:2]]:
+                del known[place]
         for old in [old for old in self._came if old[:2] == key[:2]]:
             del self._came[old]
         self._feet.forget(lambda old: old[:2] == key[:2])

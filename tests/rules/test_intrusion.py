@@ -177,6 +177,15 @@ def test_who_is_lost_on_the_edge_and_found_there_is_still_one() -> None:
     assert names(judge(CLOSED, observe([first, second]))) == ["intrusion"]
 
 
+@pytest.mark.parametrize("gap_s", [0.5, 0.8, 1.2, 1.7, 1.9, 3.0])
+def test_who_has_one_id_after_another_inside_is_still_one(gap_s: float) -> None:
+    """The last steps of an id come late, when the next one has gone on already."""
+    spans = ((0.0, 8.0), (8.0 + gap_s, 9.0 + gap_s), (9.0 + 2 * gap_s, 25.0))
+    ways = [[(a, x, 0.6), (b, x, 0.6)] for (a, b), x in zip(spans, (0.4, 0.44, 0.4), strict=True)]
+    people = [person(way, track_id=number) for number, way in enumerate(ways, 1)]
+    assert [hit.track_id for hit in judge(CLOSED, observe(people, until_s=30.0))] == [1]
+
+
 def test_who_was_seen_outside_is_not_the_one_who_was_lost_inside() -> None:
     lost = person([(0.0, 0.5, 0.35), (0.5, 0.5, 0.35), (3.0, 0.5, 0.6), (10.0, 0.5, 0.6)])
     watched = person([(4.0, 0.05, 0.6), (12.0, 0.2, 0.6), (15.0, 0.42, 0.6), (30.0, 0.42, 0.6)], 2)
