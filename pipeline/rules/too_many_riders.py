@@ -35,7 +35,7 @@ class TooManyRidersParameters(RiderParameters):
 
     most: Annotated[int, Field(ge=1, le=10)] = 2
     """People allowed, the driver among them."""
-    min_share: Annotated[float, Field(gt=0, le=1)] = 0.25
+    min_share: Annotated[float, Field(gt=0, le=1)] = 0.4
     """Of the pictures, by weight, that must show more: one rider often hides another."""
 
 
