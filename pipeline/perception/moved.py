@@ -10,6 +10,7 @@ said by half of the blocks that have something to compare, and by some of them b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -226,7 +227,7 @@ class MovedCamera:
         if self._edges is None:
             self._make_reference(grey)
             return False
-        now = edges(self._fitted(grey))
+        now = self._edges_of(grey)
         if self._average is None or self._average.shape != now.shape:
             self._average, self._count = now, 0
         self._average += np.float32(max(FADE, 1 / (self._count + 1))) * (now - self._average)
@@ -236,13 +237,24 @@ class MovedCamera:
         self.comparison = compare(self._edges, self._average)
         return self._hold(self.comparison.fit)
 
-    def _fitted(self, grey: Grey) -> Grey:
+    def look(self, picture: Picture) -> Complex | None:
+        """A picture by itself, for `fit_of`; None while there is no reference."""
+        return self._edges_of(small(picture)) if self._edges is not None else None
+
+    def fit_of(self, looks: Sequence[Complex]) -> Fit:
+        """What pictures of a few seconds say together."""
+        assert self._edges is not None
+        if any(look.shape != self._edges.shape for look in looks):
+            return Fit.MOVED
+        return compare(self._edges, np.mean(looks, axis=0)).fit
+
+    def _edges_of(self, grey: Grey) -> Complex:
         """In the reference's shape where the two are nearly alike."""
         assert self.reference is not None
         height, width = self.reference.shape
-        if grey.shape[0] == height or abs(grey.shape[0] - height) >= SAME_SHAPE * height:
-            return grey
-        return np.asarray(cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        if 0 < abs(grey.shape[0] - height) < SAME_SHAPE * height:
+            grey = np.asarray(cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        return edges(grey)
 
     def _make_reference(self, grey: Grey) -> None:
         """The median of the first pictures: who passed by is not in it."""

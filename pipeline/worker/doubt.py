@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from pipeline.perception.moved import Fit, Grey, small
+from pipeline.perception.moved import Complex, Fit
 from pipeline.types import Frame
 from pipeline.worker.act import Act
 from pipeline.worker.view import View
@@ -28,7 +28,7 @@ class SecondLook:
         """`dropped` is told of each act that is not told because the picture does not fit the scene."""
         self._dropped = dropped
         self._held: list[Act] = []
-        self._seen: list[Grey] = []
+        self._seen: list[Complex] = []
         """What the look that is going on has seen; nothing where none is."""
         self._looked_s = -math.inf
         """When a picture was compared last; what one that fitted said holds until the next."""
@@ -42,7 +42,10 @@ class SecondLook:
         if 0 <= now_s - self._looked_s < LOOK_S:
             return [] if self._seen else self._release()
         self._looked_s = now_s
-        self._seen.append(small(frame.picture))
+        look = view.look(frame)
+        if look is None:
+            return self._release()
+        self._seen.append(look)
         fit = view.fit_of(self._seen)
         last = len(self._seen) == LOOKS
         # Of fog and darkness, one look says as much as eight.

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import structlog
 
-from pipeline.perception.moved import SAME_SHAPE, Comparison, Fit, Grey, MovedCamera, compare, edges
+from pipeline.perception.moved import Comparison, Complex, Fit, Grey, MovedCamera
 from pipeline.scene import SceneSettings
 from pipeline.types import Frame
 
@@ -90,17 +90,14 @@ class View:
             self._store(self._moved.reference)
         return (self.fits is False) is not moved
 
-    def fit_of(self, pictures: Sequence[Grey]) -> Fit:
-        """What pictures of a few seconds, made `small`, say together; UNKNOWN while there is no reference."""
-        if self._moved is None or self._moved.reference is None:
-            return Fit.UNKNOWN
-        reference = self._moved.reference
-        height, width = reference.shape
-        if any(abs(grey.shape[0] - height) >= SAME_SHAPE * height for grey in pictures):
-            return Fit.MOVED
-        alike = [cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA) for grey in pictures]
-        average = np.mean([edges(np.asarray(grey, dtype=np.uint8)) for grey in alike], axis=0)
-        return compare(edges(reference), average.astype(np.complex64)).fit
+    def look(self, frame: Frame) -> Complex | None:
+        """A frame by itself, for `fit_of`; None while there is no reference."""
+        return self._moved.look(frame.picture) if self._moved is not None else None
+
+    def fit_of(self, looks: Sequence[Complex]) -> Fit:
+        """What frames of a few seconds say together."""
+        assert self._moved is not None
+        return self._moved.fit_of(looks)
 
     def _load(self) -> Grey | None:
         assert self._path is not None
