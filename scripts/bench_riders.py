@@ -107,9 +107,7 @@ def looked(finder: HeadFinder, seen: Observation, picture: Picture) -> Observati
 def judge(scene: Scene, seen: list[Observation], min_head_px: float) -> list[Hit]:
     """Hits of both rules."""
     rules = [rule(scene, rule.parameters(min_head_px=min_head_px)) for rule in RULES]
-    moments = Moments(scene)
-    every = [moment for observation in seen for moment in moments.observe(observation)]
-    every += moments.finish()
+    every = Moments(scene).all_of(seen)
     return [hit for moment in every for rule in rules for hit in rule.observe(moment)]
 
 

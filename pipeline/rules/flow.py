@@ -13,13 +13,13 @@ Without lanes there is no gate, and a track is counted once it has moved: there 
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.rules.moments import Moment
 from pipeline.rules.sighting import HALF_WINDOW_S, MAX_GAP_S
-from pipeline.rules.step import Step, Track
+from pipeline.rules.step import Step, Track, remember
 from pipeline.rules.told import LARGE, same
 from pipeline.rules.trajectory import FOOTPRINT_M
 from pipeline.scene import Lane, Scene
@@ -69,7 +69,7 @@ class _Way:
     """Those of `passed` that are settled."""
     unseen: set[str] = field(default_factory=set)
     """Those that it passed before its first step."""
-    recent: list[TrackPoint] = field(default_factory=list)
+    recent: deque[TrackPoint] = field(default_factory=deque)
     """Its boxes of DOUBLE_S, of a large vehicle."""
 
 
@@ -119,8 +119,7 @@ class Flow:
         was_old_enough = way.last.time_s - way.first.time_s >= MIN_AGE_S
         way.kind, way.last = track.kind, step
         if track.kind in LARGE:
-            way.recent = [point for point in way.recent if step.time_s - point.time_s <= DOUBLE_S]
-            way.recent.append(step.raw)
+            remember(way.recent, step.raw, DOUBLE_S)
         inside = _lanes_at(step, lanes)
         for lane in lanes:
             if lane not in inside:

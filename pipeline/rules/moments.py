@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pipeline.rules.lamps import LampHistory
@@ -33,6 +33,12 @@ class Moments:
         self._tracks = Tracks(scene.calibration)
         self._lamps = LampHistory()
         self._newest: Observation | None = None
+
+    def all_of(self, observations: Iterable[Observation]) -> Iterator[Moment]:
+        """The moments of a video's observations, in order of capture, to its end."""
+        for observation in observations:
+            yield from self.observe(observation)
+        yield from self.finish()
 
     def observe(self, observation: Observation) -> Iterator[Moment]:
         """Take up the next observation, in order of capture.

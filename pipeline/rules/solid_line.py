@@ -18,7 +18,7 @@ from pipeline.rules import base
 from pipeline.rules.lengths import beyond_heights, moved_as_a_whole
 from pipeline.rules.moments import Moment
 from pipeline.rules.report import report
-from pipeline.rules.step import Step, Track
+from pipeline.rules.step import Step, Track, remember
 from pipeline.scene import Scene, SceneSettings, SolidLine, geometry
 from pipeline.types import VEHICLES, Hit, Point
 
@@ -85,9 +85,8 @@ class _Side:
         """Remember one more sighting."""
         x, y = step.raw.ground
         place = (x * aspect, y)
-        self.sightings.append(_Sighting(step.time_s, line.distance(place) / step.height, place))
-        while self.sightings[0].time_s < step.time_s - SIGHTINGS_S:
-            self.sightings.popleft()
+        sighting = _Sighting(step.time_s, line.distance(place) / step.height, place)
+        remember(self.sightings, sighting, SIGHTINGS_S)
 
     def leapt(self) -> bool:
         """Whether its box went over the line in one leap."""

@@ -29,7 +29,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.rules.moments import Moment, Moments
+from pipeline.rules.moments import Moments
+from pipeline.rules.step import remember
 from pipeline.rules.trajectory import FOOTPRINT_M
 from pipeline.scene import Calibration, Scene
 from pipeline.types import FrameTime, Observation, RoadUserKind, TrackPoint
@@ -181,26 +182,16 @@ def best_of_tracks(scene: Scene, observations: Iterable[Observation]) -> dict[in
     """
     found: dict[int, Speed] = {}
     windows: dict[tuple[int, int], deque[TrackPoint]] = {}
-    moments = Moments(scene)
-
-    def take_up(moment: Moment) -> None:
+    for moment in Moments(scene).all_of(observations):
         for track, step in moment.advances:
             if step is None or scene.calibration is None:
                 continue
             window = windows.setdefault((track.id, track.segment), deque())
-            window.append(step.raw)
-            while step.time_s - window[0].time_s > WINDOW_S:
-                window.popleft()
+            remember(window, step.raw, WINDOW_S)
             speed = measure(scene.calibration, window, track.kind, moment.aspect)
             known = found.get(track.id)
             if speed is not None and (known is None or speed.uncertainty_mps < known.uncertainty_mps):
                 found[track.id] = speed
-
-    for observation in observations:
-        for moment in moments.observe(observation):
-            take_up(moment)
-    for moment in moments.finish():
-        take_up(moment)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from pipeline.types import Box, FrameTime, Point, RoadUserKind, TrackPoint
 
@@ -78,11 +79,23 @@ class Step:
         return self.speed if self.velocity_mps is None else math.hypot(*self.velocity_mps) / HEIGHT_M
 
 
-def remember(steps: deque[Step], step: Step, last_s: float) -> None:
-    """Add the newest step to those of the last seconds, oldest first; what is older goes."""
-    steps.append(step)
-    while step.time_s - steps[0].time_s > last_s:
-        steps.popleft()
+class Timed(Protocol):
+    """Something of a moment: a step, a point of a track."""
+
+    @property
+    def time_s(self) -> float:
+        """Capture time."""
+        ...
+
+
+T = TypeVar("T", bound=Timed)
+
+
+def remember(past: deque[T], newest: T, last_s: float) -> None:
+    """Add the newest to those of the last seconds, oldest first; what is older goes."""
+    past.append(newest)
+    while newest.time_s - past[0].time_s > last_s:
+        past.popleft()
 
 
 @dataclass(frozen=True, slots=True)

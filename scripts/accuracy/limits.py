@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.rules import Moment, Moments, build_rules
+from pipeline.rules import Moments, build_rules
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import Hit, Observation
 from scripts.accuracy.match import OVERLAP, overlap
@@ -49,19 +49,13 @@ def told_faster(
     if scene.calibration is None or not scene.lanes:
         return []
     rules = [rule for limit_kmh in LIMITS_KMH for rule in build_rules(Scene(_limited(scene, limit_kmh)))]
-    moments = Moments(Scene(scene))
-    hits: list[Hit] = []
-
-    def take_up(found: Iterable[Moment]) -> None:
-        for moment in found:
-            for rule in rules:
-                hits.extend(rule.observe(moment))
-
-    for observation in observations:
-        take_up(moments.observe(observation))
-    take_up(moments.finish())
     seen = sightings(truths, size)
-    return [_held_against(hit, seen, truths) for hit in hits]
+    return [
+        _held_against(hit, seen, truths)
+        for moment in Moments(Scene(scene)).all_of(observations)
+        for rule in rules
+        for hit in rule.observe(moment)
+    ]
 
 
 def limit_figures(told: Sequence[ToldFaster]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import pickle
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,7 +27,7 @@ from pipeline.perception import camera as perception
 from pipeline.perception.closer import HeadFinder, known_classes
 from pipeline.perception.detector import Detector
 from pipeline.perception.windows import detect
-from pipeline.rules import Flow, Moment, Moments, asks_for_heads, blind, build_rules
+from pipeline.rules import Flow, Moments, asks_for_heads, blind, build_rules
 from pipeline.scene import Scene, SceneSettings
 from pipeline.sim.film import Film
 from pipeline.sim.reel import CameraFilm, main_size
@@ -166,19 +166,13 @@ def _pictures(path: Path, camera_id: str) -> Iterator[Frame]:
 def judge(scene: SceneSettings, seen: list[Observation]) -> tuple[list[Hit], list[FlowCount]]:
     """All that rules and counts make of it."""
     drawn = Scene(scene)
-    moments, rules, flow = Moments(drawn), build_rules(drawn), Flow(drawn)
+    rules, flow = build_rules(drawn), Flow(drawn)
     hits: list[Hit] = []
     counts: list[FlowCount] = []
-
-    def take_up(found: Iterable[Moment]) -> None:
-        for moment in found:
-            for rule in rules:
-                hits.extend(rule.observe(moment))
-            counts.extend(flow.observe(moment))
-
-    for observation in seen:
-        take_up(moments.observe(observation))
-    take_up(moments.finish())
+    for moment in Moments(drawn).all_of(seen):
+        for rule in rules:
+            hits.extend(rule.observe(moment))
+        counts.extend(flow.observe(moment))
     return hits, [*counts, *flow.finish()]
 
 

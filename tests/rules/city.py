@@ -89,14 +89,9 @@ def watch(scenario: Scenario, rate_hz: float = RATE_HZ) -> tuple[City, list[Watc
 
 def judge(watched: Watched) -> list[Hit]:
     """What the rules of a camera report."""
-    moments, rules = Moments(watched.scene), build_rules(watched.scene)
-    hits: list[Hit] = []
-    for observation in watched.observations:
-        for moment in moments.observe(observation):
-            hits += [hit for rule in rules for hit in rule.observe(moment)]
-    for moment in moments.finish():
-        hits += [hit for rule in rules for hit in rule.observe(moment)]
-    return hits
+    rules = build_rules(watched.scene)
+    moments = Moments(watched.scene).all_of(watched.observations)
+    return [hit for moment in moments for rule in rules for hit in rule.observe(moment)]
 
 
 def _look(moments: list[Moment], camera: CameraPose, settings: SceneSettings, rng: random.Random) -> Watched:
