@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.scene import geometry
 from pipeline.sim.types import ActKind as K
 from pipeline.types import Box
 from scripts.accuracy.truth import AT_A_MOMENT, EDGE_S, CameraTruth, Sighting, TrueAct
@@ -134,19 +135,9 @@ def overlap(sightings: Mapping[int, Sighting], moments: Sequence[tuple[float, Bo
     for time_s, box in moments:
         for actor_id, seen in sightings.items():
             where = seen.box_at(time_s)
-            if where is not None and (share := iou(box, where)) > 0:
+            if where is not None and (share := geometry.overlap(box, where)[0]) > 0:
                 totals[actor_id] = totals.get(actor_id, 0.0) + share / len(moments)
     return totals
-
-
-def iou(a: Box, b: Box) -> float:
-    """Intersection over union."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
-    return width * height / (both - width * height)
 
 
 def _fits(event: Reported, true: TrueAct, shares: dict[int, float]) -> float | None:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.accuracy.match import iou, match
+from pipeline.scene import geometry
+from scripts.accuracy.match import match
 from scripts.accuracy.truth import Sighting
 from tests.accuracy.city import act, event, sighting, truth
 
@@ -161,5 +162,5 @@ def test_boxes_far_off_at_two_of_three_moments_are_somebody_else() -> None:
 
 
 def test_overlap_is_intersection_over_union() -> None:
-    assert iou((0, 0, 2, 2), (1, 0, 3, 2)) == pytest.approx(1 / 3)
-    assert iou((0, 0, 1, 1), (2, 2, 3, 3)) == 0
+    assert geometry.overlap((0, 0, 2, 2), (1, 0, 3, 2))[0] == pytest.approx(1 / 3)
+    assert geometry.overlap((0, 0, 1, 1), (2, 2, 3, 3))[0] == 0
