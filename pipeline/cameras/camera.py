@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ _ROOM_BYTES = 1 << 30
 _STILLS_S = 45.0
 _CLIP_S = 75.0
 _SETTLED_S = 10.0
+_FLICKER_S = 600.0
+_MOST_CHANGES = 4
+"""Told within `_FLICKER_S` while the state stays; more are held back: what flickers must not flood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,9 @@ class Camera:
         """Counts of processes that are gone."""
         self._received = self._handed = self._dropped = self._restarts = 0
         self._health = CameraHealth(settings.id, "connecting", time.time())
-        self._told: object = None
+        self._told: CameraHealth | None = None
+        self._changes: deque[float] = deque(maxlen=_MOST_CHANGES)
+        """When (monotonic) the newest were told that left the state as it was."""
         self._supervisor = threading.Thread(target=self._supervise, name=f"camera-{settings.id}", daemon=True)
 
     def start(self) -> None:
@@ -242,6 +248,7 @@ class Camera:
                 self._status = message
                 self._ring_s = tuple(message["ring"]) if message["ring"] else None
                 self._changed.notify_all()
+            self._tell_news()
         elif message["kind"] == "condition":
             self._tell_condition(message)
             if message["state"] in ("down", "stalled"):
@@ -325,12 +332,23 @@ class Camera:
         before = self._health
         since_s = before.since_s if before.state == state else time.time()
         reconnects = before.reconnects if reconnects is None else reconnects
-        health = CameraHealth(self.settings.id, state, since_s, reason, reconnects, time_, codec, size)
-        self._health = health
-        if self._told == _gist(health):
-            return
-        self._told = _gist(health)
-        self._log.info("camera_health", state=state, reason=reason, reconnects=reconnects)
+        self._health = CameraHealth(self.settings.id, state, since_s, reason, reconnects, time_, codec, size)
+        self._tell_news()
+
+    def _tell_news(self) -> None:
+        """Tell the health if it is news; what is held back is looked at again with the next status."""
+        health, told, now_s = self._health, self._told, time.monotonic()
+        if told is None or told.state != health.state:
+            self._changes.clear()
+        else:
+            many = len(self._changes) == _MOST_CHANGES and now_s - self._changes[0] < _FLICKER_S
+            if many or _gist(told) == _gist(health):
+                return
+            self._changes.append(now_s)
+        self._told = health
+        self._log.info(
+            "camera_health", state=health.state, reason=health.reason, reconnects=health.reconnects
+        )
         try:
             self._on_health(health)
         except Exception:

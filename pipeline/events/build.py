@@ -170,10 +170,15 @@ def build_health(
     camera: CameraSettings,
     origin: Origin,
     *,
+    told_s: float,
     notices: Sequence[str] = (),
     fits_scene: bool | None = None,
 ) -> Event:
-    """The camera's state, and what else the worker has to say."""
+    """The camera's state, and what else the worker has to say.
+
+    `told_s` (host time, epoch) is the event's time and part of its id: within one state a complaint may come,
+    go and come again, and each time is another event.
+    """
     width_px, height_px = health.size
     with _making(f"health of camera {camera.id}"):
         data = schema.CameraHealthReport(
@@ -191,11 +196,11 @@ def build_health(
             worker=_worker(origin),
         )
     return Event(
-        id=event_id(EventType.HEALTH, camera.id, health.state, data.since, health.reason, *notices),
+        id=event_id(EventType.HEALTH, camera.id, milliseconds(told_s), health.state, health.reason, *notices),
         type=EventType.HEALTH,
         source=_source(origin, camera.id),
         subject=health.state,
-        time=data.since,
+        time=moment(told_s),
         key=camera.id,
         data=data.model_dump(mode="json"),
     )

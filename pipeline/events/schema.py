@@ -290,7 +290,7 @@ class CameraHealthReport(Data):
     camera: Camera
     state: CameraState
     since: Moment
-    """By the worker's clock."""
+    """Of the state, by the worker's clock; the event's time is when it was told."""
     reason: str
     reconnects: Annotated[int, Field(ge=0)]
     time: Time | None

@@ -10,7 +10,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -113,7 +112,7 @@ class Worker:
             config, self.watches, self.evidence, self.outbox, self._origin, self.metrics, self._observer
         )
         self.scenes = SceneFiles(
-            config.cameras, scenes, self._adopt, lambda camera_id: self._tell_change(self.watches[camera_id])
+            config.cameras, scenes, self._adopt, lambda camera_id: self._tell_health(self.watches[camera_id])
         )
         self.monitor = MonitorServer(
             config.worker.metrics_host,
@@ -241,6 +240,7 @@ class Worker:
         self._tell_health(watch)
 
     def _tell_health(self, watch: CameraWatch) -> None:
+        """An event of its own each time, though the state be the same: what else is said has changed."""
         if watch.health is None:
             return
         view = watch.view
@@ -248,7 +248,14 @@ class Worker:
         notices = (*self._notices, *(notice for notice in own if notice))
         fits = view.fits if view is not None else None
         self.teller.put(
-            build_health(watch.health, watch.settings, self._origin, notices=notices, fits_scene=fits)
+            build_health(
+                watch.health,
+                watch.settings,
+                self._origin,
+                told_s=time.time(),
+                notices=notices,
+                fits_scene=fits,
+            )
         )
 
     def _view_changed(self, watch: CameraWatch) -> None:
@@ -256,7 +263,7 @@ class Worker:
         self._note_view(watch)
         if watch.view is not None and watch.view.fits is not False:
             log.warning("camera_fits", camera=watch.settings.id)
-        self._tell_change(watch)
+        self._tell_health(watch)
 
     def _note_view(self, watch: CameraWatch) -> None:
         """In the metrics and, where it does not fit, in the log; an earlier run may have known that."""
@@ -266,12 +273,6 @@ class Worker:
         self.metrics.camera_moved.labels(watch.settings.id).set(moved)
         if moved:
             log.warning("camera_moved", camera=watch.settings.id, reason=watch.view.notice)
-
-    def _tell_change(self, watch: CameraWatch) -> None:
-        """Something else than the connection has changed: another event, though the state is the same."""
-        if watch.health is not None:
-            watch.health = replace(watch.health, since_s=time.time())
-            self._tell_health(watch)
 
     def _adopt(self, camera_id: str, scene: Scene) -> None:
         watch = self.watches[camera_id]

@@ -121,10 +121,12 @@ def flow(camera_id: str = "cam-1", start_s: float = START_S) -> Event:
     return build_flow(counts, camera(camera_id), ORIGIN, start_s=start_s, end_s=start_s + 60, observed_s=58.2)
 
 
-def health(camera_id: str = "cam-1", since_s: float = START_S, **fields: Any) -> Event:
+def health(
+    camera_id: str = "cam-1", since_s: float = START_S, told_s: float | None = None, **fields: Any
+) -> Event:
     values = {"state": "up", "reconnects": 2, "time": RTCP, "codec": "h264", "size": (1920, 1080)}
     state = CameraHealth(camera_id=camera_id, since_s=since_s, **(values | fields))
-    return build_health(state, camera(camera_id), ORIGIN)
+    return build_health(state, camera(camera_id), ORIGIN, told_s=since_s if told_s is None else told_s)
 
 
 def padded(event: Event, size: int) -> Event:

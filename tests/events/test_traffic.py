@@ -67,6 +67,24 @@ def test_parts_of_a_minute_have_ids_of_their_own_and_the_same_whenever_told() ->
 def test_health_tells_whether_the_picture_fits() -> None:
     health = CameraHealth("cam", "up", 1_700_000_000.0)
     for fits in (None, True, False):
-        event = build_health(health, camera("cam"), ORIGIN, notices=("moved",), fits_scene=fits)
+        event = build_health(
+            health, camera("cam"), ORIGIN, told_s=health.since_s, notices=("moved",), fits_scene=fits
+        )
         jsonschema.validate(event.data, json_schema(EventType.HEALTH))
         assert event.data["fits_scene"] is fits
+
+
+def test_what_is_told_again_within_a_state_is_another_event() -> None:
+    health = CameraHealth("cam", "up", 1_700_000_000.0)
+    ahead = replace(health, reason="the camera's clock is 5.3 s ahead of this host's")
+    told = [
+        build_health(each, camera("cam"), ORIGIN, told_s=1_700_000_000.0 + at_s, notices=notices)
+        for each, at_s, notices in (
+            (health, 0, ()), (ahead, 60, ()), (health, 90, ()), (health, 90, ("full",)), (health, 99, ()),
+        )
+    ]  # fmt: skip
+    assert len({event.id for event in told}) == 5
+    assert {event.data["since"] for event in told} == {"2023-11-14T22:13:20.000Z"}
+    assert told[1].time > told[0].time
+    again = build_health(health, camera("cam"), ORIGIN, told_s=1_700_000_090.0)
+    assert again.id == told[2].id, "the same telling, made twice, must be dropped as a repeat"

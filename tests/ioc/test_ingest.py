@@ -94,6 +94,18 @@ def test_an_older_state_does_not_replace_a_newer_one(database: Database) -> None
         assert session.get_one(CameraState, "cam-1").state == "down"
 
 
+def test_a_complaint_within_a_state_comes_and_goes_and_the_state_keeps_its_age(database: Database) -> None:
+    writer = Writer(database, AREAS)
+    for told_s, reason in ((0, ""), (600, "its clock is 5.3 s ahead"), (900, "")):
+        told = examples.health(told_s=examples.START_S + told_s, reason=reason)
+        writer.write(Batch([parsed(told)]))
+        with database.read() as session:
+            camera = session.get_one(CameraState, "cam-1")
+            assert (camera.state, camera.reason) == ("up", reason)
+            assert camera.since_ms == round(examples.START_S * 1000)
+            assert camera.seen_ms == round((examples.START_S + told_s) * 1000)
+
+
 def test_cameras_and_their_cases_follow_the_configuration(database: Database) -> None:
     Writer(database, AREAS).write(Batch(candidates(2)))
     moved = AreaTree(AreaSettings(id="tayninh", name="Tây Ninh"))

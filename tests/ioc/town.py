@@ -99,7 +99,7 @@ def health(camera_id: str, since_s: float, state: Any, reason: str = "") -> Even
         codec="h264",
         size=(1920, 1080),
     )
-    return build_health(told, camera(camera_id), examples.ORIGIN)
+    return build_health(told, camera(camera_id), examples.ORIGIN, told_s=since_s)
 
 
 def live_through(

@@ -196,7 +196,8 @@ class Writer:
         for event in sorted(health, key=lambda event: event.at_ms):
             assert isinstance(event.content, HealthReport)
             report = event.content
-            row = self._camera_row(report.camera, report.state[:20], report.reason, event.at_ms)
+            since_ms = min(round(report.since.timestamp() * 1000), event.at_ms)
+            row = self._camera_row(report.camera, report.state[:20], report.reason, since_ms)
             newest[report.camera.id] = row
             heard.setdefault(report.camera.id, []).append(min(event.at_ms, now_ms))
         rows = [

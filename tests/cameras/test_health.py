@@ -1,0 +1,72 @@
+"""What of a camera's health is told: every change, and no flood of them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipeline.cameras.camera import Camera
+from pipeline.types import CameraHealth
+from tests.cameras.support import settings
+
+AHEAD = "the camera's clock is 5.3 s ahead of this host's: frames are timed by arrival"
+
+
+class Told:
+    """A camera without a process: what its process would say is said by the test."""
+
+    def __init__(self) -> None:
+        self.health: list[CameraHealth] = []
+        self._process: Any = SimpleNamespace(send=lambda _: None)
+        self._camera = Camera(settings("rtsp://10.0.0.5/main"), lambda _: None, self.health.append)
+
+    def says(self, state: str = "up", reason: str = "", source: str = "rtcp", **fields: Any) -> None:
+        stamp = [time.time(), source, 0.0, 5.0]
+        condition = {"state": state, "reason": reason, "reconnects": 0, "time": stamp}
+        self._hears({"kind": "condition", "codec": "h264", "size": (1920, 1080), **condition, **fields})
+
+    def status(self) -> None:
+        self._hears({"kind": "status", "ring": None})
+
+    def _hears(self, message: dict[str, Any]) -> None:
+        self._camera._handle(self._process, message)
+
+
+def test_a_complaint_is_told_and_withdrawn() -> None:
+    told = Told()
+    for reason in ("", AHEAD, AHEAD, ""):
+        told.says(reason=reason)
+    assert [health.reason for health in told.health] == ["", AHEAD, ""]
+    assert len({health.since_s for health in told.health}) == 1
+
+
+def test_what_flickers_is_held_back_and_the_last_is_told_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    told = Told()
+    for number in range(600):
+        now[0] += 1.0
+        told.says(source="arrival" if number % 2 else "rtcp")
+    assert len(told.health) <= 6
+    told.says(reason=AHEAD, source="arrival")
+    now[0] += 600.0
+    told.status()
+    assert told.health[-1].reason == AHEAD
+    count = len(told.health)
+    told.status()
+    assert len(told.health) == count
+
+
+def test_a_change_of_state_is_never_held_back() -> None:
+    told = Told()
+    for number in range(20):
+        told.says(source="arrival" if number % 2 else "rtcp")
+    told.says("stalled", "sent no video for 5 s")
+    told.says()
+    assert [health.state for health in told.health[-2:]] == ["stalled", "up"]
+    told.says(reason=AHEAD)
+    assert told.health[-1] == replace(told.health[-2], reason=AHEAD, time=told.health[-1].time)
