@@ -117,18 +117,29 @@ class PlateDesk:
 
 
 def _sightings(hit: Hit, recording: Stills, track: Sequence[TrackPoint]) -> Iterator[Sighting]:
-    """Pictures around the decisive moment, largest vehicle first; further ones only on demand."""
+    """Pictures around the decisive moment, largest vehicle first; further ones only on demand.
+
+    A ring of few pictures answers several moments with the same one: it is one witness, not two.
+    """
     between = (_between(one, other, track) for one, other in ((hit.before, hit.at), (hit.at, hit.after)))
     points = (hit.at, *between, hit.before, hit.after)
     asked = sorted({point.time_s: point for point in points}.values(), key=_nearness)
+    known: set[float] = set()
     for some in (asked[:_FIRST], asked[_FIRST:]):
-        for point, still in zip(some, recording.stills([point.time_s for point in some]), strict=True):
-            if isinstance(still, RecordingError):
+        for still in recording.stills([point.time_s for point in some]):
+            if isinstance(still, RecordingError) or still.captured_at_s in known:
                 continue
+            known.add(still.captured_at_s)
+            point = _seen_at(still.captured_at_s, (*points, *track))
             picture = cv2.imdecode(np.frombuffer(still.jpeg, np.uint8), cv2.IMREAD_COLOR)
             if picture is not None:
                 pixels = np.asarray(picture, np.uint8)
                 yield Sighting(pixels, point.box, still.captured_at_s)
+
+
+def _seen_at(time_s: float, points: Sequence[TrackPoint]) -> TrackPoint:
+    """Where it was nearest to that moment: the ring's picture is seldom that of the very moment asked."""
+    return min(points, key=lambda point: abs(point.time_s - time_s))
 
 
 def _between(one: TrackPoint, other: TrackPoint, track: Sequence[TrackPoint]) -> TrackPoint:

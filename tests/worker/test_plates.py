@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,17 @@ from pipeline.events import schema
 from pipeline.events.build import with_plate
 from pipeline.events.event import EventType
 from pipeline.sim.types import Plate
-from pipeline.types import Clip, FrameTime, Hit, PlateReading, RecordingError, RoadUserKind, Still, TrackPoint
+from pipeline.types import (
+    Clip,
+    FrameTime,
+    Hit,
+    Picture,
+    PlateReading,
+    RecordingError,
+    RoadUserKind,
+    Still,
+    TrackPoint,
+)
 from pipeline.worker import plates
 from pipeline.worker.plates import MOST_OVERDUE, PlateDesk
 from tests.events.examples import act
@@ -31,12 +41,15 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plates, "BUDGET_S", 120.0)
 
 
+def jpeg_of(picture: Picture) -> bytes:
+    return cv2.imencode(".jpg", picture)[1].tobytes()
+
+
 class Ring:
     """A recording that shows one picture at all times but `lost`."""
 
     def __init__(self, lost: Sequence[float] = (), broken: bool = False) -> None:
-        _, jpeg = cv2.imencode(".jpg", vehicle((PLATE, True, (0.5, 0.7))))
-        self._jpeg = jpeg.tobytes()
+        self._jpeg = jpeg_of(vehicle((PLATE, True, (0.5, 0.7))))
         self._lost = lost
         self._broken = broken
         self.asked: list[float] = []
@@ -57,6 +70,24 @@ class Ring:
 
     def clip(self, start_s: float, end_s: float, path: Path) -> Clip:
         raise NotImplementedError
+
+
+class FewPictures(Ring):
+    """A recording of those pictures, by their time: as in a ring the nearest within a second answers."""
+
+    def __init__(self, pictures: Mapping[float, Picture]) -> None:
+        super().__init__()
+        self._pictures = pictures
+
+    def stills(self, times_s: Sequence[float]) -> list[Still | RecordingError]:
+        self.asked += times_s
+        return [self._nearest(time_s) for time_s in times_s]
+
+    def _nearest(self, time_s: float) -> Still | RecordingError:
+        at_s = min(self._pictures, key=lambda each: abs(each - time_s))
+        if abs(at_s - time_s) > 1.0:
+            return RecordingError("the recording holds nothing near")
+        return Still(jpeg_of(self._pictures[at_s]), at_s, 560, 420)
 
 
 def hit(kind: RoadUserKind = RoadUserKind.MOTORBIKE) -> Hit:
@@ -138,3 +169,16 @@ def test_a_vehicle_is_looked_for_where_it_was_seen() -> None:
     assert PlateDesk(lambda: 0).read(turning, ring, track).text == PLATE.text
     assert 99.45 in ring.asked
     assert 99.5 not in ring.asked
+
+
+def test_one_picture_is_one_witness_however_often_the_ring_answers_with_it() -> None:
+    """An old plate, or five digits of which something hides one: two pictures must agree."""
+    old, bare = vehicle((Plate("54S85452", 2, "white"), True, (0.5, 0.7))), vehicle()
+    points = [TrackPoint(time_s, BOX) for time_s in (99.8, 100.0, 100.2)]
+    act_of = replace(hit(), before=points[0], at=points[1], after=points[2])
+    reading = PlateDesk(lambda: 0).read(act_of, FewPictures({99.8: bare, 100.0: old, 100.2: bare}))
+    assert len(reading.sights) == 1
+    assert (reading.legible, reading.cause) == (False, "unsure")
+    reading = PlateDesk(lambda: 0).read(act_of, FewPictures({99.8: bare, 100.0: old, 100.2: old}))
+    assert {sight.captured_at_s for sight in reading.sights} == {100.0, 100.2}
+    assert reading.legible
