@@ -36,6 +36,10 @@ BUDGET_S = 3.0
 MOST_OVERDUE = 8
 """Acts that may wait for their proof while plates are read; with more, their turn comes first."""
 
+OFF_S = 0.2
+"""A picture further from where its vehicle was seen may show who rides behind in its place: at 30 km/h it has
+moved 1.7 m, a motorbike's length. The pictures of a stream of 5 a second are closer, uneven ones too."""
+
 _FIRST = 2
 """Pictures asked of the ring at first: mostly they are enough."""
 
@@ -131,6 +135,8 @@ def _sightings(hit: Hit, recording: Stills, track: Sequence[TrackPoint]) -> Iter
                 continue
             known.add(still.captured_at_s)
             point = _seen_at(still.captured_at_s, (*points, *track))
+            if abs(point.time_s - still.captured_at_s) > OFF_S:
+                continue
             picture = cv2.imdecode(np.frombuffer(still.jpeg, np.uint8), cv2.IMREAD_COLOR)
             if picture is not None:
                 pixels = np.asarray(picture, np.uint8)

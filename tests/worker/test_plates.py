@@ -182,3 +182,33 @@ def test_one_picture_is_one_witness_however_often_the_ring_answers_with_it() -> 
     reading = PlateDesk(lambda: 0).read(act_of, FewPictures({99.8: bare, 100.0: old, 100.2: old}))
     assert {sight.captured_at_s for sight in reading.sights} == {100.0, 100.2}
     assert reading.legible
+
+
+def test_a_picture_of_another_moment_shows_perhaps_another_vehicle() -> None:
+    """The recording lacks 1.8 s around the act; 0.9 s after it, somebody else is where the vehicle was."""
+    behind, bare = vehicle((Plate("62LX51648", 2, "white"), True, (0.5, 0.7))), vehicle()
+    gone = replace(hit(), before=TrackPoint(99.0, BOX), after=TrackPoint(101.1, (0.0, 0.0, 0.1, 0.1)))
+    ring = FewPictures({98.9: bare, 99.0: bare, 99.1: bare, 100.9: behind, 101.0: behind, 101.1: bare})
+    for track in ([], [TrackPoint(99.5, BOX), TrackPoint(100.4, BOX)]):
+        reading = PlateDesk(lambda: 0).read(gone, ring, track)
+        assert (reading.text, reading.outcome) == ("", "not_found")
+
+
+@pytest.mark.parametrize("off_s", [-0.19, 0.13, 0.19])
+def test_a_few_uneven_pictures_a_second_are_enough(off_s: float) -> None:
+    """5 a second with a gap of two: none is nearer to the moments asked."""
+    picture = vehicle((PLATE, True, (0.5, 0.7)))
+    ring = FewPictures({time_s + off_s: picture for time_s in (99.0, 99.5, 100.0, 100.5, 101.0)})
+    assert PlateDesk(lambda: 0).read(hit(), ring).text == PLATE.text
+
+
+def test_a_vehicle_is_looked_for_where_it_was_when_the_picture_was_taken() -> None:
+    passing = replace(
+        hit(),
+        at=TrackPoint(100.0, (0.0, 0.0, 0.2, 0.2)),
+        before=TrackPoint(90.0, BOX),
+        after=TrackPoint(110.0, BOX),
+    )
+    ring = FewPictures({100.35: vehicle((PLATE, True, (0.5, 0.7)))})
+    assert PlateDesk(lambda: 0).read(passing, ring, [TrackPoint(100.3, BOX)]).legible
+    assert PlateDesk(lambda: 0).read(passing, ring).cause == "no_picture"
