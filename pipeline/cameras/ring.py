@@ -84,13 +84,17 @@ class Ring:
             return self._groups[0][0].captured_at_s, complete
 
     def nearest(self, time_s: float) -> list[AccessUnit]:
-        """What must be decoded, in order, to see the picture nearest to `time_s`, which is the last one."""
+        """What must be decoded, in order, to see the picture nearest to `time_s`, which is the last one.
+
+        RingError where time was set back and the moment came twice: nobody knows which one is meant.
+        """
         with self._lock:
             groups = list(self._groups)
+        if len(_passes(groups, time_s)) > 1:
+            raise RingError(f"{time_s:.2f} is in the recording twice: the clock it is timed by was set back")
         found: tuple[float, int, int] | None = None
-        # Newest first: where a clock was set back, a moment exists twice and the later one is meant.
-        for number in range(len(groups) - 1, -1, -1):
-            for index, unit in enumerate(groups[number]):
+        for number, group in enumerate(groups):
+            for index, unit in enumerate(group):
                 distance = abs(unit.captured_at_s - time_s)
                 if found is None or distance < found[0]:
                     found = (distance, number, index)
@@ -105,12 +109,20 @@ class Ring:
     def between(self, start_s: float, end_s: float) -> list[AccessUnit]:
         """The units to mux for [start_s, end_s], from the last key frame at or before its start.
 
-        Where the stream changed in between (another size), the part that covers most of it.
+        Where the stream changed in between (another size), the part that covers most of it. Where time was
+        set back, all that was filmed since its start came first.
         """
         with self._lock:
             held = list(self._groups)
         groups = [group for group in held if group[0].captured_at_s <= end_s]
-        first = next((n for n in range(len(groups) - 1, -1, -1) if groups[n][0].captured_at_s <= start_s), 0)
+        passes = _passes(groups, start_s)
+        begun = [
+            number
+            for number, group in enumerate(groups)
+            if group[0].captured_at_s <= start_s
+            and (not passes or any(unit.connection == passes[0] for unit in group))
+        ]
+        first = begun[-1] if begun else 0
         units = itertools.chain.from_iterable(groups[first:])
         runs = [_cut(list(run), end_s) for _, run in itertools.groupby(units, lambda unit: unit.caps)]
         best = max(runs, key=lambda run: _overlap(run, start_s, end_s), default=[])
@@ -142,6 +154,15 @@ class Ring:
         if not units:
             return f"the recording holds nothing near {asked}: no key frame has come yet"
         return f"the recording holds {min(units):.2f} to {max(units):.2f}, not {asked}"
+
+
+def _passes(groups: Iterable[list[AccessUnit]], time_s: float) -> list[int]:
+    """The connections during which it was that moment, oldest first: several where time was set back."""
+    spans: dict[int, tuple[float, float]] = {}
+    for unit in itertools.chain.from_iterable(groups):
+        first_s, last_s = spans.get(unit.connection, (unit.captured_at_s, unit.captured_at_s))
+        spans[unit.connection] = min(first_s, unit.captured_at_s), max(last_s, unit.captured_at_s)
+    return [number for number, (first_s, last_s) in spans.items() if first_s <= time_s <= last_s]
 
 
 def _leads(unit: AccessUnit, key: AccessUnit) -> bool:

@@ -114,14 +114,42 @@ def test_a_change_of_size_is_never_inside_a_clip() -> None:
     assert {each.caps for each in ring.between(1, 3.5)} == {"a"}
 
 
-def test_where_time_was_set_back_the_newer_picture_is_meant() -> None:
+def set_back(by: int = 75, frames: int = 250) -> Ring:
+    """Ten seconds, then time is set back by three, and ten seconds more; those are of 7 bytes."""
+    ring = filled(frames, seconds=100)
+    for number in range(frames - by, 2 * frames - by):
+        ring.append(unit(number, key=number % 25 == 0, connection=1, size=7))
+    return ring
+
+
+def test_where_time_was_set_back_no_picture_is_taken_for_another() -> None:
+    ring = set_back()
+    for twice_s in (7.0, 8.5, 9.96):
+        with pytest.raises(RingError, match=rf"{twice_s:.2f} is in the recording twice"):
+            ring.nearest(twice_s)
+    assert len(ring.nearest(6.97)[-1].data) == 100
+    assert len(ring.nearest(10.0)[-1].data) == 7
+    assert ring.span_s == (0.0, pytest.approx(424 / 25))
+
+
+def test_a_clip_over_time_that_was_set_back_holds_both_passes() -> None:
+    """The act may have been seen in either."""
+    for ring, end_s in ((set_back(), 12.0), (set_back(by=200), 10.5)):
+        clip = ring.between(8.0, end_s)
+        assert clip[0].captured_at_s == 8.0
+        assert moments([each for each in clip if each.connection == 0]) == list(range(200, 250))
+        assert clip[-1].connection == 1
+        assert moments(clip[-1:]) == [round(end_s * 25)]
+
+
+def test_a_reconnection_leaves_every_moment_single() -> None:
     ring = Ring(100, 10**9)
     for number in range(50):
         ring.append(unit(number, key=number % 25 == 0))
-    for number in range(50):
-        ring.append(unit(number, key=number % 25 == 0, connection=1, caps="b"))
-    assert {each.caps for each in ring.nearest(1.5)} == {"b"}
-    assert ring.span_s == (0.0, pytest.approx(49 / 25))
+    for number in range(55, 105):
+        ring.append(unit(number, key=number % 25 == 5, connection=1))
+    for asked in (48, 49, 51, 54, 56):
+        assert abs(moments(ring.nearest(asked / 25))[-1] - asked) <= 2
 
 
 def test_time_set_back_inside_a_group_loses_no_picture() -> None:
@@ -135,10 +163,9 @@ def test_time_set_back_inside_a_group_loses_no_picture() -> None:
 
 def test_a_picture_after_time_was_set_back_leans_on_no_group_before() -> None:
     ring = Ring(100, 10**9)
-    times = [n / 25 for n in range(14)] + [n / 25 - 0.3 for n in range(14, 20)]
+    times = [n / 25 for n in range(14)] + [n / 25 - 0.3 for n in range(14, 30)]
     for number, at in enumerate(times):
         key = number in (0, 12)
         ring.append(unit(number, key=key, size=number, at=1 + at, connection=int(number >= 14)))
-    # Picture 15 has the times of 7 and 8; the newer one is meant.
-    assert [len(each.data) for each in ring.nearest(1 + 15 / 25 - 0.3)][-4:] == [12, 13, 14, 15]
-    assert len(ring.nearest(1 + 15 / 25 - 0.3)) == 4
+    # Picture 21 is the first one later than all before.
+    assert [len(each.data) for each in ring.nearest(1 + 21 / 25 - 0.3)] == list(range(12, 22))
