@@ -151,6 +151,15 @@ def correct(
     return Correction(text, form, fewest)
 
 
+def borne_by(correction: Correction, kind: RoadUserKind | None) -> Form | None:
+    """The form as a vehicle of that kind bears it; None as kind: nothing is known.
+
+    Two lines like 29LD / 123.45 are a motorbike's or those of a joint venture's car: the vehicle tells.
+    """
+    either = correction.form == "motorbike" and correction.lines[0][2:] in _JOINT
+    return "joint" if either and kind not in (None, RoadUserKind.MOTORBIKE) else correction.form
+
+
 def suits(form: Form | None, kind: RoadUserKind | None) -> bool:
     """Whether a vehicle of that kind may bear a plate of that form; None: nothing is known."""
     if kind is RoadUserKind.MOTORBIKE:

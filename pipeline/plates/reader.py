@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.plates.find import Candidate, PixelBox, by_text, in_box, touches
-from pipeline.plates.grammar import correct, four_digits, lost_a_digit, suits
+from pipeline.plates.grammar import borne_by, correct, four_digits, lost_a_digit, suits
 from pipeline.plates.text import TextReader
 from pipeline.plates.vote import vote
 from pipeline.types import Box, Picture, PlateCause, PlateColor, PlateReading, PlateSight, RoadUserKind
@@ -142,7 +142,7 @@ class PlateReader:
 
 def _claim(candidate: Candidate, box: PixelBox, kind: RoadUserKind | None) -> tuple[bool, float]:
     """Sorts what is likelier the plate of the vehicle in `box` after what is less likely."""
-    fits = candidate.whole and suits(candidate.correction.form, kind)
+    fits = candidate.whole and suits(borne_by(candidate.correction, kind), kind)
     mended = 0.8**candidate.correction.changes
     sure = math.sqrt(candidate.confidence) * mended
     return fits, sure * _place(candidate, box)
@@ -162,23 +162,24 @@ def _told(found: Sequence[tuple[Sighting, Candidate, bool]], kind: RoadUserKind 
     voted = vote([([line.likely for line in each.lines], _weight(each)) for _, each, _ in same])
     color = _color(same)
     corrected = correct(voted.lines, color, voted.likely)
+    form = borne_by(corrected, kind)
     # What was read of other plates speaks against this one.
     confidence = voted.confidence * sum(_weight(each) for _, each, _ in same)
     confidence /= sum(_weight(each) for _, each, _ in found)
     agree = _agree(found, voted.lines)
     asked = LEGIBLE if agree >= _ENOUGH else LEGIBLE_ALONE
-    old = corrected.form not in (None, "military") and four_digits(corrected.lines[-1])
+    old = form not in (None, "military") and four_digits(corrected.lines[-1])
     numbers = (each.lines[-1].text for _, each, _ in same)
     parted = next((text for text in numbers if lost_a_digit(text)), None)
     reason = ""
     cause: PlateCause | None = None
-    if corrected.form is None:
+    if form is None:
         cause = "unlike_a_plate"
         reason = f"what was read ({' / '.join(voted.lines)}) is not written like a Vietnamese plate"
     elif sum(rival for _, _, rival in same) * 2 > len(same):
         cause = "rival_plate"
         reason = "another plate is as likely the vehicle's"
-    elif not suits(corrected.form, kind):
+    elif not suits(form, kind):
         cause = "rival_plate"
         reason = f"what was read is not written like the plate of a {kind}"
     elif old and parted is not None:
@@ -196,7 +197,7 @@ def _told(found: Sequence[tuple[Sighting, Candidate, bool]], kind: RoadUserKind 
         voted=voted.lines,
         confidence=round(confidence, 4),
         outcome="not_legible" if reason else "legible",
-        form=corrected.form,
+        form=form,
         province=corrected.province,
         color=color,
         sights=tuple(_sight(sighting, candidate) for sighting, candidate, _ in found),

@@ -7,7 +7,16 @@ import random
 import numpy as np
 import pytest
 
-from pipeline.plates.grammar import ALPHABET, INDEX, PROVINCES, correct, four_digits, lost_a_digit, suits
+from pipeline.plates.grammar import (
+    ALPHABET,
+    INDEX,
+    PROVINCES,
+    borne_by,
+    correct,
+    four_digits,
+    lost_a_digit,
+    suits,
+)
 from pipeline.sim.traffic import fleet
 from pipeline.types import RoadUserKind
 
@@ -90,6 +99,16 @@ def test_four_digits_that_are_parted_are_what_is_left_of_five(line: str, lost: b
 )
 def test_old_numbers_have_four_digits(line: str, four: bool) -> None:
     assert four_digits(line) is four
+
+
+def test_two_lines_of_two_letters_are_the_cars_or_the_motorbikes_that_bear_them() -> None:
+    either, new = correct(("29LD", "12345")), correct(("29AB", "12345"))
+    for kind in (RoadUserKind.CAR, RoadUserKind.BUS, RoadUserKind.TRUCK):
+        assert borne_by(either, kind) == "joint"
+        assert borne_by(new, kind) == "motorbike"
+        assert borne_by(correct(("PHNOMPENH", "2A1234")), kind) is None
+    for known in (RoadUserKind.MOTORBIKE, None):
+        assert [borne_by(each, known) for each in (either, new)] == ["motorbike"] * 2
 
 
 def test_cars_and_motorbikes_bear_plates_of_their_own() -> None:

@@ -262,3 +262,17 @@ def test_the_grounds_colour(
     cv2.putText(picture, "NG 80-011", (6, 30), cv2.FONT_HERSHEY_SIMPLEX, 1.0, ink, 4, cv2.LINE_AA)
     assert ground_color(picture) == color
     assert ground_color(picture[:0]) is None
+
+
+@pytest.mark.parametrize("lines", [1, 2])
+def test_a_joint_ventures_car_bears_two_letters_on_one_line_or_two(reader: PlateReader, lines: int) -> None:
+    def read(text: str, kind: RoadUserKind) -> PlateReading:
+        picture = vehicle((Plate(text, lines, "white"), False, (0.5, 0.7)))
+        return reader.read([seen(picture), seen(picture, at_s=1.2)], kind=kind)
+
+    reading = read("29LD12345", RoadUserKind.CAR)
+    assert (reading.text, reading.form, reading.legible, reading.reason) == ("29LD12345", "joint", True, "")
+    if lines == 2:
+        assert read("29LD12345", RoadUserKind.MOTORBIKE).form == "motorbike"
+        other = read("29AB12345", RoadUserKind.CAR)
+        assert (other.legible, other.cause) == (False, "rival_plate")
