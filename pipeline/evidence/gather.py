@@ -23,7 +23,7 @@ from pipeline.config import CameraSettings, EvidenceSettings
 from pipeline.evidence.annotate import annotate
 from pipeline.evidence.composite import compose
 from pipeline.evidence.errors import EvidenceError
-from pipeline.evidence.manifest import Manifest, describe, originals_digest
+from pipeline.evidence.manifest import ORIGINALS, Manifest, describe, originals_digest
 from pipeline.evidence.panels import close_up
 from pipeline.evidence.record import Around, LawNote, Record, Shot
 from pipeline.evidence.signing import SigningKey
@@ -283,7 +283,10 @@ class _Gathering:
             self.miss("clip.after", f"the clip ends {end_s - clip.end_s:.2f} s early: the ring held no more")
 
     def make_room(self, error: OSError) -> bool:
-        """Give up the largest file for the manifest's sake; False when there is none left."""
+        """Give up the largest file for the manifest's sake; False when there is none left.
+
+        With an original goes the composite: it shows the digest of them all, and may call the record whole.
+        """
         dropped = self.stage.drop_largest()
         if dropped is None:
             return False
@@ -291,6 +294,8 @@ class _Gathering:
         if dropped.role == "clip":
             self.clip = None
             self.missing = [part for part in self.missing if not part.role.startswith("clip.")]
+        if dropped.role in ORIGINALS and self.stage.drop("composite") is not None:
+            self.miss("composite", f"it was drawn when {dropped.role} was still there")
         return True
 
     def _encode(

@@ -265,8 +265,11 @@ class Stage:
         """Give up the largest item, its file goes at the next `close`; None when there is none left."""
         if not self._items:
             return None
-        largest = max(self._items.values(), key=lambda item: item.size_bytes)
-        return self._items.pop(largest.role)
+        return self.drop(max(self._items.values(), key=lambda item: item.size_bytes).role)
+
+    def drop(self, role: str) -> EvidenceItem | None:
+        """Give up an item, its file goes at the next `close`; None when there is none of that role."""
+        return self._items.pop(role, None)
 
     def close(self, manifest: bytes, signature: bytes) -> None:
         """Write the manifest and its signature, remove whatever is no item, and sync the directory.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -15,8 +16,8 @@ import numpy as np
 import pytest
 
 from pipeline.config import CameraSettings
-from pipeline.evidence import ROLES, EvidenceError, EvidenceMaker, SigningKey, verify
-from pipeline.types import EvidenceBundle, EvidenceItem, Hit, RecordingError, Still, TrackPoint
+from pipeline.evidence import ROLES, EvidenceError, EvidenceMaker, SigningKey, store, verify
+from pipeline.types import Clip, EvidenceBundle, EvidenceItem, Hit, RecordingError, Still, TrackPoint
 from tests.evidence.conftest import EVENT_ID, MODEL, make_maker
 from tests.evidence.film import RATE_HZ, START_S, Film, FilmRecording, frames_of
 
@@ -228,3 +229,41 @@ def test_hits_that_cannot_be_stored(
     with pytest.raises(EvidenceError, match="cannot be put in a manifest"):
         maker.make(replace(hit, confidence=math.inf), EVENT_ID, recording, camera)
     assert not list(maker.store.root.glob("2*")), "nothing is left under a final name"
+
+
+class Heavy(FilmRecording):
+    """A real camera's clip: megabytes."""
+
+    def clip(self, start_s: float, end_s: float, path: Path) -> Clip:
+        made = super().clip(start_s, end_s, path)
+        with path.open("ab") as file:
+            file.write(bytes(2_000_000))
+        return made
+
+
+@pytest.mark.parametrize(
+    ("recorded", "given_up"), [(Heavy, ["clip", "composite"]), (FilmRecording, ["composite"])]
+)
+def test_a_composite_is_kept_with_all_that_it_was_drawn_of(
+    maker: EvidenceMaker,
+    hit: Hit,
+    film: Film,
+    camera: CameraSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    recorded: type[FilmRecording],
+    given_up: list[str],
+) -> None:
+    """The disk is full just when the manifest is to be written, and the largest file gives way."""
+    real, lacks = store.write_file, [1]
+
+    def full(path: Path, data: bytes) -> None:
+        if path.name == "manifest.json" and lacks[0]:
+            lacks[0] -= 1
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, data)
+
+    monkeypatch.setattr(store, "write_file", full)
+    bundle = maker.make(hit, EVENT_ID, recorded(film), camera)
+    assert verify(bundle.path).ok
+    assert list(missing(bundle)) == given_up
+    assert [each.role for each in bundle.items] == [role for role in ROLES if role not in given_up]
