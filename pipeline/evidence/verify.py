@@ -110,22 +110,27 @@ def shown(text: object) -> str:
 
 
 def _walk(top: Path, trusted_keys: Collection[bytes] | None) -> Iterator[VerifyResult]:
-    try:
-        entries = sorted(os.scandir(top), key=lambda entry: entry.name)
-    except OSError as error:
-        yield VerifyResult(top, ok=False, problem=f"{shown(top)} cannot be read: {error.strerror}")
-        return
-    names = {entry.name for entry in entries}
-    if MANIFEST_NAME in names or SIGNATURE_NAME in names:
-        yield verify(top, trusted_keys)
-        return
-    strays = [entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)]
-    if strays:
-        problem = f"{MANIFEST_NAME} is not there, but {shown(strays[0])} is"
-        yield VerifyResult(top, ok=False, problem=problem)
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False) and entry.name != STAGING_NAME:
-            yield from _walk(top / entry.name, trusted_keys)
+    # No recursion: how deep a tree is, whoever made it decides.
+    ahead = [top]
+    while ahead:
+        directory = ahead.pop()
+        try:
+            with os.scandir(directory) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name)
+        except OSError as error:
+            problem = f"{shown(directory)} cannot be read: {error.strerror}"
+            yield VerifyResult(directory, ok=False, problem=problem)
+            continue
+        names = {entry.name for entry in entries}
+        if MANIFEST_NAME in names or SIGNATURE_NAME in names:
+            yield verify(directory, trusted_keys)
+            continue
+        folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        strays = names.difference(folders)
+        if strays:
+            problem = f"{MANIFEST_NAME} is not there, but {shown(min(strays))} is"
+            yield VerifyResult(directory, ok=False, problem=problem)
+        ahead += [directory / name for name in reversed(folders) if name != STAGING_NAME]
 
 
 @contextmanager

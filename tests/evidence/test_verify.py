@@ -6,7 +6,8 @@ import base64
 import json
 import os
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +244,32 @@ def test_tree_without_bundles_is_not_well(tmp_path: Path) -> None:
     assert "there is no bundle" in result.problem
     (result,) = verify_tree(tmp_path / "none")
     assert "cannot be read" in result.problem
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Iterator[Path]:
+    """A folder that may be filled deeper than shutil can clear away."""
+    path = tmp_path / "tree"
+    path.mkdir()
+    yield path
+    subprocess.run(["rm", "-rf", str(path)], check=True)
+
+
+@pytest.mark.parametrize(("name", "depth"), [("a", 1200), ("a" * 250, 40)], ids=["deep", "too long a path"])
+def test_a_tree_may_be_deeper_than_any_worker_makes_it(
+    tree: Path, bundle: Path, name: str, depth: int
+) -> None:
+    bundle.rename(tree / "bundle")
+    fd = os.open(tree, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir(name, dir_fd=fd)
+        inner = os.open(name, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+    os.close(fd)
+    *deep, last = verify_tree(tree)
+    assert last.ok, "what else is there is verified"
+    assert ["File name too long" in result.problem for result in deep] == [True] * (len(name) > 1)
 
 
 def test_the_same_json_in_other_bytes_is_another_manifest(bundle: Path, key: SigningKey) -> None:
