@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from pipeline.events.outbox import Outbox
 from pipeline.ioc.config import AreaSettings, AreaTree
+from pipeline.ioc.ingest import parse
 from pipeline.ioc.ingest.outbox import OutboxReader
 from pipeline.ioc.ingest.parse import BadEventError, from_kafka, from_outbox
 from pipeline.ioc.ingest.writer import Batch, Letter, Writer, move_cameras
@@ -227,6 +228,30 @@ def test_bad_data_are_refused_with_a_reason(fields: dict[str, Any]) -> None:
 )
 def test_records_that_are_no_events_are_refused(headers: dict[str, bytes], value: bytes | None) -> None:
     with pytest.raises(BadEventError):
+        from_kafka(headers, value)
+
+
+def test_a_header_without_a_value_is_as_if_it_were_not_there() -> None:
+    headers, value = kafka_record(examples.candidate())
+    assert from_kafka({**headers, "traceparent": None}, value) == from_kafka(headers, value)
+    with pytest.raises(BadEventError, match="its type None is not known"):
+        from_kafka({**headers, "ce_type": None}, value)
+
+
+def test_a_fault_of_ours_in_examining_a_record_is_told_of_that_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(text: str) -> Any:
+        raise error
+
+    headers, value = kafka_record(examples.candidate())
+    monkeypatch.setattr(parse, "_json", fails)
+    error: Exception = KeyError("nobody foresaw it")
+    for examine in (lambda: from_kafka(headers, value), lambda: from_outbox("{}")):
+        with pytest.raises(BadEventError, match="it cannot be examined: KeyError"):
+            examine()
+    error = MemoryError()  # the machine's, not the record's
+    with pytest.raises(MemoryError):
         from_kafka(headers, value)
 
 

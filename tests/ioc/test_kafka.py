@@ -11,18 +11,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kafka.consumer.fetcher import ConsumerRecord
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
+from pipeline.events.errors import SinkError
 from pipeline.events.kafka_sink import KafkaSink
 from pipeline.ioc.config import DatabaseSettings, IocConfig, IocKafkaSettings
+from pipeline.ioc.ingest import kafka as ioc_kafka
 from pipeline.ioc.ingest.apart import IngestProcess
 from pipeline.ioc.ingest.kafka import KafkaReader, producer
 from pipeline.ioc.ingest.writer import Batch, Letter, Writer
-from pipeline.ioc.store import open_database
+from pipeline.ioc.store import Database, open_database
 from pipeline.ioc.store.models import Case, DeadLetter
 from tests.events import examples
-from tests.ioc.acts import AREAS
+from tests.ioc.acts import AREAS, kafka_record
 from tests.ioc.office import AREA_SETTINGS
 
 
@@ -80,6 +83,53 @@ def test_what_the_database_did_not_take_comes_again_and_counts_once(
         assert session.scalar(select(func.count()).select_from(Case)) == 20
         assert session.scalars(select(DeadLetter.reason)).all() == ["it is not UTF-8"]
     database.close()
+
+
+class Polled:
+    """A consumer that has these records, for what kafka-python's own producer refuses to send."""
+
+    def __init__(self, *records: ConsumerRecord) -> None:
+        self.records, self.commits = list(records), 0
+
+    def poll(self, timeout_ms: int) -> dict[str, list[ConsumerRecord]]:
+        return {"partition": self.records}
+
+    def commit(self) -> None:
+        self.commits += 1
+
+
+def reader_of(monkeypatch: pytest.MonkeyPatch, consumer: Polled) -> KafkaReader:
+    def away(settings: IocKafkaSettings) -> None:
+        raise SinkError("no broker in this test")
+
+    monkeypatch.setattr(ioc_kafka, "make_topics", lambda settings: None)
+    monkeypatch.setattr(ioc_kafka, "KafkaConsumer", lambda *topics, **settings: consumer)
+    monkeypatch.setattr(ioc_kafka, "producer", away)
+    return KafkaReader(IocKafkaSettings(brokers=("127.0.0.1:9",)))
+
+
+def record(headers: dict[str, bytes | None], value: bytes | None, offset: int = 0) -> ConsumerRecord:
+    place = {"topic": "its.violations.v1", "partition": 0, "offset": offset}
+    fields = (
+        dict.fromkeys(ConsumerRecord._fields) | place | {"headers": list(headers.items()), "value": value}
+    )
+    return ConsumerRecord(**fields)
+
+
+def test_a_header_without_a_value_holds_nothing_up(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers, value = kafka_record(examples.candidate())
+    whole = record({**headers, "traceparent": None}, value, 1)
+    consumer = Polled(record({"traceparent": None, "a": b"b"}, b"{}"), whole)
+    writer = Writer(database, AREAS)
+    reader = reader_of(monkeypatch, consumer)
+    assert reader.step(lambda batch: writer.write(batch).refused, threading.Event()) == 2
+    assert consumer.commits == 1
+    with database.read() as session:
+        assert session.scalars(select(Case.id)).all() == [examples.candidate().id]
+        (letter,) = session.scalars(select(DeadLetter))
+        assert (letter.reason, letter.form, letter.headers) == ("its id is none", "kafka", '{"a": "b"}')
 
 
 def nothing() -> None:

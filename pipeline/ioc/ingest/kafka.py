@@ -123,10 +123,11 @@ def make_topics(settings: IocKafkaSettings) -> None:
         log.warning("topics_missing", reason=str(error))
 
 
-def _letter(origin: str, reason: str, headers: dict[str, bytes], value: bytes | None) -> Letter:
+def _letter(origin: str, reason: str, headers: dict[str, bytes | None], value: bytes | None) -> Letter:
     try:
         body = (value or b"").decode()
-        beside = json.dumps({name: content.decode() for name, content in headers.items()})
+        kept = {name: content.decode() for name, content in headers.items() if content is not None}
+        beside = json.dumps(kept)
     except UnicodeDecodeError:
         return Letter(origin, reason, (value or b"").decode(errors="replace"))
     if value is None or len(beside) > MAX_HEADERS_CHARS:

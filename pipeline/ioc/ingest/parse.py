@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 
 from pipeline.ioc.store import JsonText
 from pipeline.ioc.store.act import Act, FlowReport, HealthReport
+
+log = structlog.get_logger(__name__)
 
 MAX_BYTES = 1_000_000
 ACT_TYPES = ("violation.candidate", "violation.incomplete", "security.incident")
@@ -47,25 +51,30 @@ class Parsed:
 
 def from_outbox(body: str) -> Parsed:
     """What `Event.to_json` wrote. Raises BadEventError."""
-    content = _json(body)
-    return examine(content.get("id"), content.get("type"), content.get("time_ms"), content.get("data"))
+    with _at_fault():
+        content = _json(body)
+        return examine(content.get("id"), content.get("type"), content.get("time_ms"), content.get("data"))
 
 
-def from_kafka(headers: Mapping[str, bytes], value: bytes | None) -> Parsed:
-    """A CloudEvent in binary mode (attributes in headers) or structured mode. Raises BadEventError."""
+def from_kafka(headers: Mapping[str, bytes | None], value: bytes | None) -> Parsed:
+    """A CloudEvent in binary mode (attributes in headers) or structured mode. Raises BadEventError.
+
+    A header without a value, which Kafka allows, is as if it were not there.
+    """
     if value is None:
         raise BadEventError("the record has no value")
-    try:
-        text = value.decode()
-        ce = {name.lower(): content.decode() for name, content in headers.items()}
-    except UnicodeDecodeError as error:
-        raise BadEventError("it is not UTF-8") from error
-    content = _json(text)
-    if "ce_id" in ce:
-        return examine(ce["ce_id"], ce.get("ce_type"), _epoch_ms(ce.get("ce_time")), content)
-    return examine(
-        content.get("id"), content.get("type"), _epoch_ms(content.get("time")), content.get("data")
-    )
+    with _at_fault():
+        try:
+            text = value.decode()
+            ce = {name.lower(): content.decode() for name, content in headers.items() if content is not None}
+        except UnicodeDecodeError as error:
+            raise BadEventError("it is not UTF-8") from error
+        content = _json(text)
+        if "ce_id" in ce:
+            return examine(ce["ce_id"], ce.get("ce_type"), _epoch_ms(ce.get("ce_time")), content)
+        return examine(
+            content.get("id"), content.get("type"), _epoch_ms(content.get("time")), content.get("data")
+        )
 
 
 def examine(event_id: object, event_type: object, at_ms: object, data: object) -> Parsed:
@@ -91,6 +100,21 @@ def examine(event_id: object, event_type: object, at_ms: object, data: object) -
 def storable(text: str) -> str:
     """Text that every database keeps."""
     return _UNSTORABLE.sub("\ufffd", text)
+
+
+@contextmanager
+def _at_fault() -> Iterator[None]:
+    """What fails in a way that nobody foresaw is no event either: one record must not hold up all others.
+
+    Examining touches neither database nor broker, so their trouble is never taken for a record's.
+    """
+    try:
+        yield
+    except (BadEventError, MemoryError):
+        raise
+    except Exception as error:
+        log.exception("record_not_examined")
+        raise BadEventError(f"it cannot be examined: {type(error).__name__}") from error
 
 
 def _json(text: str) -> dict[str, Any]:
