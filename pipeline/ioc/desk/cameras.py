@@ -125,13 +125,13 @@ class Boxes:
                 return self._known
         with ThreadPoolExecutor(max_workers=min(16, len(self._workers))) as pool:
             lists = list(pool.map(self._cameras_of, self._workers))
-        found: dict[str, tuple[WorkerAccess, dict[str, Any]]] = {}
-        for worker, cameras in zip(self._workers, lists, strict=True):
-            if cameras is None:
-                # It had these when it last answered: whoever asks for one is told that it does not.
-                found |= {camera_id: known for camera_id, known in self._known.items() if known[0] == worker}
-            else:
-                found |= {camera["id"]: (worker, camera) for camera in cameras}
+        answers = list(zip(self._workers, lists, strict=True))
+        silent = [worker for worker, cameras in answers if cameras is None]
+        # They had these when they last answered: whoever asks for one is told that its worker does not. One
+        # that was moved since to a worker that answers is that one's.
+        found = {camera_id: known for camera_id, known in self._known.items() if known[0] in silent}
+        for worker, cameras in answers:
+            found |= {camera["id"]: (worker, camera) for camera in cameras or ()}
         with self._lock:
             self._known, self._listed_s, self._asking = found, time.monotonic(), False
         return found
