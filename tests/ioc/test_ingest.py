@@ -82,6 +82,21 @@ def test_a_record_that_becomes_whole_takes_the_place_of_the_incomplete_one(datab
     assert counts == {"violation.candidate": 1}
 
 
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("order", ["ci", "ic", "cic", "ici", "i"])
+def test_a_whole_record_stays_whole_in_one_batch_as_in_several(
+    database: Database, order: str, together: bool
+) -> None:
+    made = {"c": parsed(examples.candidate()), "i": parsed(examples.incomplete())}
+    events = [made[kind] for kind in order]
+    for batch in [events] if together else [[event] for event in events]:
+        Writer(database, AREAS).write(Batch(batch))
+    (case,) = cases(database)
+    kind = "violation.candidate" if "c" in order else "violation.incomplete"
+    assert (case.type, case.state) == (kind, "open" if "c" in order else "incomplete")
+    assert {kind: total for kind, total in hour_counts(database).items() if total} == {kind: 1}
+
+
 def test_acts_of_rules_on_trial_are_not_taken_in(database: Database) -> None:
     Writer(database, AREAS).write(Batch([parsed(with_data(examples.candidate(), shadow=True))]))
     assert cases(database) == []

@@ -103,9 +103,9 @@ class Writer:
 
     def _write(self, batch: Batch) -> list[str]:
         now_ms = clock.now_ms()
-        # The last of a repeat wins; sorted, so that two services never wait for each other in a circle.
         shown = [event for event in batch.events if not getattr(event.content, "shadow", False)]
-        events = sorted({event.id: event for event in shown}.values(), key=lambda event: event.id)
+        # Sorted, so that two services never wait for each other in a circle.
+        events = sorted(_once(shown), key=lambda event: event.id)
         acts = [event for event in events if isinstance(event.content, Act)]
         health = [event for event in events if isinstance(event.content, HealthReport)]
         flow = [event for event in events if isinstance(event.content, FlowReport)]
@@ -255,6 +255,16 @@ class Writer:
         rest = {name: value for name, value in row.items() if name != key}
         statement = self._database.insert(table).values(row)
         session.execute(statement.on_conflict_do_update(index_elements=[key], set_=rest))
+
+
+def _once(events: Sequence[Parsed]) -> list[Parsed]:
+    """Each id once, as its last repeat tells it; but a record that was whole is not made incomplete again."""
+    kept: dict[str, Parsed] = {}
+    for event in events:
+        was = kept.get(event.id)
+        if was is None or (was.type, event.type) != ("violation.candidate", "violation.incomplete"):
+            kept[event.id] = event
+    return list(kept.values())
 
 
 def is_refusal(error: Exception) -> bool:
