@@ -18,7 +18,16 @@ from pipeline.ioc.ingest.parse import BadEventError, from_kafka, from_outbox
 from pipeline.ioc.ingest.writer import Batch, Letter, Writer, move_cameras
 from pipeline.ioc.store import Database, open_database
 from pipeline.ioc.store.act import Act
-from pipeline.ioc.store.models import CameraState, Case, CaseEvent, DeadLetter, Flow, HourCount, Position
+from pipeline.ioc.store.models import (
+    CameraState,
+    Case,
+    CaseEvent,
+    DeadLetter,
+    Flow,
+    Health,
+    HourCount,
+    Position,
+)
 from tests.events import examples
 from tests.ioc.acts import AREAS, candidates, kafka_record, parsed, with_data
 
@@ -120,6 +129,24 @@ def test_a_complaint_within_a_state_comes_and_goes_and_the_state_keeps_its_age(d
             assert (camera.state, camera.reason) == ("up", reason)
             assert camera.since_ms == round(examples.START_S * 1000)
             assert camera.seen_ms == round((examples.START_S + told_s) * 1000)
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("ids", ["abc", "cba", "bca", "aba"])
+def test_of_reports_of_one_moment_the_last_to_arrive_is_told(
+    database: Database, ids: str, together: bool
+) -> None:
+    report = examples.health(state="down")
+    events = [parsed(replace(with_data(report, reason=f"reason {id_}"), id=id_)) for id_ in ids]
+    # An older one that arrives last, as another worker may send it, changes nothing; nor does an act.
+    older = examples.health(since_s=examples.START_S - 60, state="up")
+    events += [parsed(older), parsed(examples.candidate(at_s=examples.START_S + 5))]
+    for batch in [events] if together else [[event] for event in events]:
+        Writer(database, AREAS).write(Batch(batch))
+    with database.read() as session:
+        camera = session.get_one(CameraState, "cam-1")
+        assert (camera.state, camera.reason) == ("down", f"reason {ids[-1]}")
+    assert count(database, Health) == len(set(ids)) + 1
 
 
 def test_cameras_and_their_cases_follow_the_configuration(database: Database) -> None:

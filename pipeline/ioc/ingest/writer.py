@@ -104,15 +104,16 @@ class Writer:
     def _write(self, batch: Batch) -> list[str]:
         now_ms = clock.now_ms()
         shown = [event for event in batch.events if not getattr(event.content, "shadow", False)]
+        arrived = _once(shown)
         # Sorted, so that two services never wait for each other in a circle.
-        events = sorted(_once(shown), key=lambda event: event.id)
+        events = sorted(arrived, key=lambda event: event.id)
         acts = [event for event in events if isinstance(event.content, Act)]
         health = [event for event in events if isinstance(event.content, HealthReport)]
         flow = [event for event in events if isinstance(event.content, FlowReport)]
         with self._database.write() as session:
             new_acts = self._acts(session, acts, now_ms)
             new_health = self._database.insert_new(session, Health, [_health_row(event) for event in health])
-            self._cameras(session, acts, health, flow, now_ms)
+            self._cameras(session, arrived, now_ms)
             new_flow = self._database.insert_new(session, Flow, [_flow_row(event) for event in flow])
             reports = [event.content for event in flow if event.id in new_flow]
             counters.count_flow(self._database, session, reports)  # type: ignore[arg-type]
@@ -184,22 +185,20 @@ class Writer:
         keys = [(at_ms, act.rule, act.camera.id, kind) for at_ms, act, kind in acts if isinstance(act, Act)]
         counters.count_acts(self._database, session, keys, by)
 
-    def _cameras(
-        self, session: Session, acts: list[Parsed], health: list[Parsed], flow: list[Parsed], now_ms: int
-    ) -> None:
+    def _cameras(self, session: Session, arrived: list[Parsed], now_ms: int) -> None:
         """Take up where cameras stand, what their health is, and when they were last heard of."""
         newest: dict[str, dict[str, Any]] = {}
         heard: dict[str, list[int]] = {}
-        for event in (*acts, *flow):
-            newest.setdefault(event.content.camera.id, self._camera_row(event.content.camera, "", "", 0))
-            heard.setdefault(event.content.camera.id, []).append(min(event.at_ms, now_ms))
-        for event in sorted(health, key=lambda event: event.at_ms):
-            assert isinstance(event.content, HealthReport)
+        # Of reports of one moment, the last to arrive is the newest.
+        for event in sorted(arrived, key=lambda event: event.at_ms):
             report = event.content
-            since_ms = min(round(report.since.timestamp() * 1000), event.at_ms)
-            row = self._camera_row(report.camera, report.state[:20], report.reason, since_ms)
-            newest[report.camera.id] = row
             heard.setdefault(report.camera.id, []).append(min(event.at_ms, now_ms))
+            if isinstance(report, HealthReport):
+                since_ms = min(round(report.since.timestamp() * 1000), event.at_ms)
+                row = self._camera_row(report.camera, report.state[:20], report.reason, since_ms)
+                newest[report.camera.id] = row
+            else:
+                newest.setdefault(report.camera.id, self._camera_row(report.camera, "", "", 0))
         rows = [
             {**newest[id_], "first_ms": min(heard[id_]), "seen_ms": max(heard[id_])} for id_ in sorted(newest)
         ]
@@ -258,12 +257,12 @@ class Writer:
 
 
 def _once(events: Sequence[Parsed]) -> list[Parsed]:
-    """Each id once, as its last repeat tells it; but a record that was whole is not made incomplete again."""
+    """Each id once, as and where its last repeat stands; but what was whole is not made incomplete again."""
     kept: dict[str, Parsed] = {}
     for event in events:
-        was = kept.get(event.id)
-        if was is None or (was.type, event.type) != ("violation.candidate", "violation.incomplete"):
-            kept[event.id] = event
+        was = kept.pop(event.id, event)
+        whole = (was.type, event.type) == ("violation.candidate", "violation.incomplete")
+        kept[event.id] = was if whole else event
     return list(kept.values())
 
 
