@@ -132,6 +132,20 @@ def test_a_header_without_a_value_holds_nothing_up(
         assert (letter.reason, letter.form, letter.headers) == ("its id is none", "kafka", '{"a": "b"}')
 
 
+def test_a_dead_letter_at_the_place_of_another_is_kept_and_a_repeat_of_it_is_not(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = Writer(database, AREAS)
+    # The second and third: of a topic that was made anew.
+    for value in (b"[]", b"{}", b"\xff", b"{}", None):
+        reader = reader_of(monkeypatch, Polled(record({}, value, 17)))
+        reader.step(lambda batch: writer.write(batch).refused, threading.Event())
+    with database.read() as session:
+        letters = session.scalars(select(DeadLetter).order_by(DeadLetter.id)).all()
+        assert [letter.body for letter in letters] == ["[]", "{}", "\ufffd", ""]
+        assert all(letter.origin.startswith("its.violations.v1/0/17 ") for letter in letters)
+
+
 def nothing() -> None:
     """No log to set up; a name that another process can import."""
 

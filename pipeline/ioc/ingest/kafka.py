@@ -17,7 +17,7 @@ from pipeline.events.errors import SinkError, TopicError
 from pipeline.events.kafka_sink import cleanup_policy, connection_settings, create_topics, topics
 from pipeline.ioc.config import IocKafkaSettings
 from pipeline.ioc.ingest.parse import BadEventError, from_kafka
-from pipeline.ioc.ingest.writer import Batch, Letter
+from pipeline.ioc.ingest.writer import Batch, Letter, digest
 
 log = structlog.get_logger(__name__)
 
@@ -71,8 +71,7 @@ class KafkaReader:
                 try:
                     events.append(from_kafka(dict(record.headers or ()), record.value))
                 except BadEventError as error:
-                    origin = f"{record.topic}/{record.partition}/{record.offset}"
-                    letters.append(_letter(origin, str(error), dict(record.headers or ()), record.value))
+                    letters.append(_letter(record, str(error)))
         if not events and not letters:
             return 0
         letters += store(Batch(events, letters[:]))
@@ -123,14 +122,17 @@ def make_topics(settings: IocKafkaSettings) -> None:
         log.warning("topics_missing", reason=str(error))
 
 
-def _letter(origin: str, reason: str, headers: dict[str, bytes | None], value: bytes | None) -> Letter:
+def _letter(record: Any, reason: str) -> Letter:
+    """`record`: kafka-python's, which is no event for this reason."""
+    value = record.value or b""
+    origin = f"{record.topic}/{record.partition}/{record.offset} {digest(value)}"
     try:
-        body = (value or b"").decode()
-        kept = {name: content.decode() for name, content in headers.items() if content is not None}
-        beside = json.dumps(kept)
+        body = value.decode()
+        headers = {name: content.decode() for name, content in record.headers or () if content is not None}
     except UnicodeDecodeError:
-        return Letter(origin, reason, (value or b"").decode(errors="replace"))
-    if value is None or len(beside) > MAX_HEADERS_CHARS:
+        return Letter(origin, reason, value.decode(errors="replace"))
+    beside = json.dumps(headers)
+    if record.value is None or len(beside) > MAX_HEADERS_CHARS:
         return Letter(origin, reason, body)
     return Letter(origin, reason, body, form="kafka", headers=beside)
 

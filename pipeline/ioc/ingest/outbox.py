@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.events.outbox_file import clear_errors, open_for_reading
 from pipeline.ioc.ingest.parse import BadEventError, from_outbox
-from pipeline.ioc.ingest.writer import Batch, Letter, Writer
+from pipeline.ioc.ingest.writer import Batch, Letter, Writer, digest
 from pipeline.ioc.store import Database
 from pipeline.ioc.store.models import Position
 
@@ -41,7 +41,8 @@ class OutboxReader:
             try:
                 events.append(from_outbox(body))
             except BadEventError as error:
-                letters.append(Letter(f"{self.source}#{seq}.{event_id}", str(error), body, form="outbox"))
+                origin = f"{self.source}#{seq}.{event_id} {digest(body.encode(errors='replace'))}"
+                letters.append(Letter(origin, str(error), body, form="outbox"))
         last_seq, last_id, _ = rows[-1]
         writer.write(Batch(events, letters, (self.source, last_id, last_seq)))
         return len(rows)

@@ -275,13 +275,17 @@ def is_refusal(error: Exception) -> bool:
     return isinstance(error, (DataError, IntegrityError, OverflowError, UnicodeError))
 
 
+def digest(content: bytes) -> str:
+    """Tells letters apart that came at the same place: a topic or an outbox may have been begun anew."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
 def _refusal(event: Parsed, error: Exception) -> Letter:
     reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-    # Named by its content, not by where it came from: sent again, it is the same letter.
-    digest = hashlib.sha256(event.data.encode(errors="replace")).hexdigest()[:16]
     head = json.dumps({"id": event.id, "type": event.type, "time_ms": event.at_ms})
     return Letter(
-        f"event {event.id} {digest}",
+        # Named by its content, not by where it came from: sent again, it is the same letter.
+        f"event {event.id} {digest(event.data.encode(errors='replace'))}",
         f"the database does not take it: {reason or type(error).__name__}",
         f'{head[:-1]}, "data": {event.data}}}',
         form="outbox",

@@ -307,7 +307,7 @@ class DeadLetter(Base):
     id: Mapped[int] = mapped_column(Serial, Identity(), primary_key=True)
     at_ms: Mapped[int] = mapped_column(BigInteger)
     origin: Mapped[str] = mapped_column(String(300), unique=True)
-    """Topic, partition and offset, or outbox and number: a repeat is not kept twice."""
+    """Topic, partition and offset, or outbox and number, and a digest: a repeat is not kept twice."""
     reason: Mapped[str] = mapped_column(String(500))
     body: Mapped[str] = mapped_column(Text)
     form: Mapped[str] = mapped_column(String(10), default="", server_default="")
