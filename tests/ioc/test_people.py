@@ -17,8 +17,8 @@ from pipeline.ioc.api.security import MAX_BODY
 from pipeline.ioc.config.settings import SessionSettings
 from pipeline.ioc.ingest.letters import PAGE
 from pipeline.ioc.ingest.writer import Batch, Letter, Writer
-from pipeline.ioc.people import Accounts, one_time_password
-from pipeline.ioc.people.passwords import check_password
+from pipeline.ioc.people import Accounts, LoginFailedError, one_time_password
+from pipeline.ioc.people.passwords import Passwords, check_password
 from pipeline.ioc.people.throttle import Throttle
 from tests.events import examples
 from tests.ioc.office import HOATHANH, PASSWORD, ROOT, TRANGBANG, Office, office
@@ -126,6 +126,37 @@ def test_an_admin_unlocks_and_resets_and_ends_what_was_open(ioc: Office) -> None
     assert boss.patch(f"/api/v1/users/{one}", json={"disabled": True}).status_code == 200
     assert status(once) == 401
     assert fresh.get("/api/v1/me").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("new", "typed", "enters"),
+    [
+        ("brand new secret 77", PASSWORD, False),
+        ("brand new secret 77", "brand new secret 77", True),
+        (PASSWORD, PASSWORD, True),  # the same, hashed anew
+    ],
+)
+def test_a_password_reset_during_a_login_counts_at_once(
+    ioc: Office, monkeypatch: pytest.MonkeyPatch, new: str, typed: str, *, enters: bool
+) -> None:
+    mai, accounts = ioc.hire("mai", "reviewer"), ioc.the.accounts
+    fits = Passwords.fits
+
+    def slowly(passwords: Passwords, known: str | None, password: str) -> bool:
+        right = fits(passwords, known, password)
+        monkeypatch.undo()
+        accounts.change(mai.id, by="admin", password=new)
+        return right
+
+    monkeypatch.setattr(Passwords, "fits", slowly)
+    if enters:
+        person = accounts.person(accounts.log_in("mai", typed))
+        assert person is not None
+        assert person.must_change
+    else:
+        with pytest.raises(LoginFailedError):
+            accounts.log_in("mai", typed)
+        accounts.log_in("mai", new)
 
 
 def test_ones_own_sessions_are_told_and_the_others_ended(ioc: Office) -> None:

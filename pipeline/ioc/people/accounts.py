@@ -196,7 +196,8 @@ class Accounts:
         known = _NAME.fullmatch(name) is not None
         with self._database.read() as session:
             user = session.scalar(select(User).where(User.name == name)) if known else None
-        right = self._passwords.fits(user.password_hash if user else None, password)
+        checked = user.password_hash if user else None
+        right = self._passwords.fits(checked, password)
         token = None
         with self._database.write() as session:
             if user is None:
@@ -204,6 +205,9 @@ class Accounts:
                 audit.append(session, "?", "login.failed", "", {"known": False})
             else:
                 user = session.get_one(User, user.id, with_for_update=True)
+                if user.password_hash != checked:
+                    # Changed since it was read; or but hashed anew, by another login at the same moment.
+                    right = self._passwords.fits(user.password_hash, password)
                 if user.locked_until_ms > now_ms or user.disabled:
                     audit.append(session, user.name, "login.refused")
                 elif not right:
