@@ -9,9 +9,11 @@ from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 from pydantic import Field, field_validator
 
 from pipeline.config.base import Settings
+from pipeline.config.limits import LONGEST_NAME
 from pipeline.config.secrets import Login
 
 CameraId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+ShownName = Annotated[str, Field(max_length=LONGEST_NAME)]
 
 
 class StreamSettings(Login):
@@ -107,8 +109,8 @@ class CameraSettings(Settings):
     """One camera."""
 
     id: CameraId
-    name: str = ""
-    place: str = ""
+    name: ShownName = ""
+    place: ShownName = ""
     detect: StreamSettings
     """The stream that is decoded and analysed (a sub stream where the camera has one)."""
     record: StreamSettings | None = None

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, WithJsonSchema
 
 from pipeline.events.event import EventType, schema_id
-from pipeline.events.schema_base import Box, Data, Moment, Point, Sha256, Share
+from pipeline.events.schema_base import Box, Data, Moment, Point, Sha256, Share, Told
 from pipeline.events.schema_law import Law
 from pipeline.types import (
     CameraState,
@@ -102,7 +102,7 @@ class MissingEvidence(Data):
     """A part of the proof that could not be had."""
 
     role: str
-    reason: str
+    reason: Told
 
 
 class Evidence(Data):
@@ -138,7 +138,7 @@ class MissingPart(Data):
     """A part that a whole record needs and that could not be had."""
 
     code: Part
-    reason: str
+    reason: Told
 
 
 class Act(Data):
@@ -201,7 +201,7 @@ class Plate(Data):
     """The ground's."""
     sights: tuple[PlateSight, ...]
     """The raw reading of each picture."""
-    reason: str
+    reason: Told
     """Why it is not legible; "" when it is."""
     cause: PlateCause | None = None
     """The same in a word, where the outcome does not tell it."""
@@ -291,7 +291,7 @@ class CameraHealthReport(Data):
     state: CameraState
     since: Moment
     """Of the state, by the worker's clock; the event's time is when it was told."""
-    reason: str
+    reason: Told
     reconnects: Annotated[int, Field(ge=0)]
     time: Time | None
     """null while no frame has come."""

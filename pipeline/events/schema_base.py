@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
+from pipeline.config.limits import LONGEST_TEXT
 from pipeline.events.event import rfc3339
 
 Moment = Annotated[
@@ -20,6 +29,14 @@ Moment = Annotated[
         }
     ),
 ]
+
+
+def _shortened(text: object) -> object:
+    return f"{text[: LONGEST_TEXT - 1]}…" if isinstance(text, str) and len(text) > LONGEST_TEXT else text
+
+
+Told = Annotated[str, BeforeValidator(_shortened), Field(max_length=LONGEST_TEXT)]
+"""A sentence for people: the end of a long one is left out, for no event is worth losing over it."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]

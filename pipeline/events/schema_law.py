@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.events.schema_base import Data
+from pipeline.events.schema_base import Data, Told
 
 
 class Title(Data):
@@ -67,7 +67,7 @@ class Law(Data):
     """Date of the act, Asia/Ho_Chi_Minh."""
     entries: tuple[LawEntry, ...]
     """Several where what was seen does not decide between them; none where the catalogue is silent."""
-    reason: str
+    reason: Told
     """Why there is not exactly one; "" when there is."""
     verified: bool
     """Every entry is verified, and amended by nothing whose figures were not seen; false without any."""

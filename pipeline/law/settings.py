@@ -9,10 +9,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, FiniteFloat, model_validator
 
 from pipeline.config.base import Settings
+from pipeline.config.limits import LONGEST_TEXT, MOST_AMENDMENTS, MOST_ENTRIES
 from pipeline.law.catalogue import Amendment, Band, Text
 from pipeline.types import RoadUserKind
 
-Words = Annotated[str, Field(min_length=1, max_length=500)]
+Words = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
 Number = Annotated[int, Field(ge=1, le=999)]
 Vnd = Annotated[int, Field(ge=1, le=10**10)]
 DecreeName = Annotated[str, Field(min_length=1, max_length=80)]
@@ -102,7 +103,7 @@ class ProvisionSettings(Settings):
     """Name of the rule that sees it."""
     vehicles: Annotated[tuple[RoadUserKind, ...], Field(min_length=1)]
     title: TextSettings
-    entries: Annotated[tuple[EntrySettings, ...], Field(min_length=1, max_length=50)]
+    entries: Annotated[tuple[EntrySettings, ...], Field(min_length=1, max_length=MOST_ENTRIES)]
     effective_from: date | None = None
     """The decree's unless given."""
     effective_to: date | None = None
@@ -134,7 +135,7 @@ class DecreeSettings(Settings):
     effective_from: date
     effective_to: date | None = None
     """Last day in force."""
-    amendments: Annotated[tuple[AmendmentSettings, ...], Field(max_length=50)] = ()
+    amendments: Annotated[tuple[AmendmentSettings, ...], Field(max_length=MOST_AMENDMENTS)] = ()
     provisions: Annotated[tuple[ProvisionSettings, ...], Field(min_length=1, max_length=500)]
 
     def period(self, provision: ProvisionSettings) -> tuple[date, date | None]:

@@ -12,10 +12,12 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from pipeline.config.limits import LONGEST_NAME, LONGEST_TEXT, MOST_AMENDMENTS, MOST_ENTRIES
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Word = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")]
-Shown = Annotated[str, Field(max_length=200)]
-Told = Annotated[str, Field(max_length=500)]
+Shown = Annotated[str, Field(max_length=LONGEST_NAME)]
+Told = Annotated[str, Field(max_length=LONGEST_TEXT)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 BundlePath = Annotated[
@@ -153,13 +155,13 @@ class LawEntry(Part):
     fine_vnd: Annotated[tuple[int, ...], Field(max_length=2)] = ()
     licence_points: int = 0
     verified: bool = False
-    amended_by: Annotated[tuple[Amendment, ...], Field(max_length=10)] = ()
+    amended_by: Annotated[tuple[Amendment, ...], Field(max_length=MOST_AMENDMENTS)] = ()
 
 
 class Law(Part):
     """What the catalogue of laws says of the act."""
 
-    entries: Annotated[tuple[LawEntry, ...], Field(max_length=20)] = ()
+    entries: Annotated[tuple[LawEntry, ...], Field(max_length=MOST_ENTRIES)] = ()
     reason: Told = ""
     verified: bool = False
 
