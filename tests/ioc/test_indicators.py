@@ -137,6 +137,23 @@ def test_a_day_is_a_day_of_vietnam_and_csv_says_the_same(ioc: Office, events: li
     assert by_kind == dict(Counter(e.data["rule"] for e in here))
 
 
+def test_uptime_is_of_what_has_passed_of_a_period(ioc: Office, events: list[Event]) -> None:
+    now = datetime.now(VIETNAM).date()
+    client = ioc.client("boss", "viewer")
+
+    def told(first: int, last: int) -> dict[str, Any]:
+        days = {"from": now + timedelta(days=first), "to": now + timedelta(days=last)}
+        query = {name: day.isoformat() for name, day in days.items()}
+        found = client.get("/api/v1/indicators", params=query).json()
+        indicators: dict[str, Any] = found["areas"][-1]["indicators"]
+        return indicators
+
+    assert told(1, 30)["camera_uptime"] is None
+    assert told(1, 30)["cameras"] == len({event.key for event in events})
+    assert told(-1, 30)["camera_uptime"] == pytest.approx(told(-1, 0)["camera_uptime"], abs=2e-4)
+    assert 0 < told(-1, 0)["camera_uptime"] <= 1
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -101,7 +101,8 @@ class Indicators:
             for _, area, first_ms in cameras:
                 if first_ms < until_ms:
                     facts[area].cameras += 1
-                    facts[area].expected_ms += until_ms - max(from_ms, first_ms)
+                    # None of a period that is yet to come.
+                    facts[area].expected_ms += max(0, until_ms - max(from_ms, first_ms))
 
             def summed(days: Any, blocks: Any, keys: Sequence[str], *sums: str) -> Iterable[Any]:
                 return session.execute(_summed(days, blocks, keys, sums or ("count",), from_ms, to_ms))
