@@ -128,6 +128,10 @@ def test_lists_are_paged_by_key_and_filtered(ioc: Office) -> None:
     assert [r.id for r in ioc.the.desk.cases(mai, Filter(area="tayninh/trangbang")).rows] == [other]
     assert ioc.the.desk.cases(mai, Filter(plate="59p2-3131.6")).rows
     assert not ioc.the.desk.cases(mai, Filter(plate="59P3")).rows
+    # No plate begins with signs alone; a field that somebody has blanked narrows nothing.
+    for plate, found in (("%%", 0), ("-", 0), ("_", 0), ("日本", 0), (" ", 121), ("", 121)):
+        for state in ("queue", "all"):
+            assert ioc.the.desk.count(mai, Filter(plate=plate, state=state), 1000) == found, (plate, state)
     for cursor in ("x", "MSA=", "%%%", "bm90IGE="):
         with pytest.raises(ValueError, match="cursor"):
             ioc.the.desk.cases(mai, Filter(), cursor)

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, TextClause, func, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, TextClause, false, func, select, tuple_, union_all
 
 from pipeline.ioc.review import OPEN_STATES, acts_due_within, days_left
 from pipeline.ioc.store.act import bare_plate
@@ -154,6 +154,8 @@ def _matching(
             query = query.where(column == value)
     if plate := bare_plate(wanted.plate):
         query = query.where(Case.plate >= plate, Case.plate < plate + "\uffff", Case.plate != "")
+    elif wanted.plate.strip():
+        query = query.where(false())  # no plate begins with signs alone
     if wanted.from_ms is not None:
         query = query.where(Case.at_ms >= wanted.from_ms)
     if wanted.to_ms is not None:
