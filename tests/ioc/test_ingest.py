@@ -202,6 +202,13 @@ def test_numbers_at_the_edge_are_kept_or_told(database: Database, number: str) -
 
 
 ITEM = {"role": "at", "file": "at.jpg", "media_type": "image/jpeg", "size_bytes": 1, "sha256": "ab" * 32}
+MOMENTS = examples.candidate().data["moments"]
+
+
+def at(moment: str) -> dict[str, Any]:
+    return {**MOMENTS["at"], "captured_at": moment}
+
+
 BAD: dict[str, Any] = {
     "no camera": {"camera": None},
     "a path out of the bundle": {"evidence": {"bundle": "../../etc"}},
@@ -237,6 +244,11 @@ BAD: dict[str, Any] = {
     "a confidence over one": {"confidence": 7},
     "NaN": {"confidence": float("nan")},
     "endless, and in what nobody reads": {"later": [float("inf")]},
+    "seen at the end of the calendar": {"moments": {**MOMENTS, "before": at("9999-12-31T23:59:59.999Z")}},
+    "seen before its beginning": {"moments": {**MOMENTS, "after": at("0001-01-01T00:00:00+14:00")}},
+    "a still of another age": {
+        "evidence": {"items": [{**ITEM, "captured_at": "9999-12-31T23:59:59Z"}]},
+    },
     "a NUL": {"facts": {"a": "\x00"}},
 }
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 
 from pipeline.ioc.store import JsonText
-from pipeline.ioc.store.act import Act, FlowReport, HealthReport
+from pipeline.ioc.store.act import EARLIEST, LATEST, Act, FlowReport, HealthReport
 
 log = structlog.get_logger(__name__)
 
@@ -27,8 +27,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "traffic.flow": FlowReport,
 }
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_EARLIEST_MS, _LATEST_MS = 946_684_800_000, 4_102_444_800_000
-"""2000 to 2100."""
+_EARLIEST_MS, _LATEST_MS = (round(end.timestamp() * 1000) for end in (EARLIEST, LATEST))
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """PostgreSQL keeps no NUL, UTF-8 no lone surrogates."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -23,6 +24,9 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 BundlePath = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9][A-Za-z0-9._-]{0,127}){0,7}$")
 ]
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+Moment = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
+"""Of this century: what Vietnam's clock says at the ends of the calendar is no date any more."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Box = tuple[float, float, float, float]
 MAX_KMH = 400
@@ -53,7 +57,7 @@ class Worker(Part):
 class Sighting(Part):
     """The road user at one moment."""
 
-    captured_at: AwareDatetime
+    captured_at: Moment
     box: Box
 
 
@@ -88,7 +92,7 @@ class Item(Part):
     media_type: Annotated[str, Field(pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+$", max_length=60)]
     size_bytes: Annotated[int, Field(ge=0, le=1 << 32)]
     sha256: Sha256
-    captured_at: AwareDatetime | None = None
+    captured_at: Moment | None = None
 
 
 class Missing(Part):
@@ -112,7 +116,7 @@ class Evidence(Part):
 class PlateSight(Part):
     """The plate in one picture."""
 
-    captured_at: AwareDatetime
+    captured_at: Moment
     box: Box
     char_px: Annotated[float, Field(ge=0)] = 0.0
 
@@ -194,7 +198,7 @@ class HealthReport(Part):
 
     camera: Camera
     state: Word
-    since: AwareDatetime
+    since: Moment
     reason: Told = ""
 
 
@@ -227,8 +231,8 @@ class FlowReport(Part):
     """The data of traffic.flow."""
 
     camera: Camera
-    start: AwareDatetime
-    end: AwareDatetime
+    start: Moment
+    end: Moment
     observed_s: Annotated[float, Field(ge=0)]
     counts: Annotated[tuple[LaneCount, ...], Field(max_length=1000)] = ()
     lanes: Annotated[tuple[LaneTraffic, ...], Field(max_length=100)] = ()
