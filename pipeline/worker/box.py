@@ -32,6 +32,7 @@ from pipeline.scene import Scene
 from pipeline.tracks.log import TrackLog
 from pipeline.types import CameraHealth, Frame
 from pipeline.worker.http import MonitorServer
+from pipeline.worker.keeping import Keeping
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.operator import OperatorDesk
 from pipeline.worker.scenes import SceneFiles
@@ -43,7 +44,6 @@ from pipeline.worker.watch import CameraWatch, Verdict
 log = structlog.get_logger(__name__)
 
 HOUSEKEEPING_S = 5.0
-RETENTION_EVERY_S = 600.0
 
 
 class Worker:
@@ -124,6 +124,7 @@ class Worker:
             if config.worker.operator is not None
             else None,
         )
+        self.keeping = Keeping(self.outbox, self.evidence.store)
         self._notices: tuple[str, ...] = ()
         self._finished = False
         self._counted: Counter[tuple[str, str]] = Counter()
@@ -294,17 +295,12 @@ class Worker:
         return View(camera.id, scene.settings, folder) if camera.watch_view else None
 
     def _keep_house(self) -> None:
-        retention_at = 0.0
         while not self._stopping.wait(HOUSEKEEPING_S):
             try:
                 self._update_figures()
                 self._tell_notices()
+                self.keeping.keep(time.monotonic())
                 self.teller.store_again()
-                if time.monotonic() >= retention_at:
-                    retention_at = time.monotonic() + RETENTION_EVERY_S
-                    removed = self.evidence.store.expire(time.time(), self.outbox.is_done)
-                    if removed:
-                        log.info("evidence_expired", bundles=removed)
             except (EventsError, EvidenceError, OSError) as error:
                 self.teller.trouble("housekeeping", str(error))
 
@@ -335,14 +331,13 @@ class Worker:
                 metrics.clock_uncertainty.labels(camera_id).set(newest.time.uncertainty_ms / 1000)
 
     def _tell_notices(self) -> None:
-        """A box that refuses events says so in every camera's health, once at each change."""
-        refused = {kind.value: count for kind, count in self.outbox.refused().items() if count}
-        notices = tuple(f"outbox full: {kind} is refused" for kind in sorted(refused))
+        """What the box has to say goes into every camera's health, once at each change."""
+        notices = self.keeping.notices(time.monotonic())
         if notices == self._notices:
             return
         self._notices = notices
         for watch in self.watches.values():
-            self._tell_health(watch)
+            self._tell_change(watch)
 
     def healthy(self) -> tuple[bool, dict[str, Any]]:
         """For /healthz: whether this process does its work; a lost camera or broker is not its illness."""
