@@ -77,5 +77,6 @@ class EvidenceSettings(Settings):
     wait_s: Annotated[float, Field(ge=1, le=120)] = 8.0
     """Patience beyond `after_s` for a camera that lags or is gone; then what is there must do."""
     retention_days: Annotated[float, Field(gt=0, le=365)] = 30.0
-    """Bundles whose event the broker has acknowledged are removed after this long; others never. At most a
-    year: for as long the outbox knows that an event was sent."""
+    """Bundles whose event the broker has acknowledged are removed after this long, or earlier where the
+    outbox's bound has no room for them; others never. At most a year: for as long the outbox knows that an
+    event was sent."""

@@ -44,6 +44,9 @@ REMEMBER_DAYS = {
 """How long the id of a sent event is known, so that a repeat is not sent again."""
 SHADOWS = 5000
 """Events of rules on trial that are kept; the oldest go first."""
+TIGHT_SHARE, EASY_SHARE = 0.95, 0.9
+"""Of what every type may fill: from the first on room has to be made, down to the second. In the rest between
+two looks of the worker acts and flow find their place."""
 
 
 class Put(Enum):
@@ -222,6 +225,13 @@ class Outbox:
         """The bound in force now, evidence included: configured size, share of the disk, or what is left."""
         with self._lock, clear_errors(self._path):
             return self._limit(self.bytes() + self._extra_bytes())
+
+    def excess_bytes(self) -> int:
+        """How much evidence should go so that no type will be refused; 0 while there is room."""
+        with self._lock, clear_errors(self._path):
+            used = self.bytes() + self._extra_bytes()
+            for_all = self._limit(used) * (1 - self._settings.reserve_share)
+        return int(used - EASY_SHARE * for_all) if used > TIGHT_SHARE * for_all else 0
 
     def close(self) -> None:
         """Close the file. Events stay."""

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import hashlib
 import io
+import math
 import os
 import re
 import shutil
@@ -131,15 +132,22 @@ class EvidenceStore:
         Others stay, however old. Returns how many went; each goes as a whole.
         """
         cutoff_s = now_s - self._settings.retention_days * 86_400
-        removed = 0
-        for path in self._bundles():
-            try:
-                if path.stat().st_mtime >= cutoff_s or not is_acknowledged(path.name):
-                    continue
-                self._remove(path)
+        old = (path for path in self._bundles() if _made_at_s(path) < cutoff_s)
+        return sum(self._discard(path, is_acknowledged) is not None for path in old)
+
+    def make_room(self, wanted_bytes: int, is_acknowledged: Callable[[str], bool]) -> int:
+        """Remove bundles that the broker has, however young, the oldest first, until `wanted_bytes` are free.
+
+        Others stay, whatever is wanted. Returns how many went; each goes as a whole.
+        """
+        freed_bytes = removed = 0
+        for path in sorted(self._bundles(), key=_made_at_s):
+            if freed_bytes >= wanted_bytes:
+                break
+            size_bytes = self._discard(path, is_acknowledged)
+            if size_bytes is not None:
+                freed_bytes += size_bytes
                 removed += 1
-            except (OSError, EvidenceError) as error:
-                log.warning("evidence_not_removed", path=str(path), error=str(error))
         return removed
 
     def sweep(self) -> int:
@@ -202,7 +210,15 @@ class EvidenceStore:
                 for camera in _directories(day):
                     yield from _directories(camera)
 
-    def _remove(self, path: Path) -> None:
+    def _discard(self, path: Path, is_acknowledged: Callable[[str], bool]) -> int | None:
+        """Bytes of the bundle that went; None where it stays."""
+        try:
+            return self._remove(path) if is_acknowledged(path.name) else None
+        except (OSError, EvidenceError) as error:
+            log.warning("evidence_not_removed", path=str(path), error=str(error))
+            return None
+
+    def _remove(self, path: Path) -> int:
         size_bytes = _tree_bytes(path)
         # Out of sight in one step: a kill while files go must leave no half bundle under the name.
         with self.stage(path.name) as stage:
@@ -215,6 +231,7 @@ class EvidenceStore:
                 parent.rmdir()
             except OSError:
                 break
+        return size_bytes
 
     def _own_staging(self) -> Path:
         with self._lock:
@@ -301,6 +318,14 @@ def _directories(path: Path) -> Iterator[Path]:
     for name in names:
         if not name.startswith("."):
             yield path / name
+
+
+def _made_at_s(bundle: Path) -> float:
+    """Epoch seconds; never, where it cannot be seen (any more)."""
+    try:
+        return bundle.stat().st_mtime
+    except OSError:
+        return math.inf
 
 
 def _tree_bytes(path: Path) -> int:

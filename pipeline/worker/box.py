@@ -124,7 +124,7 @@ class Worker:
             if config.worker.operator is not None
             else None,
         )
-        self.keeping = Keeping(self.outbox, self.evidence.store)
+        self.keeping = Keeping(self.outbox, self.evidence.store, self.metrics)
         self._notices: tuple[str, ...] = ()
         self._finished = False
         self._counted: Counter[tuple[str, str]] = Counter()

@@ -74,7 +74,10 @@ def findings(config: Config, scenes: dict[str, SceneSettings], *, offline: bool 
     if offline:
         return
     if kafka is None:
-        yield Finding("kafka", True, "not configured: events stay in the outbox")
+        room = f"{config.outbox.max_megabytes:g} MB"
+        yield Finding(
+            "kafka", True, f"not configured: events stay in the outbox; after {room} it refuses more"
+        )
     else:
         yield _try("kafka", lambda: _broker_detail(check_broker(kafka)))
     input_size = detector[0].input_size if detector else None

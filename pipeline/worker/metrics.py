@@ -101,6 +101,12 @@ class Metrics:
             registry=r,
         )
         self.evidence_bytes = Gauge("ngatu_evidence_bytes", "Evidence on this box's disk", registry=r)
+        self.evidence_removed = Counter(
+            "ngatu_evidence_removed_total",
+            "Bundles of sent acts removed: for their age, or for room before their time",
+            ["reason"],
+            registry=r,
+        )
         self.tracks_bytes = Gauge("ngatu_tracks_bytes", "Stored tracks on this box's disk", registry=r)
         self.tracks_frames = Counter(
             "ngatu_tracks_frames_total",

@@ -178,6 +178,30 @@ def test_retention(maker: EvidenceMaker, key: SigningKey, film: Film, camera: Ca
     assert maker.store.expire(now_s + 100 * DAY_S, lambda _: False) == 0
 
 
+def test_room_is_made_with_the_oldest_that_were_sent_and_with_no_other(
+    maker: EvidenceMaker, film: Film, camera: CameraSettings
+) -> None:
+    """Their order is that in which they were made, whatever folders they lie in."""
+    now_s = time.time()
+    paths = []
+    for number, made_s in enumerate((5, 1, 4, 2, 3)):
+        seen = replace(make_hit(track_id=number), camera_id=f"cam-{number}")
+        path = maker.make(seen, f"event-{made_s}", FilmRecording(film), camera).path
+        os.utime(path, (now_s, now_s + made_s))
+        paths.append(path)
+    size_bytes = maker.store.bytes() // 5
+
+    def left() -> list[str]:
+        return sorted(path.name[-1] for path in paths if path.exists())
+
+    assert maker.store.make_room(round(1.5 * size_bytes), lambda event_id: event_id != "event-2") == 2
+    assert left() == ["2", "4", "5"]
+    assert maker.store.bytes() == sum(file.stat().st_size for file in files_below(maker.store.root))
+    assert maker.store.make_room(0, lambda _: True) == 0
+    assert maker.store.make_room(100 * size_bytes, lambda event_id: event_id != "event-2") == 2
+    assert left() == ["2"]
+
+
 def test_running_figure_of_bytes(
     maker: EvidenceMaker, key: SigningKey, hit: Hit, film: Film, camera: CameraSettings
 ) -> None:
