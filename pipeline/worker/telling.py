@@ -34,7 +34,7 @@ STOPPED = "the worker stopped before the record was finished"
 RECOVERY_S = 10.0
 """Time at the start for the plates of acts whose bundle was whole when the last run was killed."""
 UNSTORED = 1000
-"""Violations that the disk would not take, kept in memory and tried again."""
+"""Acts that the disk would not take, kept in memory and tried again; of more, the oldest are let go."""
 
 
 class Observer:
@@ -188,7 +188,7 @@ class Teller:
             if isinstance(error, OutboxFull):
                 self._metrics.events_refused.labels(event.type.value).inc()
             if event.type in ACTS:
-                self._unstored.append(event)
+                self._keep_in_memory(event)
             self.trouble("outbox", str(error))
         else:
             if outcome is Put.STORED:
@@ -196,6 +196,15 @@ class Teller:
                 self._metrics.events.labels(event.type.value).inc()
                 if event.type in ACTS and not event.is_shadow:
                     self._count(event)
+
+    def _keep_in_memory(self, event: Event) -> None:
+        if len(self._unstored) == self._unstored.maxlen:
+            self.trouble(
+                "unstored",
+                f"{len(self._unstored)} acts wait for the disk: {self._unstored[0].id} is let go, and told "
+                "at the next start if journal or bundle has it",
+            )
+        self._unstored.append(event)
 
     def _count(self, event: Event) -> None:
         self.told[event.type] += 1

@@ -13,7 +13,7 @@ import cv2
 import jsonschema
 import pytest
 
-from pipeline.config import Config
+from pipeline.config import Config, OutboxSettings
 from pipeline.events.event import Event, EventType
 from pipeline.events.outbox import Outbox
 from pipeline.events.schema import json_schema
@@ -227,6 +227,23 @@ def test_what_a_crash_interrupted_is_told_as_incomplete(tmp_path: Path, film: Fi
     for event in (first, second):
         assert len(event.data["law"]["entries"]) == 1
     assert box.outbox.leftover_hits() == []
+
+
+def test_acts_that_neither_disk_nor_memory_holds_are_told_of(
+    tmp_path: Path, film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "UNSTORED", 2)
+    box = Box(tmp_path, FilmRecording(film))
+    full = Outbox(tmp_path / "full.db", OutboxSettings(max_megabytes=1), extra_bytes=lambda: 1_000_000)
+    box.teller._outbox = full
+    acts = [box.teller._bare_act(Act(hit(track_id=number), SCENE), "") for number in range(5)]
+    for number, event in enumerate(acts, start=1):
+        box.teller.put(event)
+        box.teller.store_again()
+        assert (box.counted("ngatu_errors_total", stage="unstored") or 0) == max(0, number - 2)
+    box.teller._outbox = box.outbox
+    box.teller.store_again()
+    assert [event.data["track"] for event in box.stored()] == [3, 4]
 
 
 @pytest.mark.serial
