@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
@@ -101,9 +101,13 @@ class Outbox:
                         "INSERT INTO shadows (id, type, put_at_s, body) VALUES (?, ?, ?, ?)",
                         (event.id, event.type, time.time(), body),
                     )
-                    db.execute(
-                        "DELETE FROM shadows WHERE seq <= (SELECT max(seq) FROM shadows) - ?", (SHADOWS,)
+                    trimmed = db.execute(
+                        "DELETE FROM shadows WHERE seq <= (SELECT max(seq) FROM shadows) - ?"
+                        " RETURNING id, type",
+                        (SHADOWS,),
                     )
+                    # Still known: its evidence expires, and no start takes it for lost in a crash.
+                    self._remember(trimmed.fetchall(), time.time())
                     outcome = Put.STORED
                 else:
                     self._make_room(event, len(body.encode()))
@@ -162,10 +166,8 @@ class Outbox:
         now_s = time.time()
         with self._transaction() as db:
             for event_id in ids:
-                deleted = db.execute("DELETE FROM events WHERE id = ? RETURNING type", (event_id,))
-                for (event_type,) in deleted.fetchall():
-                    forget_at_s = now_s + REMEMBER_DAYS[EventType(event_type)] * 86400
-                    db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?)", (event_id, forget_at_s))
+                deleted = db.execute("DELETE FROM events WHERE id = ? RETURNING id, type", (event_id,))
+                self._remember(deleted.fetchall(), now_s)
             if now_s >= self._forget_next_s:
                 db.execute("DELETE FROM sent WHERE forget_at_s < ?", (now_s,))
                 self._forget_next_s = now_s + 3600
@@ -185,13 +187,10 @@ class Outbox:
         with self._lock, clear_errors(self._path):
             return self._known(event_id)
 
-    def was_sent(self, event_id: str) -> bool:
-        """Whether a sink has acknowledged it, and it is still remembered."""
-        return bool(self._read("SELECT 1 FROM sent WHERE id = ?", (event_id,)))
-
     def is_done(self, event_id: str) -> bool:
-        """Whether nobody waits for it any more: acknowledged, or of a rule on trial."""
-        return self.was_sent(event_id) or bool(self._read("SELECT 1 FROM shadows WHERE id = ?", (event_id,)))
+        """Whether nobody waits for it: acknowledged (and still remembered), or of a rule on trial."""
+        query = "SELECT 1 FROM sent WHERE id = ?1 UNION ALL SELECT 1 FROM shadows WHERE id = ?1"
+        return bool(self._read(query, (event_id,)))
 
     def wait(self, timeout_s: float, seen: int) -> int:
         """Wait for an event put after `seen` (a number this returned before; 0 at first)."""
@@ -260,6 +259,12 @@ class Outbox:
             self._db.execute(query.format(table), (event_id,)).fetchone()
             for table in ("events", "sent", "refused", "shadows")
         )
+
+    def _remember(self, events: Iterable[tuple[str, str]], now_s: float) -> None:
+        """Within a transaction: ids and types of events that nobody waits for any more."""
+        for event_id, event_type in events:
+            forget_at_s = now_s + REMEMBER_DAYS[EventType(event_type)] * 86400
+            self._db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?)", (event_id, forget_at_s))
 
     def _make_room(self, event: Event, size: int) -> None:
         """Within a transaction: let the event in, or raise OutboxFull. The last part is for violations."""

@@ -108,6 +108,27 @@ def test_only_the_newest_are_kept_and_they_are_refused_before_violations(
     outbox.put(candidate(track_id=51))
 
 
+def test_beyond_the_newest_it_is_done_still_and_not_told_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outboxes, "SHADOWS", 3)
+    path = tmp_path / "outbox.db"
+    outbox = Outbox(path)
+    for number in range(10):
+        outbox.put(on_trial(number))
+    outbox.put(candidate(track_id=50))
+    outbox.close()
+    outbox = Outbox(path)
+    assert all(
+        outbox.knows(on_trial(number).id) and outbox.is_done(on_trial(number).id) for number in range(10)
+    )
+    assert outbox.put(on_trial(0)) is Put.REPEATED
+    assert [event.data["track"] for event in read_events(path) if event.is_shadow] == [7, 8, 9]
+    assert not outbox.is_done(candidate(track_id=50).id), "it waits for the broker"
+    assert not outbox.knows(on_trial(11).id)
+    outbox.close()
+
+
 def test_an_outbox_of_an_earlier_version_is_read_and_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     outbox = Outbox(path)
