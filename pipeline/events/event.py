@@ -66,8 +66,8 @@ class Event:
         return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, text: str) -> Event:
-        """Read what `to_json` wrote. Raises ValueError for anything else."""
+    def from_json(cls, text: str | bytes) -> Event:
+        """Read what `to_json` wrote, bytes in UTF-8. Raises ValueError for anything else."""
         try:
             content = json.loads(text)
             return cls(
@@ -79,7 +79,7 @@ class Event:
                 key=content["key"],
                 data=content["data"],
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"not an event: {error!r}") from error
 
 

@@ -112,7 +112,7 @@ class KafkaSink:
                 )
             except NEVER_TAKEN as error:
                 refused[event.id] = _refusal(topic, event, error)
-            except (CloudEventValidationError, TypeError, ValueError) as error:
+            except (CloudEventValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
                 refused[event.id] = f"cannot be written as a CloudEvent: {_short(error)}"
             except kafka_errors.KafkaError as error:
                 trouble = self._sentence(topic, error)

@@ -142,7 +142,7 @@ class Outbox:
     def leftover_hits(self) -> list[Event]:
         """The journal, oldest first: at start, the hits whose evidence was never finished."""
         events = []
-        for hit_id, body in self._read("SELECT id, body FROM hits ORDER BY at_s, id"):
+        for hit_id, body in self._read("SELECT id, CAST(body AS BLOB) FROM hits ORDER BY at_s, id"):
             try:
                 events.append(Event.from_json(body))
             except ValueError as error:
@@ -152,10 +152,17 @@ class Outbox:
     def batch(self, limit: int) -> list[Event]:
         """The next events to send: violations, then health, then flow; each in the order they were put."""
         events = []
-        rows = self._read("SELECT id, body FROM events ORDER BY priority, seq LIMIT ?", (limit,))
+        # As bytes: SQLite reads no row at all where one holds text that is no longer UTF-8.
+        rows = self._read(
+            "SELECT id, CAST(body AS BLOB) FROM events ORDER BY priority, seq LIMIT ?", (limit,)
+        )
         for event_id, body in rows:
             try:
-                events.append(Event.from_json(body))
+                event = Event.from_json(body)
+                if event.id != event_id:
+                    # Its acknowledgement would be that of another, and it would be sent for ever.
+                    raise ValueError(f"it says that it is event {event.id}")
+                events.append(event)
             except ValueError as error:
                 log.error("event_unreadable", event_id=event_id, reason=str(error))
                 self.set_aside(event_id, f"cannot be read any more: {error}")

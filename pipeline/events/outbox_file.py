@@ -82,6 +82,8 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         raise OutboxError(f"there is no outbox at {path}")
     with clear_errors(path):
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        # What is no longer UTF-8 is shown as far as it can be: one such row must not hide the others.
+        db.text_factory = lambda text: text.decode(errors="replace")
         _check_version(db, path)
         return db
 

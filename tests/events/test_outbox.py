@@ -252,6 +252,36 @@ def test_damaged_row_does_not_stop_the_others(tmp_path: Path) -> None:
     assert (box.count(), box.set_aside_count()) == (2, 1)
 
 
+@pytest.mark.parametrize(
+    ("was", "flipped"),
+    [
+        (b'"data"', b'"dqta"'),
+        (b"red_light", b"red\xdflight"),
+        (b'"time_ms":178', b'"time_ms":9e18,"":178'),
+        (b'"id":"', b'"id":"q'),
+    ],
+    ids=["no event", "no UTF-8", "no date", "another event"],
+)
+def test_flipped_bits_cost_one_event_whatever_they_hit(tmp_path: Path, was: bytes, flipped: bytes) -> None:
+    path = tmp_path / "outbox.sqlite"
+    box = Outbox(path)
+    for track in range(3):
+        box.put(candidate(track_id=track))
+        box.journal(candidate(track_id=10 + track))
+    for table, row in (("events", candidate(track_id=1)), ("hits", candidate(track_id=11))):
+        body = row.to_json().encode()
+        assert was in body
+        query = f"UPDATE {table} SET body = CAST(? AS TEXT) WHERE id = ?"
+        box._db.execute(query, (body.replace(was, flipped, 1), row.id))
+    assert next(iter(read_events(path))).id == candidate(track_id=0).id
+    assert ids(box.batch(10)) == [candidate(track_id=0).id, candidate(track_id=2).id]
+    assert (box.count(), box.set_aside_count()) == (2, 1)
+    (aside,) = read_set_aside(path)
+    assert aside.id == candidate(track_id=1).id
+    assert aside.reason.startswith("cannot be read any more")
+    assert len(box.leftover_hits()) >= 2
+
+
 def test_newer_version_is_refused_untouched(tmp_path: Path) -> None:
     path = tmp_path / "outbox.sqlite"
     Outbox(path).close()
