@@ -7,7 +7,7 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,10 @@ class KafkaSink:
                 trouble = alone.trouble
         return Delivery(tuple(acknowledged), refused, trouble)
 
+    def together(self, event_type: EventType) -> Collection[EventType]:
+        """The types of its topic."""
+        return [kind for kind, topic in self._topics.items() if topic == self._topics[event_type]]
+
     def close(self, timeout_s: float) -> None:
         """Close the producer; what it still holds is in the outbox as well."""
         producer, self._producer = self._producer, None
@@ -100,8 +104,11 @@ class KafkaSink:
         acknowledged: list[Event] = []
         refused: dict[str, str] = {}
         trouble = ""
+        closed: set[str] = set()
         for event in events:
             topic = self._topics[event.type]
+            if topic in closed:
+                continue
             try:
                 message = to_kafka(event)
                 future = self._producer.send(
@@ -115,8 +122,9 @@ class KafkaSink:
             except (CloudEventValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
                 refused[event.id] = f"cannot be written as a CloudEvent: {_short(error)}"
             except kafka_errors.KafkaError as error:
-                trouble = self._sentence(topic, error)
-                break
+                # Of this topic nothing more goes, for the sake of the order; the others are not at fault.
+                trouble = trouble or self._sentence(topic, error)
+                closed.add(topic)
             else:
                 waiting.append((event, topic, future))
         deadline_s = time.monotonic() + self._delivery_timeout_s + 5.0

@@ -6,6 +6,7 @@ or power loss leaves whole events only. Delivery is at least once; a repeat carr
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import threading
@@ -149,12 +150,19 @@ class Outbox:
                 log.error("hit_unreadable", hit_id=hit_id, reason=str(error))
         return events
 
-    def batch(self, limit: int) -> list[Event]:
-        """The next events to send: violations, then health, then flow; each in the order they were put."""
+    def batch(self, limit: int, held: Collection[tuple[EventType, str]] = ()) -> list[Event]:
+        """The next events to send: violations, then health, then flow; each in the order they were put.
+
+        Without those whose type and key are `held`.
+        """
         events = []
         # As bytes: SQLite reads no row at all where one holds text that is no longer UTF-8.
         rows = self._read(
-            "SELECT id, CAST(body AS BLOB) FROM events ORDER BY priority, seq LIMIT ?", (limit,)
+            "SELECT id, CAST(body AS BLOB) FROM events"
+            " WHERE (type, key) NOT IN"
+            " (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"
+            " ORDER BY priority, seq LIMIT ?",
+            (json.dumps(list(held)), limit),
         )
         for event_id, body in rows:
             try:

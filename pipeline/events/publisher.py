@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from pipeline.events.errors import OutboxError, SinkError
-from pipeline.events.event import Event
+from pipeline.events.event import Event, EventType
 from pipeline.events.outbox import Outbox
 from pipeline.events.sink import Delivery, Sink
 
@@ -21,6 +21,8 @@ BATCH = 200
 """Events handed over at once: bounds the memory and what a kill may send twice."""
 FIRST_DELAY_S = 0.5
 MAX_DELAY_S = 10.0
+HELD_S = 30.0
+"""What the sink did not take stands back for all others, for this long at most."""
 SILENCE_S = 5.0
 """Without an answer for this long, the sink counts as not connected."""
 
@@ -58,6 +60,9 @@ class Publisher:
         self._state = PublisherState()
         self._delivering_since_s: float | None = None
         self._unrecorded: set[str] = set()
+        self._held: set[tuple[EventType, str]] = set()
+        """Types and keys of which the sink did not take all lately."""
+        self._held_until_s = 0.0
         self._closing = threading.Event()
         self._deadline_s = float("inf")
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
@@ -111,8 +116,10 @@ class Publisher:
                 delivery = self._deliver(events)
                 self._settle(delivery)
                 if not delivery.trouble:
-                    delay_s = FIRST_DELAY_S
+                    if not self._held:
+                        delay_s = FIRST_DELAY_S
                     continue
+                self._hold(events, delivery)
                 trouble = delivery.trouble
             except (SinkError, OutboxError) as error:
                 trouble = str(error)
@@ -130,8 +137,23 @@ class Publisher:
         self._sink.close(max(0.0, min(1.0, self._deadline_s - time.monotonic())))
         self._update(connected=False, reason="stopped")
 
+    def _hold(self, events: list[Event], delivery: Delivery) -> None:
+        """Let all others go before what was left of these, and keep the order of each key with it."""
+        settled = {event.id for event in delivery.acknowledged} | set(delivery.refused)
+        for event in events:
+            if event.id not in settled:
+                self._held.update((kind, event.key) for kind in self._sink.together(event.type))
+        self._held_until_s = time.monotonic() + HELD_S
+
     def _next_events(self) -> list[Event]:
-        events = self._outbox.batch(BATCH + len(self._unrecorded))
+        if self._held:
+            if time.monotonic() < self._held_until_s and (events := self._batch()):
+                return events
+            self._held = set()
+        return self._batch()
+
+    def _batch(self) -> list[Event]:
+        events = self._outbox.batch(BATCH + len(self._unrecorded), self._held)
         return [event for event in events if event.id not in self._unrecorded][:BATCH]
 
     def _deliver(self, events: list[Event]) -> Delivery:
@@ -140,6 +162,9 @@ class Publisher:
             self._state = replace(self._state, in_flight=len(events))
         try:
             return self._sink.deliver(events)
+        except Exception:
+            self._hold(events, Delivery(()))
+            raise
         finally:
             with self._lock:
                 self._delivering_since_s = None

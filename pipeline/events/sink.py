@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pipeline.events.event import Event
+from pipeline.events.event import Event, EventType
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,10 @@ class Sink(Protocol):
         Called only while open. Never raises for a failure of the other side: that is `trouble`, and what
         was not acknowledged comes again, with the same ids.
         """
+        ...
+
+    def together(self, event_type: EventType) -> Collection[EventType]:
+        """The types that go the way of this one, itself too: a key's events of these keep their order."""
         ...
 
     def close(self, timeout_s: float) -> None:
