@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from cloudevents.core.exceptions import CloudEventValidationError
@@ -17,7 +18,7 @@ from kafka import errors as kafka_errors
 
 from pipeline.config import KafkaSettings
 from pipeline.events.errors import SinkError, TopicError
-from pipeline.events.event import Event, EventType, to_kafka
+from pipeline.events.event import Event, EventType, rfc3339, to_kafka
 from pipeline.events.sink import Delivery
 
 # kafka-python tells each failed attempt several times, and at DEBUG its whole configuration, password
@@ -32,7 +33,6 @@ NEVER_TAKEN = (
     kafka_errors.MessageSizeTooLargeError,
     kafka_errors.RecordListTooLargeError,
     kafka_errors.InvalidRecordError,
-    kafka_errors.InvalidTimestampError,
 )
 """Errors that are the record's own: sending it again cannot help."""
 
@@ -145,6 +145,9 @@ class KafkaSink:
     def _sentence(self, topic: str, error: BaseException) -> str:
         if isinstance(error, kafka_errors.KafkaTimeoutError):
             return f"{self.name} did not acknowledge within {self._delivery_timeout_s:.0f} s"
+        if isinstance(error, kafka_errors.InvalidTimestampError):
+            # The time of sending, given anew by the next producer: not the event's.
+            return f"{self.name} refuses our time, {rfc3339(datetime.now(UTC))}: check this box's clock"
         if isinstance(error, kafka_errors.AuthorizationError):
             return f"{self.name} does not let user {self._settings.username!r} write to topic {topic}"
         return f"{self.name} did not take an event for topic {topic}: {_short(error)}"

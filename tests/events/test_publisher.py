@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from pipeline.config import KafkaSettings
+from pipeline.events import publisher as publishers
 from pipeline.events.errors import SinkError
 from pipeline.events.event import EventType
 from pipeline.events.kafka_sink import KafkaSink, check
@@ -210,6 +211,32 @@ def test_event_nobody_takes_goes_aside_and_blocks_nobody(
     assert aside.id == poison.id
     assert "bytes: MessageSizeTooLargeError" in aside.reason
     assert set(ids(read_topic(kafka_broker, settings.violations_topic))) == {event.id for event in good}
+
+
+def test_while_the_boxs_clock_is_ahead_events_wait_and_go_out_with_the_right_time(
+    kafka_broker: str, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishers, "MAX_DELAY_S", 1.0)
+    real, ahead_s = KafkaProducer.send, 7 * 3600.0
+
+    def send(self: KafkaProducer, *args: Any, **fields: Any) -> Any:
+        return real(self, *args, timestamp_ms=round((time.time() + ahead_s) * 1000), **fields)
+
+    monkeypatch.setattr(KafkaProducer, "send", send)
+    settings = kafka_settings(kafka_broker)
+    acts = [candidate(track_id=track) for track in range(5)]
+    for event in acts:
+        outbox.put(event)
+    with publishing(outbox, settings) as publisher:
+        assert wait_for(lambda: publisher.state().troubles_total >= 2, 15), publisher.state()
+        assert wait_for(lambda: "check this box's clock" in publisher.state().reason)
+        assert (outbox.count(), outbox.set_aside_count()) == (5, 0)
+        ahead_s = 0.0
+        assert wait_for(lambda: outbox.count() == 0, 15), publisher.state()
+    records = read_topic(kafka_broker, settings.violations_topic)
+    assert ids(records) == [event.id for event in acts]
+    assert all(abs(record.timestamp / 1000 - time.time()) < 60 for record in records)
+    assert outbox.set_aside_count() == 0
 
 
 def test_close_leaves_the_rest_in_the_outbox(outbox: Outbox) -> None:
