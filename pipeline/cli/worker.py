@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.common import AsJson, ConfigFile, LogLevel, LogsFrom, fail, load, out, print_json
+from pipeline.cli.common import AsJson, ConfigFile, LogLevel, LogsFrom, err, fail, load, out, print_json
 
 
 def run(
@@ -91,6 +91,13 @@ def events(
             help="Only count: candidates, incomplete ones and what they lack, by kind of act.",
         ),
     ] = False,
+    set_aside: Annotated[
+        bool, typer.Option("--set-aside", help="What the broker never takes or nobody can read, and why.")
+    ] = False,
+    retry: Annotated[
+        bool,
+        typer.Option("--retry", help="With --set-aside: send these again, but no old states of cameras."),
+    ] = False,
 ) -> None:
     """Read the events that wait in the outbox, and those of rules on trial; works while the worker runs."""
     from pipeline.events.errors import EventsError
@@ -107,6 +114,13 @@ def events(
         fail(f"there is no event type {only!r}; known: {', '.join(EventType)}")
     if tally and follow:
         fail("--tally counts what is there: leave out --follow")
+    if retry and not set_aside:
+        fail("--retry is for what was set aside: add --set-aside")
+    if set_aside:
+        if tally or follow or only:
+            fail("--set-aside shows all that was set aside: leave out --tally, --follow and --type")
+        _set_aside(outbox_path(config), as_json, retry)
+        return
     counted = Tally()
     try:
         for event in read_events(outbox_path(config), only=wanted, follow=follow):
@@ -129,6 +143,23 @@ def events(
         print_json(counted.as_json())
     elif tally:
         out.print(tally_table(counted))
+
+
+def _set_aside(path: Path, as_json: bool, retry: bool) -> None:
+    from pipeline.events.errors import EventsError
+    from pipeline.events.read import read_set_aside, send_again
+
+    try:
+        again = send_again(path) if retry else 0
+        for aside in read_set_aside(path):
+            if as_json:
+                print_json({"id": aside.id, "type": aside.type, "reason": aside.reason, "body": aside.body})
+            else:
+                out.print(f"{aside.type:<20} {aside.id}  {aside.reason}", markup=False)
+    except EventsError as error:
+        fail(str(error))
+    if retry:
+        err.print(f"{again} are sent again", markup=False)
 
 
 def verify(

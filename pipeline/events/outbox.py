@@ -23,18 +23,10 @@ import structlog
 from pipeline.config import OutboxSettings
 from pipeline.events.errors import OutboxFull
 from pipeline.events.event import Event, EventType
-from pipeline.events.outbox_file import clear_errors, open_outbox
+from pipeline.events.outbox_file import PRIORITY, clear_errors, insert_event, open_outbox
 
 log = structlog.get_logger(__name__)
 
-PRIORITY = {
-    EventType.VIOLATION: 0,
-    EventType.INCOMPLETE: 0,
-    EventType.SECURITY: 0,
-    EventType.HEALTH: 1,
-    EventType.FLOW: 2,
-}
-"""What is sent first and refused last."""
 REMEMBER_DAYS = {
     EventType.VIOLATION: 366.0,
     EventType.INCOMPLETE: 366.0,
@@ -112,11 +104,7 @@ class Outbox:
                     outcome = Put.STORED
                 else:
                     self._make_room(event, len(body.encode()))
-                    db.execute(
-                        "INSERT INTO events (id, type, priority, key, put_at_s, body)"
-                        " VALUES (?, ?, ?, ?, ?, ?)",
-                        (event.id, event.type, PRIORITY[event.type], event.key, time.time(), body),
-                    )
+                    insert_event(db, event, body)
                     outcome = Put.STORED
                 db.execute("DELETE FROM hits WHERE id = ?", (event.id,))
         except OutboxFull:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from pipeline.events.errors import OutboxError, OutboxFull
+from pipeline.events.event import Event, EventType
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +57,16 @@ CREATE TABLE IF NOT EXISTS shadows (
 """Events of rules on trial; outboxes begun by earlier versions get the table when they are opened."""
 
 
+PRIORITY = {
+    EventType.VIOLATION: 0,
+    EventType.INCOMPLETE: 0,
+    EventType.SECURITY: 0,
+    EventType.HEALTH: 1,
+    EventType.FLOW: 2,
+}
+"""What is sent first and refused last."""
+
+
 class _Damage(sqlite3.DatabaseError):
     """The file opens but is not whole."""
 
@@ -76,16 +88,24 @@ def open_outbox(path: Path) -> sqlite3.Connection:
             return _open(path)
 
 
-def open_for_reading(path: Path) -> sqlite3.Connection:
-    """Open an outbox beside the worker that writes it. Raises OutboxError."""
+def open_beside(path: Path, mode: str = "ro") -> sqlite3.Connection:
+    """Open an outbox beside its worker, for reading, or with `mode` "rw" for both. Raises OutboxError."""
     if not path.is_file():
         raise OutboxError(f"there is no outbox at {path}")
     with clear_errors(path):
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
         # What is no longer UTF-8 is shown as far as it can be: one such row must not hide the others.
         db.text_factory = lambda text: text.decode(errors="replace")
         _check_version(db, path)
         return db
+
+
+def insert_event(db: sqlite3.Connection, event: Event, body: str) -> None:
+    """Within a transaction: let it wait, behind those of its priority. `body` is the event's JSON."""
+    db.execute(
+        "INSERT INTO events (id, type, priority, key, put_at_s, body) VALUES (?, ?, ?, ?, ?, ?)",
+        (event.id, event.type, PRIORITY[event.type], event.key, time.time(), body),
+    )
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from pipeline.events.event import Event, EventType
-from pipeline.events.outbox_file import clear_errors, open_for_reading
+from pipeline.events.outbox_file import clear_errors, insert_event, open_beside
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ def read_events(
     Raises OutboxError when there is no outbox or it cannot be read.
     """
     stop = stop or threading.Event()
-    with closing(open_for_reading(path)) as db:
+    with closing(open_beside(path)) as db:
         seen = dict.fromkeys(_tables(db), 0)
         while True:
             rows = []
@@ -73,6 +73,29 @@ class SetAside:
 
 def read_set_aside(path: Path) -> Iterator[SetAside]:
     """What was set aside, oldest first. Raises OutboxError as `read_events` does."""
-    with closing(open_for_reading(path)) as db, clear_errors(path):
+    with closing(open_beside(path)) as db, clear_errors(path):
         for row in db.execute("SELECT id, type, reason, body FROM refused ORDER BY seq"):
             yield SetAside(*row)
+
+
+def send_again(path: Path) -> int:
+    """Let what was set aside wait for the broker anew, behind what waits already. Returns how many events.
+
+    What cannot be read stays aside, and so do states of cameras: on a compacted topic, an old one would
+    replace the newest. Raises OutboxError as `read_events` does.
+    """
+    with closing(open_beside(path, "rw")) as db, clear_errors(path):
+        db.execute("BEGIN IMMEDIATE")
+        sent = 0
+        aside = db.execute("SELECT id, CAST(body AS BLOB) FROM refused ORDER BY seq").fetchall()
+        for event_id, body in aside:
+            try:
+                event = Event.from_json(body)
+            except ValueError:
+                continue
+            if event.id == event_id and event.type is not EventType.HEALTH:
+                insert_event(db, event, body.decode())
+                db.execute("DELETE FROM refused WHERE id = ?", (event_id,))
+                sent += 1
+        db.execute("COMMIT")
+    return sent

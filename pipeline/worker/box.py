@@ -309,6 +309,7 @@ class Worker:
         metrics.outbox_events.set(self.outbox.count())
         metrics.outbox_bytes.set(self.outbox.bytes())
         metrics.outbox_oldest.set(self.outbox.oldest_age_s())
+        metrics.outbox_aside.set(self.outbox.set_aside_count())
         metrics.evidence_bytes.set(self.evidence.store.bytes())
         metrics.evidence_queue.set(self.teller.proofs.waiting())
         if self.publisher is not None:

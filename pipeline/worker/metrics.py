@@ -119,6 +119,9 @@ class Metrics:
         self.outbox_oldest = Gauge(
             "ngatu_outbox_oldest_seconds", "Age of the oldest event not yet acknowledged", registry=r
         )
+        self.outbox_aside = Gauge(
+            "ngatu_outbox_set_aside", "Events that the broker never takes, or that cannot be read", registry=r
+        )
         self.events_refused = Counter(
             "ngatu_events_refused_total", "Events the full outbox refused", ["type"], registry=r
         )

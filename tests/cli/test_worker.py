@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import yaml
 from typer.testing import CliRunner
 
 from pipeline.cli import app
+from pipeline.events.event import Event
+from pipeline.events.outbox import Outbox
 from pipeline.worker import check
 from pipeline.worker.check import Finding
 from tests.conftest import ROOT
+from tests.events.examples import candidate
 
 
 def config(folder: Path, *scenes: str) -> Path:
@@ -67,3 +71,21 @@ def test_a_log_level_that_there_is_not_is_refused_with_those_that_there_are(
     taken = CliRunner().invoke(app, [*arguments, "ERROR"])
     assert taken.exit_code == 1
     assert "the file is empty" in taken.stderr
+
+
+def test_what_was_set_aside_is_shown_with_its_reason_and_sent_again(tmp_path: Path) -> None:
+    path = config(tmp_path)
+    outbox = Outbox(tmp_path / "data" / "outbox.db")
+    outbox.put(candidate())
+    outbox.set_aside(candidate().id, "topic [x] does not take this event of 9 bytes")
+    shown = CliRunner().invoke(app, ["events", str(path), "--set-aside"])
+    assert shown.exit_code == 0, shown.output
+    assert f"{candidate().id}  topic [x] does not take this event of 9 bytes" in shown.stdout
+    told = CliRunner().invoke(app, ["events", str(path), "--set-aside", "--json"])
+    assert Event.from_json(json.loads(told.stdout)["body"]) == candidate()
+    again = CliRunner().invoke(app, ["events", str(path), "--set-aside", "--retry"])
+    assert again.exit_code == 0, again.output
+    assert (again.stdout, again.stderr) == ("", "1 are sent again\n")
+    assert outbox.batch(9) == [candidate()]
+    outbox.close()
+    assert CliRunner().invoke(app, ["events", str(path), "--retry"]).exit_code == 1

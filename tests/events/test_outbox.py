@@ -19,7 +19,7 @@ from pipeline.config import OutboxSettings
 from pipeline.events.errors import OutboxError, OutboxFull
 from pipeline.events.event import Event, EventType
 from pipeline.events.outbox import Outbox, Put
-from pipeline.events.read import read_events, read_set_aside
+from pipeline.events.read import read_events, read_set_aside, send_again
 from tests.events.examples import START_S, candidate, flow, health, padded
 
 
@@ -350,6 +350,28 @@ def test_reader_shows_what_was_set_aside_and_names_a_missing_outbox(outbox: Outb
     assert (Event.from_json(aside.body), aside.reason) == (candidate(), "too large")
     with pytest.raises(OutboxError, match="there is no outbox at"):
         list(read_events(tmp_path / "none.sqlite"))
+
+
+def test_what_was_set_aside_is_sent_again_beside_the_worker_but_no_old_state(
+    outbox: Outbox, tmp_path: Path
+) -> None:
+    path = tmp_path / "outbox.sqlite"
+    acts = [candidate(track_id=track) for track in range(4)]
+    state = health()
+    for event in (*acts[:3], state):
+        outbox.put(event)
+        outbox.set_aside(event.id, "refused")
+    damaged = acts[1].to_json().encode().replace(b"red_light", b"red\xdflight")
+    outbox._db.execute("UPDATE refused SET body = CAST(? AS TEXT) WHERE id = ?", (damaged, acts[1].id))
+    outbox.put(acts[3])
+    assert send_again(path) == 2
+    assert outbox.batch(9) == [acts[3], acts[0], acts[2]]
+    assert [aside.id for aside in read_set_aside(path)] == [acts[1].id, state.id]
+    outbox.acknowledge([acts[0].id])
+    assert outbox.is_done(acts[0].id)
+    assert send_again(path) == 0
+    with pytest.raises(OutboxError, match="there is no outbox at"):
+        send_again(tmp_path / "none.sqlite")
 
 
 def test_same_id_with_other_body_keeps_the_first(outbox: Outbox) -> None:

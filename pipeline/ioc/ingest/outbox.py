@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from pipeline.events.outbox_file import clear_errors, open_for_reading
+from pipeline.events.outbox_file import clear_errors, open_beside
 from pipeline.ioc.ingest.parse import BadEventError, from_outbox
 from pipeline.ioc.ingest.writer import Batch, Letter, Writer, digest
 from pipeline.ioc.store import Database
@@ -32,7 +32,7 @@ class OutboxReader:
         """Store the next events; returns how many were read. Raises EventsError when it cannot be read."""
         with self._database.read() as session:
             known = session.get(Position, self.source)
-        with closing(open_for_reading(self.path)) as db, clear_errors(self.path):
+        with closing(open_beside(self.path)) as db, clear_errors(self.path):
             rows = self._rows(db, known)
         if not rows:
             return 0
