@@ -338,7 +338,7 @@ class Worker:
             return
         self._notices = notices
         for watch in self.watches.values():
-            self._tell_change(watch)
+            self._tell_health(watch)
 
     def healthy(self) -> tuple[bool, dict[str, Any]]:
         """For /healthz: whether this process does its work; a lost camera or broker is not its illness."""
