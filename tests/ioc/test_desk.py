@@ -14,6 +14,7 @@ from pipeline.ioc.config import DatabaseSettings
 from pipeline.ioc.desk import Filter, NotFoundError
 from pipeline.ioc.ingest.writer import Batch, Writer
 from pipeline.ioc.review import AlreadyDecidedError, ClaimedError, ReviewError, SameOfficerError
+from pipeline.ioc.review.decide import Verdict
 from pipeline.ioc.store import audit
 from pipeline.ioc.store.models import Case, ReviewEvent
 from tests.events import examples
@@ -93,6 +94,39 @@ def test_four_eyes_and_second_looks_need_somebody_else(ioc: Office) -> None:
         with pytest.raises(SameOfficerError):
             ioc.the.desk.decide(mai, case_id, "confirm")
         assert ioc.the.desk.decide(lan, case_id, "confirm") == "confirmed"
+
+
+def test_a_second_look_is_not_one_of_the_four_eyes(ioc: Office) -> None:
+    people = {name: ioc.hire(name, "reviewer") for name in ("mai", "lan", "ha")}
+
+    def told(*steps: tuple[str, Verdict, str], rule: str = "speeding") -> None:
+        case_id = ioc.act(track=next(tracks), rule=rule)
+        for who, verdict, state in steps:
+            if state == "another":
+                with pytest.raises(SameOfficerError):
+                    ioc.the.desk.decide(people[who], case_id, verdict)
+            else:
+                assert ioc.the.desk.decide(people[who], case_id, verdict) == state
+
+    tracks = iter(range(10))
+    asked = ("mai", "second_look", "second_look")
+    told(
+        asked,
+        ("lan", "confirm", "confirmed_once"),
+        ("lan", "confirm", "another"),
+        ("ha", "confirm", "confirmed"),
+    )
+    # Two officers are enough: she who asked has confirmed nothing yet.
+    told(asked, ("lan", "confirm", "confirmed_once"), ("mai", "confirm", "confirmed"))
+    once = ("mai", "confirm", "confirmed_once")
+    told(
+        once,
+        ("lan", "second_look", "second_look"),
+        ("mai", "confirm", "another"),
+        ("ha", "confirm", "confirmed"),
+    )
+    # Where one confirmation is enough, it is enough after a second look.
+    told(asked, ("lan", "confirm", "confirmed"), rule="wrong_way")
 
 
 def test_a_rejection_says_why(ioc: Office) -> None:

@@ -181,8 +181,16 @@ class Desk:
             raise ReviewError("a note has at most 500 characters")
         with self._database.write() as session:
             case = self._case(session, person, case_id, lock=True)
-            before = list(session.scalars(select(Decision.user_id).where(Decision.case_id == case_id)))
-            standing = Standing(case.state, case.rule, case.claimed_by, case.claimed_until_ms, before)
+            made = select(Decision.user_id, Decision.decision).where(Decision.case_id == case_id)
+            before = session.execute(made).all()
+            standing = Standing(
+                case.state,
+                case.rule,
+                case.claimed_by,
+                case.claimed_until_ms,
+                decided_by=[who for who, _ in before],
+                confirmed_by=[who for who, what in before if what == "confirm"],
+            )
             try:
                 outcome = decide(
                     standing,

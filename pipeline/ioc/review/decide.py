@@ -57,6 +57,8 @@ class Standing:
     claimed_until_ms: int
     decided_by: Collection[int] = ()
     """Users who have decided on it before."""
+    confirmed_by: Collection[int] = ()
+    """Those of them who have confirmed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,9 @@ def decide(
         raise AlreadyDecidedError(f"nothing is left to decide: the case is {standing.state}")
     if claim_holder(standing, user_id, now_ms) is not None:
         raise ClaimedError("another officer has taken the case up")
-    if standing.state in ("confirmed_once", "second_look") and user_id in standing.decided_by:
+    # Who asked for a second look has confirmed nothing, and may once somebody else has.
+    barred = {"confirmed_once": standing.confirmed_by, "second_look": standing.decided_by}
+    if user_id in barred.get(standing.state, ()):
         raise SameOfficerError("another officer must look at the case: you have decided on it before")
     if verdict == "reject":
         if reason not in REASONS:
@@ -98,6 +102,6 @@ def decide(
         return Outcome("rejected", final=True)
     if verdict == "second_look":
         return Outcome("second_look", final=False)
-    if standing.rule in four_eyes and standing.state == "open":
+    if standing.rule in four_eyes and not any(other != user_id for other in standing.confirmed_by):
         return Outcome("confirmed_once", final=False)
     return Outcome("confirmed", final=True)
