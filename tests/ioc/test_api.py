@@ -170,6 +170,18 @@ def test_an_officer_reviews_a_case(ioc: Office) -> None:
     assert mai.get("/api/v1/cases?state=rejected").json()["rows"][0]["id"] == case_id
 
 
+def test_a_decision_may_say_what_its_officer_saw(ioc: Office) -> None:
+    case_id = ioc.act()
+    url = f"/api/v1/cases/{case_id}/decisions"
+    mai, lan = ioc.client("mai", "reviewer"), ioc.client("lan", "reviewer")
+    assert mai.post(url, json={"decision": "second_look", "seen": 0}).status_code == 201
+    late = lan.post(url, json={"decision": "confirm", "seen": 0})
+    assert (late.status_code, late.json()["kind"]) == (409, "changed")
+    for seen in (-1, "x", 10**30):
+        assert lan.post(url, json={"decision": "confirm", "seen": seen}).status_code in (409, 422)
+    assert lan.post(url, json={"decision": "confirm", "seen": 1}).json() == {"state": "confirmed"}
+
+
 def test_evidence_is_served_in_ranges_to_those_who_may_see_it(ioc: Office) -> None:
     case_id = ioc.act()
     url = f"/api/v1/cases/{case_id}/files/clip.mp4"

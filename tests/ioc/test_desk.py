@@ -13,7 +13,13 @@ from sqlalchemy import select, text
 from pipeline.ioc.config import DatabaseSettings
 from pipeline.ioc.desk import Filter, NotFoundError
 from pipeline.ioc.ingest.writer import Batch, Writer
-from pipeline.ioc.review import AlreadyDecidedError, ClaimedError, ReviewError, SameOfficerError
+from pipeline.ioc.review import (
+    AlreadyDecidedError,
+    ChangedError,
+    ClaimedError,
+    ReviewError,
+    SameOfficerError,
+)
 from pipeline.ioc.review.decide import Verdict
 from pipeline.ioc.store import audit
 from pipeline.ioc.store.models import Case, ReviewEvent
@@ -127,6 +133,24 @@ def test_a_second_look_is_not_one_of_the_four_eyes(ioc: Office) -> None:
     )
     # Where one confirmation is enough, it is enough after a second look.
     told(asked, ("lan", "confirm", "confirmed"), rule="wrong_way")
+
+
+def test_a_decision_counts_for_the_case_as_it_was_seen(ioc: Office) -> None:
+    mai, lan = ioc.hire("mai", "reviewer"), ioc.hire("lan", "reviewer")
+    case_id = ioc.act(rule="speeding")
+    assert ioc.the.desk.decide(lan, case_id, "confirm", plate="59P231317", seen=0) == "confirmed_once"
+    with pytest.raises(ChangedError) as told:
+        ioc.the.desk.decide(mai, case_id, "confirm", plate="59P231316", seen=0)
+    assert told.value.who == "Lan"
+    view = ioc.the.desk.case(mai, case_id)
+    assert (view.row.state, view.row.plate, len(view.history)) == ("confirmed_once", "59P231317", 1)
+    assert ioc.the.desk.decide(mai, case_id, "confirm", seen=1) == "confirmed"
+    # Of a case that is decided, that is told; and who does not say what they saw is not asked.
+    with pytest.raises(AlreadyDecidedError):
+        ioc.the.desk.decide(lan, case_id, "confirm", seen=0)
+    other = ioc.act(track=2, rule="speeding")
+    ioc.the.desk.decide(lan, other, "confirm")
+    assert ioc.the.desk.decide(mai, other, "confirm") == "confirmed"
 
 
 def test_a_rejection_says_why(ioc: Office) -> None:

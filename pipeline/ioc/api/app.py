@@ -16,7 +16,13 @@ from pipeline.ioc.api.security import Shield
 from pipeline.ioc.desk import NotFoundError
 from pipeline.ioc.desk.cameras import CameraError
 from pipeline.ioc.desk.files import FileChangedError, FileError
-from pipeline.ioc.review import AlreadyDecidedError, ClaimedError, ReviewError, SameOfficerError
+from pipeline.ioc.review import (
+    AlreadyDecidedError,
+    ChangedError,
+    ClaimedError,
+    ReviewError,
+    SameOfficerError,
+)
 from pipeline.ioc.services import Services
 
 
@@ -66,6 +72,7 @@ def _errors(app: FastAPI) -> None:
         kinds: dict[type[Exception], str] = {
             ClaimedError: "claimed",
             AlreadyDecidedError: "already_decided",
+            ChangedError: "changed",
             SameOfficerError: "same_officer",
         }
         kind = kinds.get(type(error))

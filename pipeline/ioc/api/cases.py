@@ -33,6 +33,8 @@ class DecisionBody(BaseModel):
     note: Annotated[str, Field(max_length=500)] = ""
     plate: Annotated[str | None, Field(max_length=20)] = None
     """The plate as the officer reads it."""
+    seen: Annotated[int | None, Field(ge=0)] = None
+    """How many decisions the case's history had when the officer looked: 409 where one has come since."""
 
 
 class HoldBody(BaseModel):
@@ -140,7 +142,13 @@ def release(case_id: CaseId, the: With, person: Asking) -> dict[str, bool]:
 def decide(case_id: CaseId, body: DecisionBody, the: With, person: Asking) -> dict[str, str]:
     """Confirm, reject with a reason, or ask for a second look; 409 when somebody else was first."""
     state = the.desk.decide(
-        person, case_id, body.decision, reason=body.reason, note=body.note, plate=body.plate
+        person,
+        case_id,
+        body.decision,
+        reason=body.reason,
+        note=body.note,
+        plate=body.plate,
+        seen=body.seen,
     )
     return {"state": state}
 

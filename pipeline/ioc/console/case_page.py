@@ -45,7 +45,8 @@ class CasePage:
         self._here = here
         self._texts = here.texts
         self._id = view.row.id
-        self._plate: ui.input | None = None
+        self._view = view
+        self._correction: ui.input | None = None
         self._busy = asyncio.Lock()
         frame(here, "")
         with ui.element("main").classes("case"):
@@ -57,6 +58,7 @@ class CasePage:
                     self._draw_signals(view)
                     self._history = ui.element("section").classes("panel")
                 with ui.element("div"):
+                    self._plate = ui.element("section").classes("panel")
                     self._draw_plate(view)
                     self._draw_law(view)
                 with ui.element("div"):
@@ -71,7 +73,7 @@ class CasePage:
     @property
     def can_decide(self) -> bool:
         """Whether a decision is still to be made, by this person."""
-        return self._here.decides and self._state in OPEN_STATES
+        return self._here.decides and self._view.row.state in OPEN_STATES
 
     async def begin(self) -> None:
         """Take the case up, and hold the evidence against its hashes."""
@@ -87,8 +89,11 @@ class CasePage:
         await self._verify(view)
 
     def _redraw(self, view: CaseView) -> None:
-        texts, row = self._texts, view.row
-        self._state = row.state
+        texts, row, before = self._texts, view.row, self._view
+        self._view = view
+        # Not where nothing has changed: a correction may be half typed.
+        if (row.plate, row.state) != (before.row.plate, before.row.state):
+            self._draw_plate(view)
         self._head.clear()
         with self._head:
             ui.link("←", "/").classes("act").props(f'aria-label="{texts("back")}"')
@@ -151,7 +156,11 @@ class CasePage:
 
     def _draw_plate(self, view: CaseView) -> None:
         texts, plate = self._texts, view.act.plate
-        with self._panel(texts("plate")), ui.element("div").classes("beside"):
+        self._correction = None
+        self._plate.clear()
+        with self._plate:
+            ui.label(texts("plate")).classes("t")
+        with self._plate, ui.element("div").classes("beside"):
             crop = _kept(view, "plate") or _kept(view, "crop")
             if crop is not None:
                 ui.element("img").props(f'src="{self._url(crop.file)}" alt="{texts("plate")}"').style(
@@ -165,7 +174,7 @@ class CasePage:
                     if told := _why_not(texts, plate):
                         ui.label(told).classes("sub wrap")
                 if self._here.decides and view.row.state in OPEN_STATES:
-                    self._plate = (
+                    self._correction = (
                         ui.input(texts("plate_correct"), value=view.row.plate)
                         .props("dense outlined maxlength=20")
                         .mark("plate")
@@ -252,9 +261,11 @@ class CasePage:
         if self._busy.locked() or not self.can_decide:
             return
         async with self._busy:
-            if self._plate is not None:
-                more["plate"] = bare_plate(self._plate.value or "")
-            done = await decide(self._here, self._id, verdict, **more)
+            if self._correction is not None:
+                plate = bare_plate(self._correction.value or "")
+                if plate != self._view.row.plate:
+                    more["plate"] = plate
+            done = await decide(self._here, self._view, verdict, **more)
             if done:
                 await self._go_on()
             else:

@@ -15,10 +15,17 @@ from starlette.responses import RedirectResponse, Response
 
 from pipeline.ioc.api.security import COOKIE
 from pipeline.ioc.console.texts import Texts
-from pipeline.ioc.desk import NotFoundError
+from pipeline.ioc.desk import CaseView, NotFoundError
 from pipeline.ioc.ingest.letters import RetryError
 from pipeline.ioc.people import AccountError, Person, permitted
-from pipeline.ioc.review import REASONS, AlreadyDecidedError, ClaimedError, ReviewError, SameOfficerError
+from pipeline.ioc.review import (
+    REASONS,
+    AlreadyDecidedError,
+    ChangedError,
+    ClaimedError,
+    ReviewError,
+    SameOfficerError,
+)
 from pipeline.ioc.review.decide import Verdict
 from pipeline.ioc.services import Services
 from pipeline.ioc.store.act import Missing
@@ -26,7 +33,12 @@ from pipeline.ioc.store.act import Missing
 HERE = Path(__file__).parent
 VIETNAM = timezone(timedelta(hours=7))
 STATE_COLORS = {"confirmed": "good", "rejected": "bad", "second_look": "warn", "confirmed_once": "warn"}
-KINDS = {ClaimedError: "claimed", AlreadyDecidedError: "decided", SameOfficerError: "same"}
+KINDS = {
+    ClaimedError: "claimed",
+    AlreadyDecidedError: "decided",
+    ChangedError: "changed",
+    SameOfficerError: "same",
+}
 CSS, SCRIPT = (HERE / "style.css").read_text("utf-8"), (HERE / "console.js").read_text("utf-8")
 
 
@@ -231,9 +243,9 @@ async def pressed(event: KeyEventArguments, dialog: RejectDialog) -> str:
     return ""
 
 
-async def decide(here: Visit, case_id: str, verdict: Verdict, **more: Any) -> bool:
-    """Decide, and tell; False when it could not be."""
-    state = await here.ask(here.the.desk.decide, case_id, verdict, **more)
+async def decide(here: Visit, view: CaseView, verdict: Verdict, **more: Any) -> bool:
+    """Decide on what the officer saw, and tell; False when it could not be."""
+    state = await here.ask(here.the.desk.decide, view.row.id, verdict, seen=len(view.history), **more)
     if state is None:
         return False
     told = f"{here.texts('decided')}: {here.texts.named('state', state)}"

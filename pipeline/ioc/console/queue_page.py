@@ -54,6 +54,7 @@ class QueuePage:
         self._rows: list[CaseRow] = []
         self._elements: dict[str, ui.element] = {}
         self._at = 0
+        self._view: CaseView | None = None
         self._next: str | None = None
         self._fresh = 0
         self._waiting = frame(here, "all_cases" if wanted.state == "all" else "queue")
@@ -207,12 +208,14 @@ class QueuePage:
 
     async def _show(self) -> None:
         """The selected case, to the right."""
+        self._view = None
         self._side.clear()
         if not self._rows:
             return
         view = await self._here.ask(self._here.the.desk.case, self._rows[self._at].id)
         if view is None:
             return
+        self._view = view
         self._side.clear()
         with self._side:
             self._draw_side(view)
@@ -280,8 +283,8 @@ class QueuePage:
             ui.navigate.to(f"/cases/{self._rows[self._at].id}")
 
     async def _decide(self, verdict: Verdict, **more: Any) -> None:
-        if self._rows and self._here.decides:
-            await decide(self._here, self._rows[self._at].id, verdict, **more)
+        if self._view is not None and self._here.decides:
+            await decide(self._here, self._view, verdict, **more)
             await self.load()
 
     async def _rejected(self, reason: str, note: str) -> None:

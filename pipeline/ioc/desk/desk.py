@@ -26,6 +26,7 @@ from pipeline.ioc.people import Person
 from pipeline.ioc.review import (
     OPEN_STATES,
     AlreadyDecidedError,
+    ChangedError,
     ClaimedError,
     ReviewError,
     Standing,
@@ -169,9 +170,11 @@ class Desk:
         reason: str = "",
         note: str = "",
         plate: str | None = None,
+        seen: int | None = None,
     ) -> str:
         """Decide on a case; returns what it became. `plate` corrects the reading.
 
+        `seen`: how many decisions the history had that the officer saw; another one since is refused.
         Decision, audit entry and the event to publish are one transaction. Raises NotFoundError, ReviewError.
         """
         now_ms = clock.now_ms()
@@ -200,7 +203,10 @@ class Desk:
                     reason=reason,
                     note=note,
                     four_eyes=self.settings.four_eyes,
+                    seen=seen,
                 )
+            except ChangedError as error:
+                raise ChangedError(str(error), _last_officer(session, case_id)) from None
             except (ClaimedError, AlreadyDecidedError):
                 self._tell_why(session, case_id)
                 raise
@@ -320,17 +326,24 @@ class Desk:
         session.expire_all()
         case = session.get_one(Case, case_id)
         if case.state not in OPEN_STATES:
-            last = session.execute(
-                select(User.shown_name)
-                .join(Decision, Decision.user_id == User.id)
-                .where(Decision.case_id == case_id)
-                .order_by(Decision.at_ms.desc(), Decision.id.desc())
-            ).scalar()
+            last = _last_officer(session, case_id)
             who = f" by {last}" if last else ""
-            raise AlreadyDecidedError(f"the case is {case.state}{who}", last or "")
+            raise AlreadyDecidedError(f"the case is {case.state}{who}", last)
         holder = session.get(User, case.claimed_by) if case.claimed_by is not None else None
         name = holder.shown_name if holder is not None else ""
         raise ClaimedError(f"{name or 'another officer'} has taken the case up", name)
+
+
+def _last_officer(session: Session, case_id: str) -> str:
+    """Shown name of whoever decided last; "" where nobody has."""
+    query = (
+        select(User.shown_name)
+        .join(Decision, Decision.user_id == User.id)
+        .where(Decision.case_id == case_id)
+        .order_by(Decision.at_ms.desc(), Decision.id.desc())
+        .limit(1)
+    )
+    return session.scalar(query) or ""
 
 
 def _is_id(text: str) -> bool:

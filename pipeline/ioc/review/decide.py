@@ -38,6 +38,10 @@ class AlreadyDecidedError(ReviewError):
     """Another decision came first, or there is nothing to decide."""
 
 
+class ChangedError(ReviewError):
+    """Somebody has decided on it since this officer looked."""
+
+
 class ClaimedError(ReviewError):
     """Somebody else has taken it up."""
 
@@ -56,7 +60,7 @@ class Standing:
     """User id; counts until `claimed_until_ms`."""
     claimed_until_ms: int
     decided_by: Collection[int] = ()
-    """Users who have decided on it before."""
+    """Users who have decided on it before, one for each decision."""
     confirmed_by: Collection[int] = ()
     """Those of them who have confirmed it."""
 
@@ -84,12 +88,18 @@ def decide(
     reason: str,
     note: str,
     four_eyes: Collection[str],
+    seen: int | None = None,
 ) -> Outcome:
-    """What becomes of the case. Raises ReviewError when this officer cannot decide so."""
+    """What becomes of the case. Raises ReviewError when this officer cannot decide so.
+
+    `seen`: how many decisions there were when the officer looked; None where that is not known.
+    """
     if standing.state not in OPEN_STATES:
         raise AlreadyDecidedError(f"nothing is left to decide: the case is {standing.state}")
     if claim_holder(standing, user_id, now_ms) is not None:
         raise ClaimedError("another officer has taken the case up")
+    if seen is not None and seen != len(standing.decided_by):
+        raise ChangedError("somebody has decided on the case since: look at it again")
     # Who asked for a second look has confirmed nothing, and may once somebody else has.
     barred = {"confirmed_once": standing.confirmed_by, "second_look": standing.decided_by}
     if user_id in barred.get(standing.state, ()):
