@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
+from sqlalchemy import text as sql
 
 from pipeline.ioc import api
 from pipeline.ioc.people.permissions import PERMISSIONS, ROLES
@@ -114,13 +115,31 @@ def test_failures_lock_an_account_and_tell_nothing(ioc: Office) -> None:
 
 
 def test_sessions_expire(ioc: Office) -> None:
-    from sqlalchemy import text
-
     client = ioc.client("mai", "reviewer")
     with ioc.the.database.write() as session:
-        session.execute(text("UPDATE sessions SET seen_ms = seen_ms - 31 * 60000"))
+        session.execute(sql("UPDATE sessions SET seen_ms = seen_ms - 31 * 60000"))
     assert client.get("/api/v1/me").status_code == 401
     assert client.get("/api/v1/me").status_code == 401
+
+
+def test_what_an_open_page_asks_for_by_itself_keeps_no_session_alive(ioc: Office) -> None:
+    case = f"/api/v1/cases/{ioc.act()}"
+    client = ioc.client("mai", "reviewer")
+
+    def kept_by(path: str) -> bool:
+        with ioc.the.database.write() as session:
+            session.execute(sql("UPDATE sessions SET seen_ms = seen_ms - 60000"))
+        with ioc.the.database.read() as session:
+            before = session.scalar(sql("SELECT max(seen_ms) FROM sessions"))
+        assert client.get(path).status_code == 200
+        with ioc.the.database.read() as session:
+            return session.scalar(sql("SELECT max(seen_ms) FROM sessions")) != before
+
+    pictures = (f"{case}/thumbnail", f"{case}/files/at.jpg")
+    for path in ("/api/v1/wall", "/api/v1/cameras", "/api/v1/cameras/cam-1", *pictures):
+        assert not kept_by(path), path
+    assert kept_by("/api/v1/cases")
+    assert kept_by(case)
 
 
 def test_the_first_admin_gets_a_password_once_and_must_change_it(ioc: Office) -> None:

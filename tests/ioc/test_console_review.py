@@ -46,6 +46,36 @@ def open_case(page: Page, station: Station, case_id: str) -> None:
     page.wait_for_selector(".tag.good:has-text('SHA-256')")
 
 
+def seen_ms(station: Station, minutes_ago: float = 0.0) -> int:
+    """When any session was last used, after putting that back by so much."""
+    with station.office.the.database.write() as session:
+        back = {"ms": round(minutes_ago * 60_000)}
+        session.execute(text("UPDATE sessions SET seen_ms = seen_ms - :ms"), back)
+        found = session.scalar(text("SELECT max(seen_ms) FROM sessions"))
+    assert isinstance(found, int)
+    return found
+
+
+@pytest.mark.slow
+def test_a_queue_that_nobody_sits_before_ends_its_session(station: Station, browser: Browser) -> None:
+    station.act(1)
+    mai = log_in(browser, station, "mai", "reviewer")
+    mai.wait_for_selector(".side .acts")
+    before = seen_ms(station, minutes_ago=5)
+    for track in (2, 3):
+        station.act(track)
+        mai.wait_for_function(f"document.querySelectorAll('.entry').length === {track}")
+    mai.wait_for_timeout(1500)  # for their pictures, too
+    assert seen_ms(station) == before
+    mai.keyboard.press("k")
+    mai.wait_for_function("document.querySelectorAll('.entry')[1].classList.contains('on')")
+    mai.wait_for_selector(".side .acts")
+    assert seen_ms(station) > before
+    seen_ms(station, minutes_ago=31)
+    station.act(4)
+    mai.wait_for_url("**/login")
+
+
 @pytest.mark.slow
 def test_an_old_page_overwrites_no_plate_and_confirms_nothing(station: Station, browser: Browser) -> None:
     desk, boss = station.office.the.desk, station.office.hire("boss", "supervisor")

@@ -13,8 +13,19 @@ from pipeline.ioc.services import Services
 
 BEFORE_PASSWORD = frozenset({"/api/v1/me", "/api/v1/me/password", "/api/v1/logout"})
 """What somebody may call who has to choose a password first."""
-POLLED = frozenset({"/api/v1/wall", "/api/v1/cameras", "/api/v1/cameras/{camera_id}/still"})
-"""Asked for again and again by pages that stay open: no sign that anybody sits before them."""
+POLLED = frozenset(
+    {
+        "/api/v1/wall",
+        "/api/v1/live",
+        "/api/v1/cameras",
+        "/api/v1/cameras/{camera_id}",
+        "/api/v1/cameras/{camera_id}/still",
+        "/api/v1/cases/{case_id}/thumbnail",
+        "/api/v1/cases/{case_id}/files/{file}",
+    }
+)
+"""Asked for by pages that stay open, again and again and for each new case: no sign that anybody sits before
+them."""
 
 
 def services(request: Request) -> Services:

@@ -56,18 +56,21 @@ class Visit:
         """Whether this person may decide at all."""
         return self.person.role in ("reviewer", "supervisor")
 
-    def still_here(self) -> bool:
-        """Look again who this is: rights end while a page stays open. False once nobody is logged in."""
-        person = self.the.accounts.person(self.token)
+    def still_here(self, *, acting: bool = True) -> bool:
+        """Look again who this is: rights end while a page stays open. False once nobody is logged in.
+
+        `acting`: somebody did something; what a page does by itself keeps no session alive.
+        """
+        person = self.the.accounts.person(self.token, acting=acting)
         if person is None or person.must_change:
             ui.navigate.to("/login")
             return False
         self.person = person
         return True
 
-    async def ask(self, call: Callable[..., Any], *values: Any, **named: Any) -> Any:
+    async def ask(self, call: Callable[..., Any], *values: Any, acting: bool = True, **named: Any) -> Any:
         """Call the desk as this person, off the event loop; None after telling what is not allowed."""
-        if not self.still_here():
+        if not self.still_here(acting=acting):
             return None
         try:
             return await run.io_bound(call, self.person, *values, **named)

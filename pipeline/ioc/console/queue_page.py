@@ -65,10 +65,11 @@ class QueuePage:
         self._reject = RejectDialog(self._texts, self._rejected)
         ui.keyboard(self._key, ignore=["input", "select", "textarea"])
 
-    async def load(self, *, more: bool = False) -> None:
-        """Fetch the first page, or the next one."""
+    async def load(self, *, more: bool = False, acting: bool = True) -> None:
+        """Fetch the first page, or the next one; `acting`: because somebody did something."""
         keep = self._rows[self._at].id if self._rows and not more else None
-        page = await self._here.ask(self._here.the.desk.cases, self._wanted, self._next if more else None)
+        cursor = self._next if more else None
+        page = await self._here.ask(self._here.the.desk.cases, self._wanted, cursor, acting=acting)
         if page is None:
             return
         self._rows = [*self._rows, *page.rows] if more else page.rows
@@ -78,8 +79,8 @@ class QueuePage:
             self._at = ids.index(keep) if keep in ids else min(self._at, max(0, len(ids) - 1))
             self._fresh = 0
         self._draw()
-        await self._count()
-        await self._show()
+        await self._count(acting)
+        await self._show(acting=acting)
 
     async def listen(self) -> None:
         """Take in what happens while a browser shows the page: a quarter of the time at most."""
@@ -99,10 +100,12 @@ class QueuePage:
                 if not client.has_socket_connection:
                     behind = behind or bool(mine)
                     continue
-                if (mine or behind) and self._here.the.accounts.person(self._here.token, acting=False):
+                if mine or behind:
                     began_s = time.monotonic()
                     with self._list:
-                        await (self.load() if behind else self._take_in(mine))
+                        if not self._here.still_here(acting=False):
+                            return
+                        await (self.load(acting=False) if behind else self._take_in(mine))
                     behind = False
                     await asyncio.sleep(REST * (time.monotonic() - began_s))
         finally:
@@ -115,13 +118,13 @@ class QueuePage:
         if len(rows) > len(rows.keys() & known) or any(
             self._wanted.state == "queue" and row.state in ("confirmed", "rejected") for row in rows.values()
         ):
-            await self.load()
+            await self.load(acting=False)
         else:
             self._rows = [rows.get(row.id, row) for row in self._rows]
             self._draw()
 
-    async def _count(self) -> None:
-        waiting = await self._here.ask(self._here.the.desk.waiting)
+    async def _count(self, acting: bool) -> None:
+        waiting = await self._here.ask(self._here.the.desk.waiting, acting=acting)
         if waiting is not None:
             self._waiting.text = f"{'1000+' if waiting >= 1000 else waiting} {self._texts('waiting')}"
 
@@ -206,13 +209,13 @@ class QueuePage:
                     state_tag(texts, row.state)
         self._elements[row.id] = made
 
-    async def _show(self) -> None:
+    async def _show(self, *, acting: bool = True) -> None:
         """The selected case, to the right."""
         self._view = None
         self._side.clear()
         if not self._rows:
             return
-        view = await self._here.ask(self._here.the.desk.case, self._rows[self._at].id)
+        view = await self._here.ask(self._here.the.desk.case, self._rows[self._at].id, acting=acting)
         if view is None:
             return
         self._view = view
