@@ -96,6 +96,11 @@ def log_in(browser: Browser, station: Station, name: str, role: str, area: str =
     return page
 
 
+def look(page: Page) -> None:
+    """As long as an officer looks at least: what is pressed before decides nothing."""
+    page.wait_for_timeout(800)
+
+
 @pytest.mark.slow
 def test_officers_work_by_keyboard_and_never_against_each_other(
     station: Station, browser: Browser, tmp_path: Path
@@ -126,7 +131,9 @@ def test_officers_work_by_keyboard_and_never_against_each_other(
     lan = log_in(browser, station, "lan", "reviewer")
     lan.wait_for_selector(".entry")
     lan.goto(f"{station.url}/cases/{second}")
+    lan.wait_for_selector(".tag.good:has-text('SHA-256')")
     lan.wait_for_selector(".tag.warn:has-text('Mai')")
+    look(lan)
     lan.keyboard.press("c")
     lan.wait_for_selector(".q-notification:has-text('Mai')")
     # She rejects with a reason and is led to the next.
@@ -135,6 +142,7 @@ def test_officers_work_by_keyboard_and_never_against_each_other(
     mai.keyboard.press("4")
     mai.wait_for_url(lambda url: url.endswith((first, third)))
     mai.wait_for_selector(".tag.good:has-text('SHA-256')")
+    look(mai)
     mai.keyboard.press("c")
     mai.wait_for_url(lambda url: second not in url and not url.endswith(third))
     desk, who = station.office.the.desk, station.office.hire("boss", "supervisor")

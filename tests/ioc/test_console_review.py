@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 from sqlalchemy import text
 
-from tests.ioc.test_console import Station, browser, log_in
+from tests.ioc.test_console import Station, browser, log_in, look
 
 __all__ = ["browser"]
 
@@ -56,6 +56,104 @@ def seen_ms(station: Station, minutes_ago: float = 0.0) -> int:
     return found
 
 
+def selected(page: Page) -> list[object]:
+    """How many rows there are, which one is selected, its plate, and the plate of the case that is shown."""
+    found: list[object] = page.evaluate(
+        """() => { const rows = [...document.querySelectorAll('.entry')];
+        const at = rows.findIndex(row => row.classList.contains('on'));
+        return [rows.length, at, rows[at]?.querySelector('.plate').innerText,
+                document.querySelector('.side .plate.big')?.innerText] }"""
+    )
+    return found
+
+
+def wait_for(page: Page, *wanted: object) -> None:
+    """Until `selected` tells this, and the officer has looked at it."""
+    for _ in range(200):
+        if selected(page) == [*wanted, wanted[-1]]:
+            look(page)
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(selected(page))
+
+
+def states(station: Station, cases: dict[int, str]) -> dict[int, tuple[str, list[str]]]:
+    """State, and who decided, of each case that was decided on, by the number of its plate."""
+    desk, boss = station.office.the.desk, station.office.hire("boss", "supervisor")
+    views = {number: desk.case(boss, case_id) for number, case_id in cases.items()}
+    return {n: (one.row.state, [h.user for h in one.history]) for n, one in views.items() if one.history}
+
+
+@pytest.mark.slow
+def test_in_the_queue_only_what_is_shown_is_decided_on(station: Station, browser: Browser) -> None:
+    cases = {n: station.act(n, plate=plate(n), rule="wrong_way") for n in range(1, 7)}
+    mai, lan = (log_in(browser, station, name, "reviewer") for name in ("mai", "lan"))
+    for page in (mai, lan):
+        wait_for(page, 6, 0, "70A00006")
+        page.keyboard.press("j")
+        wait_for(page, 6, 1, "70A00005")
+    # Another officer is first: she is told so, and her key does not reach the case below.
+    lan.keyboard.press("c")
+    wait_for(lan, 5, 1, "70A00004")
+    mai.wait_for_selector(".side .tag:has-text('Lan: Đã xác nhận')")
+    assert mai.locator(".side .act.good").count() == 0
+    look(mai)
+    mai.keyboard.press("c")
+    mai.wait_for_selector(".q-notification:has-text('Lan')")
+    assert selected(mai) == [6, 1, "70A00005", "70A00005"]
+    assert states(station, cases) == {5: ("confirmed", ["Lan"])}
+    # On from there; what was kept for her leaves with the next change.
+    mai.keyboard.press("j")
+    wait_for(mai, 6, 2, "70A00004")
+    # A key that is pressed twice, and a button, decide once.
+    mai.keyboard.press("c")
+    mai.wait_for_timeout(150)
+    mai.keyboard.press("c")
+    wait_for(mai, 4, 1, "70A00003")
+    assert states(station, cases) == {5: ("confirmed", ["Lan"]), 4: ("confirmed", ["Mai"])}
+    mai.locator(".side .act.good").dblclick()
+    wait_for(mai, 3, 1, "70A00002")
+    # While she is asked why, another officer decides: hers is refused, the case below is left alone.
+    mai.keyboard.press("r")
+    mai.wait_for_selector(".reason")
+    lan.locator(".entry", has_text="70A00002").click()
+    lan.wait_for_selector(".side .plate.big:has-text('70A00002')")
+    look(lan)
+    lan.keyboard.press("c")
+    lan.wait_for_function("document.querySelector('.side .plate.big')?.innerText !== '70A00002'")
+    mai.wait_for_timeout(4000)
+    mai.keyboard.press("1")
+    mai.wait_for_selector(".side .tag:has-text('Lan: Đã xác nhận')")
+    mai.keyboard.press("j")
+    mai.wait_for_selector(".side .plate.big:has-text('70A00001')")
+    look(mai)
+    mai.keyboard.press("s")
+    mai.wait_for_selector(".side .tag:has-text('Mai: Cần xem lại')")
+    assert states(station, cases) == {
+        5: ("confirmed", ["Lan"]),
+        4: ("confirmed", ["Mai"]),
+        3: ("confirmed", ["Mai"]),
+        2: ("confirmed", ["Lan"]),
+        1: ("second_look", ["Mai"]),
+    }
+
+
+@pytest.mark.slow
+def test_what_comes_in_leaves_the_officer_on_the_second_page(station: Station, browser: Browser) -> None:
+    cases = {n: station.act(n, plate=plate(n), rule="wrong_way") for n in range(1, 58)}
+    mai = log_in(browser, station, "mai", "reviewer")
+    wait_for(mai, 50, 0, "70A00057")
+    mai.keyboard.press("m")
+    wait_for(mai, 57, 0, "70A00057")
+    mai.locator(".entry").nth(54).click()
+    wait_for(mai, 57, 54, "70A00003")
+    cases[58] = station.act(58, plate=plate(58), rule="wrong_way")
+    wait_for(mai, 58, 55, "70A00003")
+    mai.keyboard.press("c")
+    wait_for(mai, 57, 55, "70A00002")
+    assert states(station, cases) == {3: ("confirmed", ["Mai"])}
+
+
 @pytest.mark.slow
 def test_a_queue_that_nobody_sits_before_ends_its_session(station: Station, browser: Browser) -> None:
     station.act(1)
@@ -88,6 +186,7 @@ def test_an_old_page_overwrites_no_plate_and_confirms_nothing(station: Station, 
     open_case(lan, station, case_id)
     lan.fill("input[maxlength='20']", "70A-123.46")
     lan.keyboard.press("Tab")
+    look(lan)
     lan.click(".act.good")
     lan.wait_for_url(lambda url: case_id not in url)
     mai.keyboard.press("c")
@@ -97,7 +196,7 @@ def test_an_old_page_overwrites_no_plate_and_confirms_nothing(station: Station, 
     # She is shown what is new, and decides on that.
     mai.wait_for_selector(".plate.big:has-text('70A12346')")
     assert mai.input_value("input[maxlength='20']") == "70A12346"
-    mai.wait_for_timeout(1000)
+    look(mai)
     mai.keyboard.press("c")
     mai.wait_for_url(lambda url: case_id not in url)
     history = desk.case(boss, case_id).history

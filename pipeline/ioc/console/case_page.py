@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from starlette.responses import Response
 
 from pipeline.evidence.words import measured
 from pipeline.ioc.console.frame import (
+    SEEN_S,
     RejectDialog,
     Visit,
     button,
@@ -46,6 +48,7 @@ class CasePage:
         self._texts = here.texts
         self._id = view.row.id
         self._view = view
+        self._seen_s = math.inf
         self._correction: ui.input | None = None
         self._busy = asyncio.Lock()
         frame(here, "")
@@ -76,7 +79,8 @@ class CasePage:
         return self._here.decides and self._view.row.state in OPEN_STATES
 
     async def begin(self) -> None:
-        """Take the case up, and hold the evidence against its hashes."""
+        """Take the case up, now that it is drawn, and hold the evidence against its hashes."""
+        self._seen_s = time.monotonic()
         if self.can_decide:
             await self._here.ask(self._here.the.desk.claim, self._id)
         await self._look_again()
@@ -106,7 +110,7 @@ class CasePage:
             ui.element("div").classes("grow")
             if self.can_decide:
                 button(texts("confirm"), "C", lambda: self._decide("confirm"), "good")
-                button(texts("reject"), "R", self._reject.open, "bad")
+                button(texts("reject"), "R", self._ask_why, "bad")
                 button(texts("second_look"), "S", lambda: self._decide("second_look"))
             elif not self._here.decides:
                 ui.label(texts("viewer_only")).classes("tag")
@@ -258,7 +262,7 @@ class CasePage:
         return f"/api/v1/cases/{self._id}/files/{file}"
 
     async def _decide(self, verdict: Verdict, **more: Any) -> None:
-        if self._busy.locked() or not self.can_decide:
+        if self._busy.locked() or not self._looked_at:
             return
         async with self._busy:
             if self._correction is not None:
@@ -272,6 +276,16 @@ class CasePage:
                 view = await self._here.ask(self._here.the.desk.case, self._id)
                 if view is not None:
                     self._redraw(view)
+                    self._seen_s = time.monotonic()
+
+    @property
+    def _looked_at(self) -> bool:
+        """Whether the officer has had a look at what may be decided on."""
+        return self.can_decide and time.monotonic() - self._seen_s >= SEEN_S
+
+    def _ask_why(self) -> None:
+        if self._looked_at:
+            self._reject.open()
 
     async def _rejected(self, reason: str, note: str) -> None:
         await self._decide("reject", reason=reason, note=note)
@@ -295,8 +309,8 @@ class CasePage:
             await self._decide("confirm")
         elif key == "s":
             await self._decide("second_look")
-        elif key == "r" and self.can_decide:
-            self._reject.open()
+        elif key == "r":
+            self._ask_why()
         elif key == "n":
             await self._go_on()
         elif key == "h":

@@ -39,6 +39,9 @@ KINDS = {
     ChangedError: "changed",
     SameOfficerError: "same",
 }
+SEEN_S = 0.5
+"""A decision counts once its case has been before the officer for so long: a key pressed twice must not
+decide on the next case, too."""
 CSS, SCRIPT = (HERE / "style.css").read_text("utf-8"), (HERE / "console.js").read_text("utf-8")
 
 

@@ -19,21 +19,20 @@ from pipeline.ioc.console.frame import (
     Visit,
     button,
     decide,
-    draw_box,
     due_tag,
     frame,
-    lacks,
     local_time,
     pressed,
     state_tag,
     visit,
 )
 from pipeline.ioc.console.keeping import draw_list_exports
+from pipeline.ioc.console.side import Side
 from pipeline.ioc.console.texts import catalogue
 from pipeline.ioc.desk import CaseRow, CaseView, Filter
 from pipeline.ioc.desk.feed import News
-from pipeline.ioc.desk.files import item_of
 from pipeline.ioc.desk.queue import ListState
+from pipeline.ioc.review import OPEN_STATES
 from pipeline.ioc.review.decide import Verdict
 from pipeline.ioc.services import Services
 
@@ -54,33 +53,64 @@ class QueuePage:
         self._rows: list[CaseRow] = []
         self._elements: dict[str, ui.element] = {}
         self._at = 0
-        self._view: CaseView | None = None
+        self._pages = 1
         self._next: str | None = None
-        self._fresh = 0
+        self._rejecting: CaseView | None = None
+        self._decided = ""
+        self._loading, self._busy = asyncio.Lock(), asyncio.Lock()
         self._waiting = frame(here, "all_cases" if wanted.state == "all" else "queue")
         self._filters()
         with ui.element("main").classes("split"):
             self._list = ui.element("div").classes("list").mark("list")
-            self._side = ui.element("aside").classes("side").mark("side")
+            self._side = Side(
+                here,
+                [
+                    ("confirm", "C", lambda: self._decide(self._side.looked_at, "confirm"), "good"),
+                    ("reject", "R", self._ask_why, "bad"),
+                    ("second_look", "S", lambda: self._decide(self._side.looked_at, "second_look"), ""),
+                ],
+                self._open,
+            )
         self._reject = RejectDialog(self._texts, self._rejected)
         ui.keyboard(self._key, ignore=["input", "select", "textarea"])
 
     async def load(self, *, more: bool = False, acting: bool = True) -> None:
-        """Fetch the first page, or the next one; `acting`: because somebody did something."""
-        keep = self._rows[self._at].id if self._rows and not more else None
-        cursor = self._next if more else None
-        page = await self._here.ask(self._here.the.desk.cases, self._wanted, cursor, acting=acting)
-        if page is None:
-            return
-        self._rows = [*self._rows, *page.rows] if more else page.rows
-        self._next = page.next
-        if not more:
-            ids = [row.id for row in self._rows]
-            self._at = ids.index(keep) if keep in ids else min(self._at, max(0, len(ids) - 1))
-            self._fresh = 0
-        self._draw()
+        """Fetch as many pages as are shown, or one more; `acting`: because somebody did something."""
+        async with self._loading:
+            wanted, cursor = self._wanted, self._next if more else None
+            if more and cursor is None:
+                return
+            found: list[CaseRow] = []
+            for _ in range(1 if more else self._pages):
+                page = await self._here.ask(self._here.the.desk.cases, wanted, cursor, acting=acting)
+                if page is None:
+                    return
+                found += page.rows
+                cursor = page.next
+                if cursor is None:
+                    break
+            self._pages += more
+            self._next = cursor
+            self._take([*self._rows, *found] if more else found)
+            self._draw()
         await self._count(acting)
         await self._show(acting=acting)
+
+    def _take(self, found: list[CaseRow]) -> None:
+        """Make these the rows; what the officer looks at stays selected, even where it has left the list."""
+        on, shown = self._selected, self._side.view
+        rows = {row.id: row for row in found}
+        if on is not None and shown is not None and shown.row.id == on.id != self._decided:
+            rows.setdefault(on.id, on)
+        older = self._wanted.oldest_first
+        self._rows = sorted(rows.values(), key=_moment, reverse=not older)
+        # Itself, or the next one below.
+        above = (
+            sum((_moment(row) < _moment(on)) is older for row in rows.values() if row.id != on.id)
+            if on
+            else 0
+        )
+        self._at = min(above, max(0, len(rows) - 1))
 
     async def listen(self) -> None:
         """Take in what happens while a browser shows the page: a quarter of the time at most."""
@@ -97,7 +127,7 @@ class QueuePage:
                 while not queue.empty():
                     news.append(queue.get_nowait())
                 mine = {one.row.id: one.row for one in news if within(one.row.area, self._here.person.areas)}
-                if not client.has_socket_connection:
+                if not client.has_socket_connection or self._reject.is_open:
                     behind = behind or bool(mine)
                     continue
                 if mine or behind:
@@ -113,8 +143,6 @@ class QueuePage:
 
     async def _take_in(self, rows: dict[str, CaseRow]) -> None:
         known = {row.id for row in self._rows}
-        if self._reject.is_open:
-            return
         if len(rows) > len(rows.keys() & known) or any(
             self._wanted.state == "queue" and row.state in ("confirmed", "rejected") for row in rows.values()
         ):
@@ -122,6 +150,7 @@ class QueuePage:
         else:
             self._rows = [rows.get(row.id, row) for row in self._rows]
             self._draw()
+            await self._show(acting=False)
 
     async def _count(self, acting: bool) -> None:
         waiting = await self._here.ask(self._here.the.desk.waiting, acting=acting)
@@ -142,7 +171,8 @@ class QueuePage:
 
         def changed(**fields: Any) -> None:
             self._wanted = replace(self._wanted, **fields)
-            self._at = 0
+            self._rows, self._at, self._pages = [], 0, 1
+            self._side.clear()
             background_tasks.create(self._reload())
 
         with ui.element("search").classes("filters"):
@@ -185,10 +215,14 @@ class QueuePage:
             ui.label(f"{self._texts('keys')}: {self._texts(key)}").classes("foot")
 
     def _draw_row(self, index: int, row: CaseRow) -> None:
-        texts = self._texts
         on = "on" if index == self._at else ""
-        made = ui.element("div").classes(f"entry {on}").mark("row")
+        made = self._elements[row.id] = ui.element("div").classes(f"entry {on}").mark("row")
         made.on("click", lambda: self._pick(index)).on("dblclick", lambda: self._open())
+        self._fill_row(row)
+
+    def _fill_row(self, row: CaseRow) -> None:
+        texts, made = self._texts, self._elements[row.id]
+        made.clear()
         with made:
             ui.element("img").props(f'src="/api/v1/cases/{row.id}/thumbnail" loading=lazy alt=""')
             with ui.element("div").style("min-width:0"):
@@ -207,68 +241,25 @@ class QueuePage:
                     ui.label(texts("claimed")).classes("tag warn")
                 elif row.state != "open":
                     state_tag(texts, row.state)
-        self._elements[row.id] = made
+
+    @property
+    def _selected(self) -> CaseRow | None:
+        return self._rows[self._at] if self._rows else None
 
     async def _show(self, *, acting: bool = True) -> None:
         """The selected case, to the right."""
-        self._view = None
-        self._side.clear()
-        if not self._rows:
+        on = self._selected
+        if self._side.view is None or on is None or self._side.view.row.id != on.id:
+            self._side.clear()
+        if on is None:
             return
-        view = await self._here.ask(self._here.the.desk.case, self._rows[self._at].id, acting=acting)
-        if view is None:
+        view = await self._here.ask(self._here.the.desk.case, on.id, acting=acting)
+        if view is None or self._selected is None or self._selected.id != on.id:
             return
-        self._view = view
-        self._side.clear()
-        with self._side:
-            self._draw_side(view)
-
-    def _draw_side(self, view: CaseView) -> None:
-        texts, row = self._texts, view.row
-        still = item_of(view, "at")
-        if still is not None:
-            source = f"/api/v1/cases/{row.id}/files/{still.file}"
-            with ui.element("div").classes("seen"):
-                ui.element("img").classes("still").props(f'src="{source}" alt="{texts("at")}"')
-                draw_box(view.act.moments.at.box)
-        else:
-            ui.label(texts("no_still")).classes("none")
-        with ui.element("div").style("display:flex;gap:14px;align-items:center;margin-top:10px"):
-            ui.label(row.plate or texts("no_plate")).classes("plate big")
-            state_tag(texts, row.state)
-            due_tag(texts, row.days_left, row.state)
-        ui.label(texts.named("rule", row.rule)).classes("main").style("font-size:18px")
-        if view.claimed_by and row.claimed_by != self._here.person.id:
-            ui.label(f"{texts('claimed_by')} {view.claimed_by}").classes("tag warn")
-        if self._here.decides and row.state in ("open", "confirmed_once", "second_look"):
-            with ui.element("div").classes("acts"):
-                button(texts("confirm"), "C", lambda: self._decide("confirm"), "good")
-                button(texts("reject"), "R", self._reject.open, "bad")
-                button(texts("second_look"), "S", lambda: self._decide("second_look"))
-                button(texts("open_case"), "↵", self._open)
-        else:
-            with ui.element("div").classes("acts"):
-                button(texts("open_case"), "↵", self._open)
-        with ui.element("div").classes("pairs"):
-            for name, value in (
-                (texts("time"), local_time(row.at_ms)),
-                (texts("place"), f"{row.place}, {view.act.camera.place}"),
-                (texts("area"), self._here.the.areas.names.get(row.area, row.area)),
-                (texts("camera"), row.camera),
-                (texts("road_user"), texts.named("road_user", row.road_user)),
-                (texts("confidence"), f"{row.confidence:.0%}"),
-            ):
-                ui.label(name)
-                ui.label(value)
-            if view.act.lamps:
-                ui.label(texts("lamps"))
-                lamps = (
-                    f"{name}: {texts.named('lamp', lamp.color)}" for name, lamp in view.act.lamps.items()
-                )
-                ui.label(", ".join(lamps))
-            if missing := (*view.act.missing, *view.act.evidence.missing):
-                ui.label(texts("missing"))
-                ui.label(lacks(texts, missing))
+        if view.row != self._selected:
+            self._rows[self._at] = view.row
+            self._fill_row(view.row)
+        await self._side.show(view)
 
     async def _pick(self, index: int) -> None:
         if not 0 <= index < len(self._rows) or index == self._at:
@@ -285,13 +276,25 @@ class QueuePage:
         if self._rows:
             ui.navigate.to(f"/cases/{self._rows[self._at].id}")
 
-    async def _decide(self, verdict: Verdict, **more: Any) -> None:
-        if self._view is not None and self._here.decides:
-            await decide(self._here, self._view, verdict, **more)
-            await self.load()
+    async def _decide(self, view: CaseView | None, verdict: Verdict, **more: Any) -> None:
+        """Decide on what the officer saw, whatever is selected; one decision at a time."""
+        if view is None or not self._here.decides or self._busy.locked():
+            return
+        # The button that was pressed may be gone by now.
+        async with self._busy:
+            with self._list:
+                if await decide(self._here, view, verdict, **more):
+                    self._decided = view.row.id
+                await self.load()
+            self._decided = ""
+
+    def _ask_why(self) -> None:
+        self._rejecting = self._side.looked_at
+        if self._rejecting is not None and self._rejecting.row.state in OPEN_STATES:
+            self._reject.open()
 
     async def _rejected(self, reason: str, note: str) -> None:
-        await self._decide("reject", reason=reason, note=note)
+        await self._decide(self._rejecting, "reject", reason=reason, note=note)
 
     async def _key(self, event: KeyEventArguments) -> None:
         key = await pressed(event, self._reject)
@@ -303,14 +306,14 @@ class QueuePage:
             self._open()
         elif key == "m" and self._next is not None:
             await self.load(more=True)
-        elif event.action.repeat or not self._here.decides or not self._rows:
+        elif event.action.repeat or not self._here.decides:
             return
         elif key == "c":
-            await self._decide("confirm")
+            await self._decide(self._side.looked_at, "confirm")
         elif key == "s":
-            await self._decide("second_look")
+            await self._decide(self._side.looked_at, "second_look")
         elif key == "r":
-            self._reject.open()
+            self._ask_why()
 
 
 def queue_page(the: Services) -> None:
@@ -325,6 +328,10 @@ def queue_page(the: Services) -> None:
         await page.load()
         background_tasks.create(page.listen())
         return None
+
+
+def _moment(row: CaseRow) -> tuple[int, str]:
+    return row.at_ms, row.id
 
 
 def _parents(path: str) -> list[str]:
