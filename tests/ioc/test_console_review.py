@@ -138,6 +138,30 @@ def test_in_the_queue_only_what_is_shown_is_decided_on(station: Station, browser
     }
 
 
+AT_ONCE = """new MutationObserver(() => {
+    const confirm = document.querySelector('.head .act.good');
+    if (confirm && !window.pressed) { window.pressed = true; setTimeout(() => confirm.click(), 50); }
+}).observe(document, { childList: true, subtree: true })"""
+
+
+@pytest.mark.slow
+def test_a_second_press_decides_nothing_on_the_next_case_page(station: Station, browser: Browser) -> None:
+    cases = {n: station.act(n, plate=plate(n), rule="wrong_way") for n in (1, 2, 3)}
+    mai = log_in(browser, station, "mai", "reviewer")
+    mai.wait_for_selector(".entry >> nth=2")
+    open_case(mai, station, cases[3])
+    look(mai)
+    mai.add_init_script(AT_ONCE)
+    mai.keyboard.press("c")
+    mai.wait_for_url(f"**/cases/{cases[2]}")
+    mai.wait_for_function("window.pressed")
+    mai.wait_for_selector(".tag.good:has-text('SHA-256')")
+    mai.wait_for_timeout(2000)
+    assert states(station, cases) == {3: ("confirmed", ["Mai"])}
+    mai.keyboard.press("c")
+    mai.wait_for_url(f"**/cases/{cases[1]}")
+
+
 @pytest.mark.slow
 def test_what_comes_in_leaves_the_officer_on_the_second_page(station: Station, browser: Browser) -> None:
     cases = {n: station.act(n, plate=plate(n), rule="wrong_way") for n in range(1, 58)}
