@@ -44,7 +44,7 @@ train: ## make the detector from nothing: pictures, training, ONNX, card; two ho
 	@scripts/setup --train
 	.venv-train/bin/python scripts/train_detector.py $(ARGS)
 
-train-heads: ## make the model of riders' heads from nothing: tiles, training, ONNX, card; half an hour (ARGS=--quick)
+train-heads: ## make the model of riders' heads from nothing: tiles, training, ONNX, card; an hour and a half (ARGS=--quick)
 	@scripts/setup --train
 	.venv-train/bin/python scripts/train_heads.py $(ARGS)
 

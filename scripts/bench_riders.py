@@ -203,7 +203,7 @@ def main() -> None:
     parser.add_argument("--look", default="none", choices=("none", "sub", "main"))
     parser.add_argument("--min-head-px", type=float, default=4.0)
     parser.add_argument("--cache", type=Path, default=cache_folder())
-    parser.add_argument("--heads", type=Path, default=Path("models/ngatu_heads.onnx"), help="for --look")
+    parser.add_argument("--heads", type=Path, default=Path("models/ngatu_heads_int8.onnx"), help="for --look")
     arguments = parser.parse_args()
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     detector = Detector(ModelSettings(path=arguments.model, confidence=0.3))

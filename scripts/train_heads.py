@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Make the small model of riders' heads from nothing: tiles of the city, training, ONNX, card.
 
-    make train-heads                        # half an hour on two cores; the tiles are kept
+    make train-heads                        # an hour and a half on two cores; the tiles are kept
     make train-heads ARGS=--quick           # the same steps, for a model that knows nothing yet
 
-Files go to models/ngatu_heads.onnx and .md; tiles to --work. Needs what `scripts/setup --train` installs.
+Files go to models/ngatu_heads.onnx, its 8-bit copy ngatu_heads_int8.onnx, and .md; tiles to --work. Needs
+what `scripts/setup --train` installs.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from scripts.detector.pictures import views  # noqa: E402
 from scripts.heads.tiles import Tiles, draw_all  # noqa: E402
 
 NAME = "ngatu_heads"
-FIRST_SEED = 50_000
-"""Of the views, apart from the detector's."""
+FIRST_SEED = 60_000
+"""Of the views to train on, apart from the detector's."""
+FIRST_HELDOUT = 50_000
+"""Of those for the card."""
 EACH = 40
 """Pictures a view."""
 LEAST_VIEWS = 4
@@ -43,13 +46,14 @@ def main() -> int:
 
         from scripts.detector.begin import OtherModelError
         from scripts.heads.learn import export, learn
+        from scripts.heads.quantize import quantize
     except ImportError as error:
         err.print(f"{error.name} is missing: run scripts/setup --train, then make train-heads", markup=False)
         return 1
     from scripts.heads.card import write
 
     train = _draw("train", asked.pictures, asked.work, asked.cities)
-    heldout = _draw("heldout", asked.scored, asked.work, FIRST_SEED)
+    heldout = _draw("heldout", asked.scored, asked.work, FIRST_HELDOUT)
     if len(train.pictures) < asked.batch or not len(heldout.pictures):
         err.print("too few machines were seen: ask for more --pictures", markup=False)
         return 1
@@ -78,7 +82,8 @@ def main() -> int:
     told = f"{len(train.pictures)} tiles of {asked.pictures} pictures of the city (family train)"
     if asked.start is not None:
         told += f", on the weights of an earlier {asked.start.name}"
-    write(model, heldout, told, asked.epochs, asked.seed, asked.heads)
+    small = quantize(model, train, asked.seed)
+    write(model, small, heldout, told, asked.epochs, asked.seed, asked.heads)
     sys.stdout.write(f"{model}\n")
     return 0
 
@@ -106,15 +111,15 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="a few pictures, one epoch: proves the script")
-    parser.add_argument("--pictures", type=int, default=1600, help="of the city to train on (%(default)s)")
+    parser.add_argument("--pictures", type=int, default=4800, help="of the city to train on (%(default)s)")
     parser.add_argument("--scored", type=int, default=240, help="of held-out cities for the card")
     parser.add_argument(
         "--cities", type=int, default=FIRST_SEED, help="seed of the first city to train on (%(default)s)"
     )
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--start", type=Path, help="model (*.onnx) of an earlier run to go on from")
-    parser.add_argument("--rate", type=float, default=4e-3, help="highest learning rate (%(default)s)")
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate (%(default)s)")
+    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--heads", type=Path, help="folder of real heads (labels.csv), for the card")

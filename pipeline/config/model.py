@@ -16,7 +16,7 @@ class ModelSettings(Settings):
     path: Path
     """The .onnx file; a .yaml of the same name beside it may say layout, classes, input size."""
     heads: Path | None = None
-    """A small model that tells riders' heads on a closer look (models/ngatu_heads.onnx), for no_helmet,
+    """A small model that tells riders' heads on a closer look (models/ngatu_heads_int8.onnx), for no_helmet,
     too_many_riders and abandoned_object: the detector need not know them then. None leaves it to the
     detector."""
     providers: tuple[str, ...] = ("tensorrt", "cuda", "openvino", "cpu")

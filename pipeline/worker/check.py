@@ -41,7 +41,7 @@ MIN_LAMP_HZ = 2.0
 """A colour counts when it was seen twice within a second (perception.signals): with fewer pictures a second a
 lamp stays unknown, and no rule that asks for it ever tells anything."""
 PROBE_TIMEOUT_S = 15.0
-HINT = ", or set model.heads (models/ngatu_heads.onnx)"
+HINT = ", or set model.heads (models/ngatu_heads_int8.onnx)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from pipeline.worker.check import MIN_LAMP_PX
 from scripts.accuracy.clock import film_start_s
 from scripts.accuracy.match import Reported
 
-HEADS = Path("models/ngatu_heads.onnx")
+HEADS = Path("models/ngatu_heads_int8.onnx")
 """The model of riders' heads that goes with any detector."""
 
 Figures = dict[tuple[str, str, str], float]

@@ -17,9 +17,11 @@ NEAR = 0.6
 BOX = np.array([[(TILE_PX - BODY_PX) / 2] * 2 + [(TILE_PX + BODY_PX) / 2] * 2], np.float32)
 
 
-def write(model: Path, heldout: Tiles, trained_on: str, epochs: int, seed: int, real: Path | None) -> None:
-    """Score `model` and write NAME.md beside it."""
-    finder = HeadFinder(model)
+def write(
+    model: Path, small: Path, heldout: Tiles, trained_on: str, epochs: int, seed: int, real: Path | None
+) -> None:
+    """Score the 8-bit copy `small` of `model` and write NAME.md beside it."""
+    finder = HeadFinder(small)
     score = _score(finder, heldout)
     heads, helmets = score["heads"], score["helmet"]
     text = [
@@ -28,9 +30,11 @@ def write(model: Path, heldout: Tiles, trained_on: str, epochs: int, seed: int, 
         "Riders' heads on one motorbike, cut out and enlarged (`pipeline/perception/closer.py`). Written by "
         "scripts/train_heads.py; figures are measured, not typed.",
         "",
-        f"- A small U-shaped network of separable convolutions, from scratch; {TILE_PX}x{TILE_PX} RGB 0..1 "
+        f"- A small U-shaped network, from scratch; {TILE_PX}x{TILE_PX} RGB 0..1 "
         "in, maps of heads with a helmet, bare heads and their height out; "
         f"{model.stat().st_size / 1e6:.2f} MB.",
+        f"- {small.name}: its 8-bit copy for CPUs, {small.stat().st_size / 1e6:.2f} MB; the figures are "
+        "its own.",
         f"- Training data: {trained_on}. Seed {seed}; epochs: {epochs}.",
         "- No weights and no pictures of others.",
         "",

@@ -25,14 +25,9 @@ MEASURED_ON = 256
 """Tiles that say what an export's batch normalisation would have measured."""
 
 
-def _separable(inside: int, outside: int, stride: int = 1) -> nn.Sequential:
+def _block(inside: int, outside: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inside, inside, 3, stride, 1, groups=inside, bias=False),
-        nn.BatchNorm2d(inside),
-        nn.ReLU(),
-        nn.Conv2d(inside, outside, 1, bias=False),
-        nn.BatchNorm2d(outside),
-        nn.ReLU(),
+        nn.Conv2d(inside, outside, 3, stride, 1, bias=False), nn.BatchNorm2d(outside), nn.ReLU()
     )
 
 
@@ -41,16 +36,16 @@ class HeadNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 24, 3, 2, 1, bias=False), nn.BatchNorm2d(24), nn.ReLU())
+        self.stem = _block(3, 24, 2)
         self.down = nn.ModuleList(
             [
-                nn.Sequential(_separable(24, 48, 2), _separable(48, 48)),
-                nn.Sequential(_separable(48, 96, 2), _separable(96, 96), _separable(96, 96)),
-                nn.Sequential(_separable(96, 128, 2), _separable(128, 128), _separable(128, 128)),
+                nn.Sequential(_block(24, 48, 2), _block(48, 48)),
+                nn.Sequential(_block(48, 96, 2), _block(96, 96), _block(96, 96)),
+                nn.Sequential(_block(96, 128, 2), _block(128, 128), _block(128, 128)),
             ]
         )
         self.across = nn.ModuleList([nn.Conv2d(128, 96, 1), nn.Conv2d(96, 48, 1), nn.Conv2d(48, 24, 1)])
-        self.mix = nn.ModuleList([_separable(96, 96), _separable(48, 48), _separable(24, 32)])
+        self.mix = nn.ModuleList([_block(96, 96), _block(48, 48), _block(24, 32)])
         self.out = nn.Conv2d(32, 3, 1)
         with torch.no_grad():
             self.out.bias.copy_(torch.tensor([-4.0, -4.0, 0.0]))
@@ -156,6 +151,7 @@ def learn(
         take_over(net, start, torch.from_numpy(tensor(tiles.pictures[few])))
     optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.01)
     steps = max(1, len(tiles.pictures) // batch)
+    half = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # twice as fast where the CPU knows it
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps)
     for epoch in range(1, epochs + 1):
         order, total = dice.permutation(len(tiles.pictures)), 0.0
@@ -163,7 +159,9 @@ def learn(
             chosen = np.sort(order[step * batch : (step + 1) * batch])
             pictures, heads = _varied(tiles.pictures[chosen], tiles.heads[chosen], dice)
             seen = torch.from_numpy(pictures).contiguous(memory_format=torch.channels_last)
-            loss = loss_of(net.logits(seen), torch.from_numpy(maps(heads)))
+            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                made = net.logits(seen)
+            loss = loss_of(made.float(), torch.from_numpy(maps(heads)))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

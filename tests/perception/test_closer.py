@@ -15,7 +15,7 @@ from pipeline.perception.errors import PerceptionError
 from tests.perception.onnx_models import constant_model
 
 CELLS = TILE_PX // STRIDE
-SHIPPED = Path(__file__).resolve().parents[2] / "models" / "ngatu_heads.onnx"
+SHIPPED = Path(__file__).resolve().parents[2] / "models" / "ngatu_heads_int8.onnx"
 
 
 def maps(*heads: tuple[float, float, float, float, float]) -> np.ndarray:

@@ -226,7 +226,7 @@ def test_a_saved_rule_keeps_the_view_and_a_line_drawn_anew_does_not(tmp_path: Pa
 
 
 def test_a_saved_scene_says_which_rules_the_models_cannot_serve(tmp_path: Path) -> None:
-    heads = Path(__file__).resolve().parents[2] / "models" / "ngatu_heads.onnx"
+    heads = Path(__file__).resolve().parents[2] / "models" / "ngatu_heads_int8.onnx"
     model = constant_model(tmp_path / "model.onnx", np.zeros((4 + 1, CELLS)), metadata=names("motorbike"))
     config = Config.model_validate(
         {
