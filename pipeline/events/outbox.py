@@ -23,11 +23,11 @@ import structlog
 from pipeline.config import OutboxSettings
 from pipeline.events.errors import OutboxFull
 from pipeline.events.event import Event, EventType
-from pipeline.events.outbox_file import PRIORITY, clear_errors, insert_event, open_outbox
+from pipeline.events.outbox_file import PRIORITY, clear_errors, delete, insert_event, open_outbox
 
 log = structlog.get_logger(__name__)
 
-REMEMBER_DAYS = {
+REMEMBER_DAYS: Mapping[str, float] = {
     EventType.VIOLATION: 366.0,
     EventType.INCOMPLETE: 366.0,
     EventType.SECURITY: 366.0,
@@ -94,19 +94,20 @@ class Outbox:
                         "INSERT INTO shadows (id, type, put_at_s, body) VALUES (?, ?, ?, ?)",
                         (event.id, event.type, time.time(), body),
                     )
-                    trimmed = db.execute(
+                    trimmed = delete(
+                        db,
                         "DELETE FROM shadows WHERE seq <= (SELECT max(seq) FROM shadows) - ?"
                         " RETURNING id, type",
                         (SHADOWS,),
                     )
                     # Still known: its evidence expires, and no start takes it for lost in a crash.
-                    self._remember(trimmed.fetchall(), time.time())
+                    self._remember(trimmed, time.time())
                     outcome = Put.STORED
                 else:
                     self._make_room(event, len(body.encode()))
                     insert_event(db, event, body)
                     outcome = Put.STORED
-                db.execute("DELETE FROM hits WHERE id = ?", (event.id,))
+                delete(db, "DELETE FROM hits WHERE id = ?", (event.id,))
         except OutboxFull:
             self._refused[event.type] += 1
             raise
@@ -144,24 +145,25 @@ class Outbox:
         Without those whose type and key are `held`.
         """
         events = []
-        # As bytes: SQLite reads no row at all where one holds text that is no longer UTF-8.
+        # The body as bytes: what is no longer UTF-8 is no event.
         rows = self._read(
-            "SELECT id, CAST(body AS BLOB) FROM events"
+            "SELECT seq, id, CAST(body AS BLOB) FROM events"
             " WHERE (type, key) NOT IN"
             " (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"
             " ORDER BY priority, seq LIMIT ?",
             (json.dumps(list(held)), limit),
         )
-        for event_id, body in rows:
+        for seq, event_id, body in rows:
             try:
                 event = Event.from_json(body)
                 if event.id != event_id:
-                    # Its acknowledgement would be that of another, and it would be sent for ever.
+                    # Nobody knows which of the two is right: it might go out as another.
                     raise ValueError(f"it says that it is event {event.id}")
                 events.append(event)
             except ValueError as error:
                 log.error("event_unreadable", event_id=event_id, reason=str(error))
-                self.set_aside(event_id, f"cannot be read any more: {error}")
+                with self._transaction() as db:
+                    _move_aside(db, seq, f"cannot be read any more: {error}")
         return events
 
     def acknowledge(self, ids: Collection[str]) -> None:
@@ -169,21 +171,18 @@ class Outbox:
         now_s = time.time()
         with self._transaction() as db:
             for event_id in ids:
-                deleted = db.execute("DELETE FROM events WHERE id = ? RETURNING id, type", (event_id,))
-                self._remember(deleted.fetchall(), now_s)
+                deleted = delete(
+                    db, "DELETE FROM events WHERE seq = ? RETURNING ?, type", (_seq(db, event_id), event_id)
+                )
+                self._remember(deleted, now_s)
             if now_s >= self._forget_next_s:
-                db.execute("DELETE FROM sent WHERE forget_at_s < ?", (now_s,))
+                delete(db, "DELETE FROM sent WHERE forget_at_s < ?", (now_s,))
                 self._forget_next_s = now_s + 3600
 
     def set_aside(self, event_id: str, reason: str) -> None:
         """Take an event that no sink will ever accept out of the queue; it is kept, with the reason."""
         with self._transaction() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO refused (id, type, at_s, reason, body)"
-                " SELECT id, type, ?, ?, body FROM events WHERE id = ?",
-                (time.time(), reason, event_id),
-            )
-            db.execute("DELETE FROM events WHERE id = ?", (event_id,))
+            _move_aside(db, _seq(db, event_id), reason)
 
     def knows(self, event_id: str) -> bool:
         """Whether an event of this id waits, was sent, or was set aside."""
@@ -266,7 +265,8 @@ class Outbox:
     def _remember(self, events: Iterable[tuple[str, str]], now_s: float) -> None:
         """Within a transaction: ids and types of events that nobody waits for any more."""
         for event_id, event_type in events:
-            forget_at_s = now_s + REMEMBER_DAYS[EventType(event_type)] * 86400
+            # What bit rot left of a type is remembered the longest.
+            forget_at_s = now_s + REMEMBER_DAYS.get(event_type, max(REMEMBER_DAYS.values())) * 86400
             self._db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?)", (event_id, forget_at_s))
 
     def _make_room(self, event: Event, size: int) -> None:
@@ -279,10 +279,8 @@ class Outbox:
             return
         if event.type is EventType.HEALTH:
             # The newest state replaces those of the same camera that still wait: their topic is compacted.
-            replaced = self._db.execute(
-                "DELETE FROM events WHERE type = ? AND key = ?", (event.type, event.key)
-            ).rowcount
-            if replaced:
+            replaced = "DELETE FROM events WHERE type = ? AND key = ? RETURNING seq"
+            if delete(self._db, replaced, (event.type, event.key)):
                 return
         raise OutboxFull(
             f"outbox {self._path} is full: {used / 1e6:.1f} of {limit / 1e6:.1f} MB are used, "
@@ -297,3 +295,22 @@ class Outbox:
     def _pages(self, pragma: str) -> int:
         pages, size = (self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in (pragma, "page_size"))
         return int(pages) * int(size)
+
+
+def _seq(db: sqlite3.Connection, event_id: str) -> int | None:
+    """The row of an event that waits; looked for without the index as well, whose bits may have flipped."""
+    for how in ("", "NOT INDEXED"):
+        query = f"SELECT seq FROM events {how} WHERE id = ?"  # noqa: S608 - our own words
+        if row := db.execute(query, (event_id,)).fetchone():
+            return int(row[0])
+    return None
+
+
+def _move_aside(db: sqlite3.Connection, seq: int | None, reason: str) -> None:
+    """Within a transaction."""
+    db.execute(
+        "INSERT OR REPLACE INTO refused (id, type, at_s, reason, body)"
+        " SELECT id, type, ?, ?, body FROM events WHERE seq = ?",
+        (time.time(), reason, seq),
+    )
+    delete(db, "DELETE FROM events WHERE seq = ?", (seq,))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -94,8 +95,7 @@ def open_beside(path: Path, mode: str = "ro") -> sqlite3.Connection:
         raise OutboxError(f"there is no outbox at {path}")
     with clear_errors(path):
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
-        # What is no longer UTF-8 is shown as far as it can be: one such row must not hide the others.
-        db.text_factory = lambda text: text.decode(errors="replace")
+        db.text_factory = _as_far_as_it_can_be_read
         _check_version(db, path)
         return db
 
@@ -106,6 +106,21 @@ def insert_event(db: sqlite3.Connection, event: Event, body: str) -> None:
         "INSERT INTO events (id, type, priority, key, put_at_s, body) VALUES (?, ?, ?, ?, ?, ?)",
         (event.id, event.type, PRIORITY[event.type], event.key, time.time(), body),
     )
+
+
+def delete(db: sqlite3.Connection, statement: str, values: Sequence[object]) -> list[Any]:
+    """Within a transaction: run a DELETE; what it returns.
+
+    Where bit rot has set a table and its index apart, SQLite deletes no such row: then indexes are made anew.
+    """
+    try:
+        return db.execute(statement, values).fetchall()
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorname", None) != "SQLITE_CORRUPT_INDEX":
+            raise
+        log.error("outbox_index_damaged", reason=str(error))
+        db.execute("REINDEX")
+        return db.execute(statement, values).fetchall()
 
 
 @contextmanager
@@ -131,6 +146,7 @@ def clear_errors(path: Path) -> Iterator[None]:
 def _open(path: Path) -> sqlite3.Connection:
     path.touch(mode=0o640)
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    db.text_factory = _as_far_as_it_can_be_read
     try:
         version = _check_version(db, path)
         if version == 0:
@@ -148,6 +164,11 @@ def _open(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _as_far_as_it_can_be_read(text: bytes) -> str:
+    # One row that is no longer UTF-8 must not hide the others.
+    return text.decode(errors="replace")
 
 
 def _check_version(db: sqlite3.Connection, path: Path) -> int:

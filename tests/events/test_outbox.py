@@ -282,6 +282,58 @@ def test_flipped_bits_cost_one_event_whatever_they_hit(tmp_path: Path, was: byte
     assert len(box.leftover_hits()) >= 2
 
 
+@pytest.mark.parametrize("flip", [0x80, 0x01], ids=["no UTF-8", "another letter"])
+@pytest.mark.parametrize("spoilt", ["id", "id in its index", "id in both", "type"])
+def test_flipped_bits_of_id_and_type_cost_one_event_and_stop_no_other(
+    tmp_path: Path, spoilt: str, flip: int
+) -> None:
+    """Flipped in the file itself: what an UPDATE spoils, it spoils in the index as well."""
+    path = tmp_path / "outbox.sqlite"
+    box = Outbox(path)
+    events = [candidate(track_id=track) for track in range(4)]
+    for event in events:
+        box.put(event)
+    box.close()
+    raw = bytearray(path.read_bytes())
+    event_id = events[1].id.encode()
+    in_index = raw.index(event_id)
+    in_row = raw.index(event_id + b"violation.candidate")
+    places = {
+        "id": [in_row],
+        "id in its index": [in_index],
+        "id in both": [in_index, in_row],
+        "type": [in_row + len(event_id)],
+    }
+    assert in_index < in_row
+    for place in places[spoilt]:
+        raw[place + 4] ^= flip
+    path.write_bytes(raw)
+
+    box = Outbox(path)
+    sent: list[str] = []
+    for _ in range(3):
+        batch = ids(box.batch(10))
+        sent += batch
+        box.acknowledge(batch)
+    assert box.count() == 0
+    assert [each for each in sent if each != events[1].id] == [e.id for e in events if e != events[1]]
+    aside = spoilt in ("id", "id in both")
+    assert (sent.count(events[1].id), box.set_aside_count()) == ((0, 1) if aside else (1, 0))
+    assert all(box.is_done(each) for each in sent)
+    assert [box.put(event) for event in (events[0], events[2])] == [Put.REPEATED, Put.REPEATED]
+    assert box.put(candidate(track_id=9)) is Put.STORED
+    box.close()
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_what_was_never_put_is_neither_sent_nor_set_aside(outbox: Outbox) -> None:
+    outbox.put(candidate())
+    outbox.acknowledge(["nobody"])
+    outbox.set_aside("nobody", "too large")
+    assert (outbox.count(), outbox.set_aside_count(), outbox.knows("nobody")) == (1, 0, False)
+
+
 def test_newer_version_is_refused_untouched(tmp_path: Path) -> None:
     path = tmp_path / "outbox.sqlite"
     Outbox(path).close()
