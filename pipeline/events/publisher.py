@@ -60,9 +60,8 @@ class Publisher:
         self._state = PublisherState()
         self._delivering_since_s: float | None = None
         self._unrecorded: set[str] = set()
-        self._held: set[tuple[EventType, str]] = set()
-        """Types and keys of which the sink did not take all lately."""
-        self._held_until_s = 0.0
+        self._held_until_s: dict[tuple[EventType, str], float] = {}
+        """Types and keys of which the sink did not take all lately, and until when (monotonic) they wait."""
         self._closing = threading.Event()
         self._deadline_s = float("inf")
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
@@ -116,7 +115,7 @@ class Publisher:
                 delivery = self._deliver(events)
                 self._settle(delivery)
                 if not delivery.trouble:
-                    if not self._held:
+                    if not self._held_until_s:
                         delay_s = FIRST_DELAY_S
                     continue
                 self._hold(events, delivery)
@@ -140,20 +139,26 @@ class Publisher:
     def _hold(self, events: list[Event], delivery: Delivery) -> None:
         """Let all others go before what was left of these, and keep the order of each key with it."""
         settled = {event.id for event in delivery.acknowledged} | set(delivery.refused)
+        until_s = time.monotonic() + HELD_S
         for event in events:
             if event.id not in settled:
-                self._held.update((kind, event.key) for kind in self._sink.together(event.type))
-        self._held_until_s = time.monotonic() + HELD_S
+                for kind in self._sink.together(event.type):
+                    # What others do later does not put it off: it has waited since its own trouble.
+                    self._held_until_s.setdefault((kind, event.key), until_s)
 
     def _next_events(self) -> list[Event]:
-        if self._held:
-            if time.monotonic() < self._held_until_s and (events := self._batch()):
-                return events
-            self._held = set()
-        return self._batch()
+        now_s = time.monotonic()
+        self._held_until_s = {
+            held: until_s for held, until_s in self._held_until_s.items() if now_s < until_s
+        }
+        events = self._batch()
+        if not events and self._held_until_s:
+            self._held_until_s = {}
+            events = self._batch()
+        return events
 
     def _batch(self) -> list[Event]:
-        events = self._outbox.batch(BATCH + len(self._unrecorded), self._held)
+        events = self._outbox.batch(BATCH + len(self._unrecorded), self._held_until_s.keys())
         return [event for event in events if event.id not in self._unrecorded][:BATCH]
 
     def _deliver(self, events: list[Event]) -> Delivery:

@@ -168,6 +168,64 @@ def test_what_stands_back_goes_first_again_however_much_else_there_is(
         assert len(sink.taken) <= 5 * sink.tries
 
 
+class Uneven:
+    """Fails a camera once, and a little before that camera's time is over the next one."""
+
+    name = "test"
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 0.0
+        self.failed: list[str] = []
+        self.taken: dict[str, float] = {}
+        monkeypatch.setattr(publishers.time, "monotonic", lambda: self.now_s)
+
+    def open(self) -> None:
+        pass
+
+    def deliver(self, events: Sequence[Event]) -> Delivery:
+        self.now_s += 1.0
+        left = ""
+        if self.now_s > 0.7 * publishers.HELD_S * len(self.failed):
+            left = next((event.key for event in events if event.key not in self.failed), "")
+        if left:
+            self.failed.append(left)
+        taken = tuple(event for event in events if event.key != left)
+        self.taken |= {event.id: self.now_s for event in taken}
+        return Delivery(taken, trouble="did not acknowledge" if left else "")
+
+    def together(self, event_type: EventType) -> Collection[EventType]:
+        return (event_type,)
+
+    def close(self, timeout_s: float) -> None:
+        pass
+
+
+@pytest.mark.usefixtures("small")
+def test_what_stands_back_is_not_put_off_by_the_trouble_of_others(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    act = candidate("cam-a")
+    outbox.put(act)
+    flows = [flow(f"cam-{number // 20}", START_S + 60 * (number % 20)) for number in range(600)]
+    for event in flows:
+        outbox.put(event)
+    sink = Uneven(monkeypatch)
+    publisher = Publisher(outbox, sink)
+    for _ in range(200):
+        # The publisher's own round, without its thread and its pauses.
+        events = publisher._next_events()
+        delivery = publisher._deliver(events)
+        publisher._settle(delivery)
+        publisher._hold(events, delivery)
+        if not outbox.count():
+            break
+    assert len(sink.failed) > 3, "others fail while it waits"
+    assert publishers.HELD_S <= sink.taken[act.id] <= publishers.HELD_S + 2.0
+    for number in range(30):
+        order = [each for each in sink.taken if each in {e.id for e in flows[20 * number : 20 * number + 20]}]
+        assert order == [event.id for event in flows[20 * number : 20 * number + 20]]
+
+
 def test_a_topic_that_cannot_be_written_to_stops_no_other(outbox: Outbox) -> None:
     sink = Played(Producer(shut=KafkaSettings(brokers=("192.0.2.1:9092",)).violations_topic))
     for event in (candidate("cam-1"), incident("cam-2"), incomplete("cam-1", 3), flow("cam-1")):
