@@ -338,9 +338,8 @@ class Camera:
     def _tell_news(self) -> None:
         """Tell the health if it is news; what is held back is looked at again with the next status."""
         health, told, now_s = self._health, self._told, time.monotonic()
-        if told is None or told.state != health.state:
-            self._changes.clear()
-        else:
+        # A change of state is always told, but frees no other: what comes with each reconnect flickers too.
+        if told is not None and told.state == health.state:
             many = len(self._changes) == _MOST_CHANGES and now_s - self._changes[0] < _FLICKER_S
             if many or _gist(told) == _gist(health):
                 return

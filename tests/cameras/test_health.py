@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -61,12 +62,45 @@ def test_what_flickers_is_held_back_and_the_last_is_told_later(monkeypatch: pyte
     assert len(told.health) == count
 
 
-def test_a_change_of_state_is_never_held_back() -> None:
+def test_a_change_of_state_is_never_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     told = Told()
     for number in range(20):
         told.says(source="arrival" if number % 2 else "rtcp")
     told.says("stalled", "sent no video for 5 s")
     told.says()
     assert [health.state for health in told.health[-2:]] == ["stalled", "up"]
+    now[0] += 600.0
     told.says(reason=AHEAD)
     assert told.health[-1] == replace(told.health[-2], reason=AHEAD, time=told.health[-1].time)
+
+
+def test_what_flickers_with_the_connection_is_held_back_but_for_the_states(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    told = Told()
+    for _ in range(140):
+        for state, reason in (("stalled", "sent no video for 5 s"), ("up", ""), ("up", AHEAD), ("up", "")):
+            now[0] += 1.0
+            told.says(state, reason)
+    changes = sum(before.state != after.state for before, after in pairwise(told.health))
+    assert changes == 2 * 140 - 1
+    assert len(told.health) == 1 + changes + 4
+    told.says(reason=AHEAD)
+    now[0] += 600.0
+    told.status()
+    assert told.health[-1].reason == AHEAD, "the last is told"
+
+
+def test_a_complaint_after_a_single_reconnect_is_told_at_once() -> None:
+    told = Told()
+    told.says(source="arrival")
+    told.says()
+    told.says("stalled", "sent no video for 5 s")
+    told.says(source="arrival")
+    told.says()
+    told.says(reason=AHEAD)
+    assert told.health[-1].reason == AHEAD
