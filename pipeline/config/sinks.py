@@ -77,6 +77,15 @@ class EvidenceSettings(Settings):
     wait_s: Annotated[float, Field(ge=1, le=120)] = 8.0
     """Patience beyond `after_s` for a camera that lags or is gone; then what is there must do."""
     retention_days: Annotated[float, Field(gt=0, le=365)] = 30.0
-    """Bundles whose event the broker has acknowledged are removed after this long, or earlier where the
-    outbox's bound has no room for them; others never. At most a year: for as long the outbox knows that an
-    event was sent."""
+    """Bundles whose event the broker has acknowledged are removed after this long, or earlier, down to
+    `least_days`, where the outbox's bound has no room for them; others never. At most a year: for as long the
+    outbox knows that an event was sent."""
+    least_days: Annotated[float, Field(ge=0, le=365)] = 7.0
+    """No bundle goes before this, or before `retention_days` where that is less: the box rather refuses new
+    acts. An acknowledged act still waits for its officer."""
+
+    @model_validator(mode="after")
+    def _least_is_no_more_than_all(self) -> Self:
+        if "least_days" in self.model_fields_set and self.least_days > self.retention_days:
+            raise ValueError(f"least_days ({self.least_days:g}) must be retention_days at most")
+        return self

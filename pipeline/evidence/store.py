@@ -135,14 +135,17 @@ class EvidenceStore:
         old = (path for path in self._bundles() if _made_at_s(path) < cutoff_s)
         return sum(self._discard(path, is_acknowledged) is not None for path in old)
 
-    def make_room(self, wanted_bytes: int, is_acknowledged: Callable[[str], bool]) -> int:
-        """Remove bundles that the broker has, however young, the oldest first, until `wanted_bytes` are free.
+    def make_room(self, now_s: float, wanted_bytes: int, is_acknowledged: Callable[[str], bool]) -> int:
+        """Remove bundles that the broker has, the oldest first, until `wanted_bytes` are free.
 
-        Others stay, whatever is wanted. Returns how many went; each goes as a whole.
+        Others stay, and so do those made less than `least_days` before `now_s` (epoch), whatever is wanted:
+        that the broker has an event does not mean that anybody has looked at it. Returns how many went; each
+        goes as a whole.
         """
+        cutoff_s = now_s - self._settings.least_days * 86_400
         freed_bytes = removed = 0
-        for path in sorted(self._bundles(), key=_made_at_s):
-            if freed_bytes >= wanted_bytes:
+        for made_at_s, path in sorted((_made_at_s(path), path) for path in self._bundles()):
+            if freed_bytes >= wanted_bytes or made_at_s >= cutoff_s:
                 break
             size_bytes = self._discard(path, is_acknowledged)
             if size_bytes is not None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.cameras.errors import CameraError
 from pipeline.cameras.probe import probe
@@ -41,6 +42,8 @@ MIN_LAMP_HZ = 2.0
 """A colour counts when it was seen twice within a second (perception.signals): with fewer pictures a second a
 lamp stays unknown, and no rule that asks for it ever tells anything."""
 PROBE_TIMEOUT_S = 15.0
+ACT_MB = 1.3
+"""Of evidence, roughly; a record stream of many megabits a second takes more."""
 HINT = ", or set model.heads (models/ngatu_heads_int8.onnx)"
 
 
@@ -64,6 +67,7 @@ def findings(config: Config, scenes: dict[str, SceneSettings], *, offline: bool 
         yield from lamps_known(camera, scenes[camera.id])
     yield from _records(config, scenes)
     yield _try("disk", lambda: _disk(config))
+    yield _try("room", lambda: _room(config))
     yield _try("signing key", lambda: _key(config))
     yield _try("monitor", lambda: _monitor(config))
     operator, kafka = config.worker.operator, config.kafka
@@ -188,7 +192,7 @@ def _plates() -> str:
 def _disk(config: Config) -> str:
     data_dir = config.worker.data_dir
     try:
-        there = next(path for path in (data_dir, *data_dir.absolute().parents) if path.exists())
+        there = _nearest(data_dir)
         with tempfile.TemporaryFile(dir=there) as probe_file:
             probe_file.write(b"\0" * 65536)
             probe_file.flush()
@@ -201,6 +205,21 @@ def _disk(config: Config) -> str:
     if free_mb < LEAST_FREE_MB:
         raise ValueError(f"data_dir {data_dir} has {free_mb:.0f} MB free; {LEAST_FREE_MB} MB are the least")
     return f"{data_dir}: {free_mb / 1000:.1f} GB free" + "; the worker will make it" * (there != data_dir)
+
+
+def _nearest(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
+
+
+def _room(config: Config) -> str:
+    outbox, evidence = config.outbox, config.evidence
+    disk_mb = shutil.disk_usage(_nearest(config.worker.data_dir)).total / 1e6
+    room_mb = (1 - outbox.reserve_share) * min(outbox.max_megabytes, outbox.max_disk_share * disk_mb)
+    days = min(evidence.least_days, evidence.retention_days)
+    acts = f"some {room_mb / ACT_MB:.0f} acts"
+    if config.kafka is None or not days:
+        return acts
+    return f"{acts}: {room_mb / ACT_MB / days:.0f} a day, as evidence stays for {days:g} days at least"
 
 
 def _key(config: Config) -> str:

@@ -41,9 +41,9 @@ class Keeping:
         self._full_until_s: dict[EventType, float] = {}
 
     def keep(self, now_s: float) -> None:
-        """Remove what is older than its days, and before that what the bound has no room for.
+        """Remove what is older than its days, and before that, down to the least, what has no room.
 
-        Only what nobody waits for goes. Raises EventsError.
+        Only what the broker has, or what is of a rule on trial, goes. Raises EventsError.
         """
         if now_s >= self._retention_at_s:
             self._retention_at_s = now_s + RETENTION_EVERY_S
@@ -53,7 +53,7 @@ class Keeping:
                 log.info("evidence_expired", bundles=removed)
         excess_bytes = self._outbox.excess_bytes()
         if excess_bytes and now_s >= self._room_at_s:
-            removed = self._store.make_room(excess_bytes, self._outbox.is_done)
+            removed = self._store.make_room(time.time(), excess_bytes, self._outbox.is_done)
             if not removed:
                 self._room_at_s = now_s + ROOM_EVERY_S
                 return

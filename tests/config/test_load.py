@@ -266,6 +266,14 @@ def test_evidence_is_kept_no_longer_than_it_is_known_that_its_event_was_sent(tmp
     assert longest < known_days
 
 
+def test_the_least_days_of_evidence_are_no_more_than_all(tmp_path: Path) -> None:
+    text = WORKER + "evidence: {%s}\n"
+    (said,) = problems(write(tmp_path, text % "retention_days: 20, least_days: 21"))
+    assert said == "7: evidence: least_days (21) must be retention_days at most"
+    for fine in ("retention_days: 20, least_days: 20", "retention_days: 3"):
+        load_config(write(tmp_path, text % fine))
+
+
 @pytest.mark.parametrize(("name", "schema"), [("worker", config_schema()), ("scene", scene_schema())])
 def test_the_schema_for_editors_accepts_the_example_and_refuses_a_misspelt_key(
     name: str, schema: dict[str, Any]

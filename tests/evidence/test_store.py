@@ -182,7 +182,7 @@ def test_room_is_made_with_the_oldest_that_were_sent_and_with_no_other(
     maker: EvidenceMaker, film: Film, camera: CameraSettings
 ) -> None:
     """Their order is that in which they were made, whatever folders they lie in."""
-    now_s = time.time()
+    now_s = time.time() - 8 * DAY_S
     paths = []
     for number, made_s in enumerate((5, 1, 4, 2, 3)):
         seen = replace(make_hit(track_id=number), camera_id=f"cam-{number}")
@@ -194,12 +194,32 @@ def test_room_is_made_with_the_oldest_that_were_sent_and_with_no_other(
     def left() -> list[str]:
         return sorted(path.name[-1] for path in paths if path.exists())
 
-    assert maker.store.make_room(round(1.5 * size_bytes), lambda event_id: event_id != "event-2") == 2
+    def make_room(wanted_bytes: int, but: str = "") -> int:
+        return maker.store.make_room(time.time(), wanted_bytes, lambda event_id: event_id != but)
+
+    assert make_room(round(1.5 * size_bytes), but="event-2") == 2
     assert left() == ["2", "4", "5"]
     assert maker.store.bytes() == sum(file.stat().st_size for file in files_below(maker.store.root))
-    assert maker.store.make_room(0, lambda _: True) == 0
-    assert maker.store.make_room(100 * size_bytes, lambda event_id: event_id != "event-2") == 2
+    assert make_room(0) == 0
+    assert make_room(100 * size_bytes, but="event-2") == 2
     assert left() == ["2"]
+
+
+@pytest.mark.parametrize(("settings", "going"), [({}, 2), ({"least_days": 3.0}, 3), ({"least_days": 0.0}, 4)])
+def test_no_room_is_made_with_what_is_younger_than_the_least_days(
+    tmp_path: Path,
+    key: SigningKey,
+    film: Film,
+    camera: CameraSettings,
+    settings: dict[str, float],
+    going: int,
+) -> None:
+    maker = make_maker(tmp_path / "evidence", key, **settings)
+    now_s = time.time()
+    for number, days in enumerate((29.0, 7.1, 6.9, 0.1)):
+        path = maker.make(make_hit(track_id=number), f"event-{number}", FilmRecording(film), camera).path
+        os.utime(path, (now_s, now_s - days * DAY_S))
+    assert maker.store.make_room(now_s, 10**12, lambda _: True) == going
 
 
 def test_running_figure_of_bytes(

@@ -106,6 +106,16 @@ def test_a_look_leaves_nothing_behind_in_the_workers_folder(tmp_path: Path) -> N
     assert not {each.what: each for each in looked_at(tmp_path, "head", worker=worker)}["disk"].ok
 
 
+def test_how_many_acts_fit_is_told(tmp_path: Path) -> None:
+    parts = {"outbox": {"max_megabytes": 130.0, "max_disk_share": 1.0}}
+    assert {each.what: each for each in looked_at(tmp_path, "head", **parts)}["room"].detail == "some 80 acts"
+    parts["kafka"] = {"brokers": ["192.0.2.1:9092"]}
+    for evidence, days in (({}, 7), ({"least_days": 4.0}, 4), ({"retention_days": 2.0}, 2)):
+        room = {each.what: each for each in looked_at(tmp_path, "head", evidence=evidence, **parts)}["room"]
+        a_day = f"{80 / days:.0f} a day, as evidence stays for {days} days at least"
+        assert room.detail == f"some 80 acts: {a_day}"
+
+
 def test_secrets_that_the_worker_would_miss_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,9 +76,13 @@ def test_a_box_says_that_it_is_full_only_while_it_is(tmp_path: Path, monkeypatch
     worker.outbox.close()
 
 
-@pytest.mark.parametrize("acknowledged", [True, False])
+@pytest.mark.parametrize(
+    ("acknowledged", "days"),
+    [(True, 8.0), (True, 1.0), (False, 8.0)],
+    ids=["sent", "sent lately", "not sent"],
+)
 def test_sent_evidence_gives_way_before_anything_is_refused_and_no_other_does(
-    tmp_path: Path, film: Film, acknowledged: bool
+    tmp_path: Path, film: Film, acknowledged: bool, days: float
 ) -> None:
     """Acts of 9 MB and a bound of 6 MB, all of them younger than retention_days."""
     camera = CameraSettings.model_validate({"id": "giang-vo-1", "detect": {"url": "rtsp://192.0.2.1/a"}})
@@ -94,7 +98,7 @@ def test_sent_evidence_gives_way_before_anything_is_refused_and_no_other_does(
         seen = make_hit(track_id=number)
         event = build_act(seen, camera, ORIGIN, missing=[NOT_FINISHED], law=LAW, plate=PLATE)
         bundle = maker.make(seen, event.id, FilmRecording(film), camera)
-        os.utime(bundle.path, (START_S + number, time.time() - 1000 + number))
+        os.utime(bundle.path, (START_S + number, time.time() - 86400 * days + number))
         told.append(event.id)
         try:
             outbox.put(with_evidence(event, bundle, maker.store.root))
@@ -107,7 +111,7 @@ def test_sent_evidence_gives_way_before_anything_is_refused_and_no_other_does(
             keeping.keep(60.0 * number)
     kept = {path.name for path in maker.store.root.glob("2*/*/*")}
     removed = metrics.registry.get_sample_value("ngatu_evidence_removed_total", {"reason": "room"})
-    if acknowledged:
+    if acknowledged and days > 7:
         assert refused == []
         assert 0 < len(kept) < 12
         assert kept == set(told[-len(kept) :]), "the oldest go"
