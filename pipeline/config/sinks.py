@@ -14,7 +14,7 @@ from pipeline.config.secrets import Login
 class OutboxSettings(Settings):
     """The durable queue on this box's disk."""
 
-    max_megabytes: Annotated[float, Field(ge=1)] = 2048.0
+    max_megabytes: Annotated[float, Field(ge=1)] = 20_480.0
     """Outbox and evidence together; bounded as well by `max_disk_share`."""
     max_disk_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of the file system that outbox and evidence may fill."""
