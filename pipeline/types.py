@@ -313,7 +313,11 @@ class Recording(Protocol):
         ...
 
     def stills(self, times_s: Sequence[float]) -> list[Still | RecordingError]:
-        """The frame nearest to each moment, in the order asked, or why it cannot be had."""
+        """The frame nearest to each moment, in the order asked, or why it cannot be had.
+
+        The moments of one call are of one connection: where capture time stepped back and some came twice,
+        the others tell which are meant.
+        """
         ...
 
     def clip(self, start_s: float, end_s: float, path: Path) -> Clip:

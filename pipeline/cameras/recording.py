@@ -39,7 +39,7 @@ class ClipFile:
 
 
 def stills(ring: Ring, times_s: Sequence[float]) -> list[StillPicture | RingError]:
-    """The picture nearest to each moment, or why there is none.
+    """The picture nearest to each moment, or why there is none. The moments are of one connection.
 
     Moments of one group of pictures are decoded together, and no group further than its last one asked.
     """
@@ -47,7 +47,7 @@ def stills(ring: Ring, times_s: Sequence[float]) -> list[StillPicture | RingErro
     jobs: dict[int, list[tuple[int, list[AccessUnit]]]] = {}
     for number, time_s in enumerate(times_s):
         try:
-            units = ring.nearest(time_s)
+            units = ring.nearest(time_s, times_s)
             jobs.setdefault(id(units[0]), []).append((number, units))
         except RingError as error:
             found[number] = error
@@ -132,7 +132,8 @@ def _decode(units: Sequence[AccessUnit], wanted: Sequence[AccessUnit]) -> dict[i
     sink = make("appsink", sync=False)
     _chain(pipeline, feed, decoder, make("videoconvert"), make("jpegenc", quality=_JPEG_QUALITY), sink)
     # Numbers in order of showing serve as time stamps: no two units can be taken for each other.
-    ranks = {id(unit): rank for rank, unit in enumerate(sorted(units, key=lambda unit: unit.captured_at_s))}
+    shown = sorted(units, key=lambda unit: (unit.connection, unit.captured_at_s))
+    ranks = {id(unit): rank for rank, unit in enumerate(shown)}
     by_pts = {ranks[id(unit)] * Gst.MSECOND: unit for unit in wanted}
 
     def decoded(_pad: Any, info: Any) -> Any:

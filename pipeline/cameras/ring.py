@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 
@@ -83,18 +83,20 @@ class Ring:
             complete = nlargest(self._reorder + 1, self._recent)[-1]
             return self._groups[0][0].captured_at_s, complete
 
-    def nearest(self, time_s: float) -> list[AccessUnit]:
+    def nearest(self, time_s: float, together: Sequence[float] = ()) -> list[AccessUnit]:
         """What must be decoded, in order, to see the picture nearest to `time_s`, which is the last one.
 
-        RingError where time was set back and the moment came twice: nobody knows which one is meant.
+        `together`: further moments of the same connection. Where time stepped back, as it does when a
+        camera's first report comes, they tell which pass is meant; RingError where they are in both as well.
         """
         with self._lock:
             groups = list(self._groups)
-        if len(_passes(groups, time_s)) > 1:
-            raise RingError(f"{time_s:.2f} is in the recording twice: the clock it is timed by was set back")
+        meant = _meant(groups, time_s, together)
         found: tuple[float, int, int] | None = None
         for number, group in enumerate(groups):
             for index, unit in enumerate(group):
+                if meant is not None and unit.connection != meant:
+                    continue
                 distance = abs(unit.captured_at_s - time_s)
                 if found is None or distance < found[0]:
                     found = (distance, number, index)
@@ -115,7 +117,7 @@ class Ring:
         with self._lock:
             held = list(self._groups)
         groups = [group for group in held if group[0].captured_at_s <= end_s]
-        passes = _passes(groups, start_s)
+        passes = _holding(_passes(groups), start_s)
         begun = [
             number
             for number, group in enumerate(groups)
@@ -156,13 +158,34 @@ class Ring:
         return f"the recording holds {min(units):.2f} to {max(units):.2f}, not {asked}"
 
 
-def _passes(groups: Iterable[list[AccessUnit]], time_s: float) -> list[int]:
-    """The connections during which it was that moment, oldest first: several where time was set back."""
+def _passes(groups: Iterable[list[AccessUnit]]) -> dict[int, tuple[float, float]]:
+    """First and last capture time of each connection, oldest connection first."""
     spans: dict[int, tuple[float, float]] = {}
     for unit in itertools.chain.from_iterable(groups):
         first_s, last_s = spans.get(unit.connection, (unit.captured_at_s, unit.captured_at_s))
         spans[unit.connection] = min(first_s, unit.captured_at_s), max(last_s, unit.captured_at_s)
-    return [number for number, (first_s, last_s) in spans.items() if first_s <= time_s <= last_s]
+    return spans
+
+
+def _holding(passes: dict[int, tuple[float, float]], time_s: float) -> list[int]:
+    """The connections during which it was that moment: several where time stepped back."""
+    return [number for number, (first_s, last_s) in passes.items() if first_s <= time_s <= last_s]
+
+
+def _meant(groups: Iterable[list[AccessUnit]], time_s: float, together: Sequence[float]) -> int | None:
+    """The connection to look for that moment in, None where it is in none; RingError where in several."""
+    passes = _passes(groups)
+    meant = _holding(passes, time_s)
+    if len(meant) > 1:
+        for other_s in together:
+            # A moment that the ring does not hold any more tells nothing.
+            if others := _holding(passes, other_s):
+                meant = [number for number in meant if number in others]
+        if len(meant) != 1:
+            raise RingError(
+                f"{time_s:.2f} is in the recording twice: time stepped back, and nothing tells which is meant"
+            )
+    return meant[0] if meant else None
 
 
 def _leads(unit: AccessUnit, key: AccessUnit) -> bool:

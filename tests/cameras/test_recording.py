@@ -5,13 +5,18 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
+from pipeline.cameras.recording import StillPicture, stills
 from pipeline.cameras.replay import ReplayServer
+from pipeline.cameras.ring import AccessUnit, Ring
 from pipeline.config.camera import RingSettings
 from pipeline.types import Clip, RecordingError, Still
 from tests.cameras.clips import make_clip, number_of, number_of_jpeg, read_clip
 from tests.cameras.support import Watched, settings
+from tests.evidence.film import shoot
 
 
 @pytest.fixture(params=["plain", "h264", "h265", "mpeg4"])
@@ -152,6 +157,23 @@ def test_clip_over_a_change_of_size_takes_the_longer_part(clips: dict[str, Path]
     assert [(still.width, still.height) for still in stills] == [(640, 360), (960, 540)]
     assert [number for number, _ in read_clip(clip.path)] == list(range(50))
     assert clip.start_s == pytest.approx(watched.frames[25], abs=0.05)
+
+
+def test_stills_are_true_where_time_stepped_back_within_a_group() -> None:
+    """As it does when a camera's first report comes: pictures 30 to 49 lean on those that came before it."""
+    film = shoot()
+    ring = Ring(60, 10**9)
+    times = [n / 10 - (0.5 if n >= 30 else 0.0) for n in range(100)]
+    for number, time_s in enumerate(times):
+        one = film.units[number]
+        ring.append(AccessUnit(one.data, time_s, one.key, film.caps, int(number >= 30)))
+    pictures = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE) for jpeg in film.jpegs]
+    for act in ((10, 26, 29), (31, 34, 49), (30, 33, 60)):
+        for number, still in zip(act, stills(ring, [times[n] for n in act]), strict=True):
+            assert isinstance(still, StillPicture), still
+            shown = cv2.imdecode(np.frombuffer(still.jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+            errors = [float(cv2.absdiff(shown, picture).mean()) for picture in pictures]
+            assert errors.index(min(errors)) == number
 
 
 def test_motion_jpeg_gives_stills_and_no_clip(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.cameras.clock import CaptureClock
 from pipeline.cameras.ring import AccessUnit, Ring, RingError
 
 
@@ -130,6 +131,37 @@ def test_where_time_was_set_back_no_picture_is_taken_for_another() -> None:
     assert len(ring.nearest(6.97)[-1].data) == 100
     assert len(ring.nearest(10.0)[-1].data) == 7
     assert ring.span_s == (0.0, pytest.approx(424 / 25))
+
+
+def test_the_other_moments_of_an_act_tell_which_pass_is_meant() -> None:
+    ring = set_back()
+    for act_s, size in (((6.5, 7.5, 8.5), 100), ((8.5, 9.5, 10.5), 7)):
+        pictures = [ring.nearest(time_s, act_s)[-1] for time_s in act_s]
+        assert [each.captured_at_s for each in pictures] == pytest.approx(act_s, abs=0.021)
+        assert {len(each.data) for each in pictures} == {size}
+    # All of it came twice; no pass holds all of it; the rest has left the ring.
+    for act_s in ((7.5, 8.5, 9.5), (6.5, 8.5, 10.5), (-20.0, 8.5, 9.5)):
+        with pytest.raises(RingError, match=r"8\.50 is in the recording twice: time stepped back"):
+            ring.nearest(8.5, act_s)
+
+
+@pytest.mark.parametrize("delay_s", [0.15, 0.3, 0.5])
+def test_an_act_around_the_first_report_of_a_camera_has_its_own_pictures(delay_s: float) -> None:
+    """Timed by arrival at first, then by the camera: time steps back by the delay."""
+    clock, ring = CaptureClock(5.0, 300.0), Ring(100, 10**9)
+    seen: list[float] = []
+    connection = 0
+    for number in range(250):
+        true_s = 1e6 + number / 25
+        stamp = clock.observe(number / 25, true_s + delay_s, true_s if number >= 70 else None)
+        connection += stamp.stepped
+        seen.append(stamp.time_s)
+        ring.append(unit(number, number % 50 == 0, number, at=stamp.time_s, connection=connection))
+    assert connection == 1
+    for first in (*range(21), *range(70, 201)):
+        act = [first, first + 30, first + 49]
+        act_s = [seen[number] for number in act]
+        assert [len(ring.nearest(time_s, act_s)[-1].data) for time_s in act_s] == act
 
 
 def test_a_clip_over_time_that_was_set_back_holds_both_passes() -> None:
