@@ -132,6 +132,27 @@ def test_a_complaint_within_a_state_comes_and_goes_and_the_state_keeps_its_age(d
 
 
 @pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("order", ["ab", "aba", "ba", "abab"])
+def test_of_reports_within_a_state_the_newest_made_is_told_in_whatever_order_they_come(
+    database: Database, order: str, together: bool
+) -> None:
+    """They are of one age of the state; the older one comes late, or once more."""
+    start_s = examples.START_S
+    made = {
+        "a": parsed(examples.health(told_s=start_s + 10, reason="its clock is 6.0 s ahead")),
+        "b": parsed(examples.health(told_s=start_s + 60)),
+    }
+    events = [made[kind] for kind in order]
+    for batch in [events] if together else [[event] for event in events]:
+        Writer(database, AREAS).write(Batch(batch))
+    with database.read() as session:
+        camera = session.get_one(CameraState, "cam-1")
+        assert (camera.state, camera.reason) == ("up", "")
+        assert (camera.since_ms, camera.seen_ms) == (round(start_s * 1000), round((start_s + 60) * 1000))
+    assert count(database, Health) == 2
+
+
+@pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("ids", ["abc", "cba", "bca", "aba"])
 def test_of_reports_of_one_moment_the_last_to_arrive_is_told(
     database: Database, ids: str, together: bool

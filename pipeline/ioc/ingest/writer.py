@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import and_, case, or_, select, update
+from sqlalchemy import and_, case, func, or_, select, update
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -188,12 +188,13 @@ class Writer:
     def _cameras(self, session: Session, arrived: list[Parsed], now_ms: int) -> None:
         """Take up where cameras stand, what their health is, and when they were last heard of."""
         newest: dict[str, dict[str, Any]] = {}
+        told_ms = self._told_ms(session, arrived)
         heard: dict[str, list[int]] = {}
         # Of reports of one moment, the last to arrive is the newest.
         for event in sorted(arrived, key=lambda event: event.at_ms):
             report = event.content
             heard.setdefault(report.camera.id, []).append(min(event.at_ms, now_ms))
-            if isinstance(report, HealthReport):
+            if isinstance(report, HealthReport) and event.at_ms >= told_ms.get(report.camera.id, 0):
                 since_ms = min(round(report.since.timestamp() * 1000), event.at_ms)
                 row = self._camera_row(report.camera, report.state[:20], report.reason, since_ms)
                 newest[report.camera.id] = row
@@ -221,6 +222,15 @@ class Writer:
             ),
             rows,
         )
+
+    def _told_ms(self, session: Session, arrived: list[Parsed]) -> dict[str, int]:
+        """When each camera's newest report was made, of those cameras that reports arrived of."""
+        ids = {event.content.camera.id for event in arrived if isinstance(event.content, HealthReport)}
+        if not ids:
+            return {}
+        newest = select(func.max(Health.at_ms)).where(Health.camera == CameraState.id).scalar_subquery()
+        found = session.execute(select(CameraState.id, newest).where(CameraState.id.in_(ids)))
+        return {id_: at_ms or 0 for id_, at_ms in found}
 
     def _camera_row(self, camera: Any, state: str, reason: str, since_ms: int) -> dict[str, Any]:
         return {
