@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 from sqlalchemy import text
 
+from pipeline.ioc.console.side import DRAWN_WITHIN_S
 from tests.ioc.test_console import Station, browser, log_in, look
 
 __all__ = ["browser"]
@@ -160,6 +161,37 @@ def test_a_second_press_decides_nothing_on_the_next_case_page(station: Station, 
     assert states(station, cases) == {3: ("confirmed", ["Mai"])}
     mai.keyboard.press("c")
     mai.wait_for_url(f"**/cases/{cases[1]}")
+
+
+DEAF = """() => { const real = window.socket.emit.bind(window.socket); window.deaf = true;
+window.socket.emit = (name, ...a) =>
+    name === 'javascript_response' && window.deaf ? window.socket : real(name, ...a); }"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", ["itself", "click"])
+def test_a_browser_that_did_not_answer_in_time_decides_once_it_does(
+    station: Station, browser: Browser, by: str
+) -> None:
+    case_id = station.act(1, plate=plate(1), rule="wrong_way")
+    mai = log_in(browser, station, "mai", "reviewer")
+    wait_for(mai, 1, 0, "70A00001")
+    mai.evaluate(DEAF)
+    lan = station.office.hire("lan", "reviewer")
+    station.office.the.desk.decide(lan, case_id, "second_look")
+    mai.wait_for_selector(".side .tag:has-text('Lan: Cần xem lại')")
+    mai.keyboard.press("c")
+    mai.wait_for_timeout(DRAWN_WITHIN_S * 1000 + 500)
+    assert states(station, {1: case_id}) == {1: ("second_look", ["Lan"])}
+    mai.evaluate("window.deaf = false")
+    if by == "click":
+        mai.locator(".entry").click()
+        look(mai)
+    else:
+        mai.wait_for_timeout(6500)
+    mai.keyboard.press("c")
+    mai.wait_for_selector(".entry", state="detached")
+    assert states(station, {1: case_id}) == {1: ("confirmed", ["Lan", "Mai"])}
 
 
 @pytest.mark.slow

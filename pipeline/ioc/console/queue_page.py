@@ -130,14 +130,20 @@ class QueuePage:
                 if not client.has_socket_connection or self._reject.is_open:
                     behind = behind or bool(mine)
                     continue
-                if mine or behind:
+                if mine or behind or self._side.undrawn:
                     began_s = time.monotonic()
                     with self._list:
                         if not self._here.still_here(acting=False):
                             return
-                        await (self.load(acting=False) if behind else self._take_in(mine))
+                        if behind:
+                            await self.load(acting=False)
+                        elif mine:
+                            await self._take_in(mine)
+                        else:
+                            await self._show(acting=False)
                     behind = False
-                    await asyncio.sleep(REST * (time.monotonic() - began_s))
+                    if not self._side.undrawn:  # else it was the browser that took long
+                        await asyncio.sleep(REST * (time.monotonic() - began_s))
         finally:
             feed.unsubscribe(queue)
 
@@ -262,7 +268,11 @@ class QueuePage:
         await self._side.show(view)
 
     async def _pick(self, index: int) -> None:
-        if not 0 <= index < len(self._rows) or index == self._at:
+        if not 0 <= index < len(self._rows):
+            return
+        if index == self._at:
+            if self._side.view is None:
+                await self._show()
             return
         if (old := self._elements.get(self._rows[self._at].id)) is not None:
             old.classes(remove="on")

@@ -15,7 +15,7 @@ from pipeline.ioc.desk.files import item_of
 from pipeline.ioc.review import OPEN_STATES
 
 DRAWN_WITHIN_S = 10.0
-"""What a browser has not drawn by then is drawn anew."""
+"""What a browser has not drawn by then counts for nothing, and is to be drawn anew."""
 
 
 class Side:
@@ -33,6 +33,8 @@ class Side:
         self._opens = opens
         self.view: CaseView | None = None
         """What is drawn."""
+        self.undrawn = False
+        """A browser did not draw it in time: it is to be shown anew."""
         self._seen_s = math.inf
         self._place = ui.element("aside").classes("side").mark("side")
 
@@ -43,14 +45,14 @@ class Side:
 
     def clear(self) -> None:
         """Show nothing."""
-        self.view = None
+        self.view, self.undrawn = None, False
         self._place.clear()
 
     async def show(self, view: CaseView) -> None:
         """Show it, and wait until the browser does: on a slow line, keys before that meant another case."""
         if view == self.view:
             return
-        self.view, self._seen_s = view, math.inf
+        self.view, self.undrawn, self._seen_s = view, False, math.inf
         self._place.clear()
         with self._place:
             self._draw(view)
@@ -60,7 +62,7 @@ class Side:
                 await client.run_javascript("0", timeout=DRAWN_WITHIN_S)
         except TimeoutError:
             if self.view is view:
-                self.view = None
+                self.view, self.undrawn = None, True
             return
         if self.view is view:
             self._seen_s = time.monotonic()
