@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page
 from tests.ioc import town
 from tests.ioc.office import TRANGBANG
 from tests.ioc.test_console import Station, browser, log_in
+from tests.ioc.test_console_review import seen_ms
 
 __all__ = ["browser"]
 EVERY_S = 0.05
@@ -151,6 +152,24 @@ def test_a_town_sees_its_own_on_the_wall_and_among_the_cameras(station: Station,
     assert elsewhere not in page.content()
     # Nothing is asked of anybody but the service itself.
     assert all(url.startswith((station.url, "data:", "blob:")) for url in asked)
+    page.context.close()
+
+
+@pytest.mark.slow
+def test_who_chooses_cameras_stays_logged_in_and_an_open_page_does_not(
+    station: Station, browser: Browser
+) -> None:
+    page = log_in(browser, station, "otto", "operator")
+    page.goto(f"{station.url}/cameras")
+    page.wait_for_selector(".cams .beside h2")
+    before = seen_ms(station, minutes_ago=5)
+    with page.expect_response("**/api/v1/cameras"):
+        pass
+    page.wait_for_timeout(500)
+    assert seen_ms(station) == before
+    with page.expect_response("**/api/v1/me"):
+        page.locator(".cams tbody tr").nth(1).click()
+    assert seen_ms(station) > before
     page.context.close()
 
 

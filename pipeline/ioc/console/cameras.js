@@ -26,7 +26,8 @@
           el('td', {}, el('div', { class: 'sub why' }, one.reason || '–')),
           el('td', { class: 'num' }, one.since_ms ? ago(one.since_ms, now) : '–'), el('td', { class: 'num' }, one.seen_ms ? ago(one.seen_ms, now) : '–'),
           el('td', { class: 'num' }, number(one.today)));
-        const choose = () => { chosen = one.id; still.classList.add('gone'); draw(); show(); look(); };
+        // What the page asks by itself keeps no session alive: who chooses says that somebody sits here.
+        const choose = () => { chosen = one.id; still.classList.add('gone'); draw(); show(); look(); fetch('/api/v1/me').catch(() => {}); };
         row.addEventListener('click', choose);
         row.addEventListener('keydown', (e) => { if (e.key === 'Enter') choose(); });
         return row;
