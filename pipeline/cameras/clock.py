@@ -57,9 +57,9 @@ def ntp_to_unix_s(ntp_ns: int, near_s: float) -> float:
 class CaptureClock:
     """One connection's capture times.
 
-    `offset_ms` is -min(arrival - ntp) over the last minute: the camera's clock minus the host's, less the
-    shortest delay on the way, which cannot be told apart from it. A camera in perfect step with the host
-    reads slightly negative, by its delay.
+    `offset_ms` is -min(arrival - ntp) over the last minute, or since the camera's clock last jumped: the
+    camera's clock minus the host's, less the shortest delay on the way, which cannot be told apart from it.
+    A camera in perfect step with the host reads slightly negative, by its delay.
 
     `uncertainty_ms`, as a bound on the error of the stamp as it stands, taking the host's clock as UTC:
 
@@ -89,6 +89,8 @@ class CaptureClock:
         late_s = self._arrivals.add(arrival_s, arrival_s - pts_s)
         self._jitter_s += 0.05 * (arrival_s - pts_s - late_s - self._jitter_s)
         if ntp_s is not None:
+            if self._report is not None and abs(ntp_s - pts_s - self._report[0]) > _STEP_S:
+                self._transports.clear()  # What was learned of the clock before it was set is of no use.
             self._report = (ntp_s - pts_s, arrival_s)
             self._judge(-self._transports.add(arrival_s, arrival_s - ntp_s))
         elif self._report is not None and not 0 <= arrival_s - self._report[1] < _REPORTS_VALID_S:
@@ -172,6 +174,9 @@ class _SlidingMinimum:
     @property
     def least(self) -> float | None:
         return self._rising[0][1] if self._rising else None
+
+    def clear(self) -> None:
+        self._rising.clear()
 
     def add(self, at_s: float, value: float) -> float:
         while self._rising and (self._rising[-1][1] >= value or self._rising[-1][0] > at_s):

@@ -35,6 +35,14 @@ def run(
     return seen
 
 
+def goes_on(clock: CaptureClock, first: int, count: int, ahead_s: float = 0.0) -> list[Stamp]:
+    """The stamps of further frames of such a camera, without jitter."""
+    return [
+        clock.observe(50 + n / 25, START_S + n / 25 + 0.1, START_S + n / 25 + ahead_s)
+        for n in range(first, first + count)
+    ]
+
+
 def never_back(seen: list[tuple[float, float, Stamp]]) -> bool:
     """Within every stretch without a reported step, later PTS have later times."""
     ordered = sorted(seen, key=lambda item: item[1])
@@ -75,20 +83,13 @@ def test_sender_reports_take_over_and_say_the_offset() -> None:
 def test_small_change_of_the_cameras_clock_is_slewed_and_a_large_one_is_a_reported_step() -> None:
     clock = CaptureClock(60, 300)
     run(clock, 200, ntp_from=0)
-
-    def goes_on(first: int, count: int, ahead_s: float) -> list[Stamp]:
-        return [
-            clock.observe(50 + n / 25, START_S + n / 25 + 0.1, START_S + n / 25 + ahead_s)
-            for n in range(first, first + count)
-        ]
-
-    slewed = goes_on(200, 200, -0.3)
+    slewed = goes_on(clock, 200, 200, -0.3)
     gaps = [b.time_s - a.time_s for a, b in itertools.pairwise(slewed)]
     assert not any(stamp.stepped for stamp in slewed)
     assert min(gaps) > 0.03, "time slows down by a tenth"
     assert slewed[0].uncertainty_ms > 290, "what is not slewed in yet is uncertain"
     assert slewed[-1].time_s == pytest.approx(START_S + 399 / 25 - 0.3, abs=1e-3)
-    stepped = goes_on(400, 10, -20)
+    stepped = goes_on(clock, 400, 10, -20)
     assert [stamp.stepped for stamp in stepped] == [True] + [False] * 9
     assert stepped[0].time_s == pytest.approx(START_S + 400 / 25 - 20, abs=1e-3)
 
@@ -99,12 +100,51 @@ def test_camera_whose_clock_is_far_off_is_timed_by_arrival_and_trusted_again_lat
     assert all(stamp.source == "arrival" for _, _, stamp in seen)
     assert "60.9 s ahead of" in clock.complaint
     assert "NTP" in clock.complaint
-    # Set right; the minute's minimum has to be over first.
-    stamps = [
-        clock.observe(50 + n / 25, START_S + n / 25 + 0.1, START_S + n / 25 + 0.01)
-        for n in range(100, 100 + 25 * 70)
-    ]
-    assert stamps[-1].source == "rtcp"
+    assert goes_on(clock, 100, 1, ahead_s=0.01)[0].source == "rtcp", "set right, it is trusted at once"
+    assert clock.complaint == ""
+    assert goes_on(clock, 101, 1750, ahead_s=0.01)[-1].source == "rtcp"
+
+
+@pytest.mark.parametrize("ahead_s", [-3600.0, 3600.0])
+def test_camera_whose_clock_is_set_far_off_is_timed_by_arrival_from_the_first_frame_on(
+    ahead_s: float,
+) -> None:
+    clock = CaptureClock(5, 300)
+    run(clock, 3000, ntp_from=0)
+    stamps = goes_on(clock, 3000, 250, ahead_s)
+    assert {stamp.source for stamp in stamps} == {"arrival"}
+    assert all(abs(s.time_s - START_S - n / 25) < 0.11 for n, s in enumerate(stamps, 3000))
+    assert ("ahead of" if ahead_s > 0 else "behind") in clock.complaint
+
+
+def test_camera_whose_clock_is_set_back_within_the_limit_says_the_offset_at_once() -> None:
+    clock = CaptureClock(5, 300)
+    run(clock, 3000, ntp_from=0)
+    stamps = goes_on(clock, 3000, 250, ahead_s=-4)
+    assert [stamp.stepped for stamp in stamps] == [True] + [False] * 249
+    assert all(stamp.offset_ms == pytest.approx(-4100) for stamp in stamps)
+    assert all(stamp.uncertainty_ms >= 4000 for stamp in stamps)
+
+
+@pytest.mark.parametrize("ahead_s", [-3600.0, 3600.0])
+def test_one_wrong_report_costs_nothing_but_its_own_validity(ahead_s: float) -> None:
+    clock = CaptureClock(5, 300)
+    seen = [stamp for _, _, stamp in run(clock, 3000, ntp_from=0)]
+    seen += goes_on(clock, 3000, 125, ahead_s)
+    assert seen[-1].source == "arrival"
+    seen += goes_on(clock, 3125, 125)
+    assert {stamp.source for stamp in seen[3125:]} == {"rtcp"}
+    assert clock.complaint == ""
+    assert not any(stamp.stepped for stamp in seen)
+
+
+def test_late_packets_do_not_make_the_cameras_clock_look_wrong() -> None:
+    clock = CaptureClock(5, 300)
+    run(clock, 3000, ntp_from=0)
+    for n in range(3000, 3250):
+        captured_s = START_S + n / 25
+        stamp = clock.observe(50 + n / 25, captured_s + 8, captured_s)
+        assert (stamp.source, stamp.offset_ms) == ("rtcp", pytest.approx(-100))
     assert clock.complaint == ""
 
 
