@@ -10,7 +10,8 @@ from every access unit: `captured_at = pts + shift`.
 The shift follows its estimate by at most a tenth of the stream's own progress. A frame is thus never
 stamped before one that is shown earlier, B-frames (up to nine in a row) included. A step beyond half a
 second (or, in a connection's first seconds, where the estimate is still poor, a twentieth) cannot be
-smoothed in reasonable time: it is taken at once and reported, and counts as a new connection.
+smoothed in reasonable time: it is taken at once and reported, and counts as a new connection. So does a PTS
+that jumps back: the ruler is another one, and all that was learned of the old one is forgotten.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipeline.types import TimeSource
 
+BACK_S = 1.0
+"""PTS that go back by more are no B-frames: the camera began to count anew."""
 _NTP_TO_UNIX_S = 2_208_988_800
 _ERA_S = 2**32
 _SLEW = 0.1
@@ -86,6 +89,9 @@ class CaptureClock:
 
         pts_s: its presentation time; arrival_s: host UTC when it came; ntp_s: camera UTC by RTCP, if known.
         """
+        begun_anew = self._shift_s is not None and pts_s < self._newest_pts_s - BACK_S
+        if begun_anew:
+            self._forget()
         late_s = self._arrivals.add(arrival_s, arrival_s - pts_s)
         self._jitter_s += 0.05 * (arrival_s - pts_s - late_s - self._jitter_s)
         if ntp_s is not None:
@@ -98,8 +104,15 @@ class CaptureClock:
             self.complaint = ""
         by_camera = self._report is not None and not self.complaint
         target_s = self._report[0] if self._report is not None and by_camera else late_s
-        stepped = self._follow(pts_s, target_s)
+        stepped = self._follow(pts_s, target_s) or begun_anew
         return self._stamp(pts_s, target_s, by_camera, stepped)
+
+    def _forget(self) -> None:
+        self._arrivals.clear()
+        self._transports.clear()
+        self._jitter_s = 0.0
+        self._shift_s = self._report = None
+        self.complaint = ""
 
     def _judge(self, offset_s: float) -> None:
         limit_s = self._max_offset_s * (_TRUST_AGAIN if self.complaint else 1.0)

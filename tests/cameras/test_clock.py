@@ -177,6 +177,23 @@ def test_repeated_and_backward_time_stamps_survive() -> None:
     assert by_pts[0.0] <= by_pts[0.04] < by_pts[0.08]
 
 
+@pytest.mark.parametrize("back_s", [3.0, 40.0, 3600.0])
+@pytest.mark.parametrize("reports", [False, True])
+def test_time_stamps_that_jump_back_are_one_reported_step(back_s: float, reports: bool) -> None:
+    """Until its next report, five seconds later, GStreamer maps them by the last one: `back_s` wrong."""
+    clock = CaptureClock(2, 300)
+    run(clock, 300, ntp_from=0 if reports else None)
+    stamps = []
+    for n in range(300, 600):
+        captured_s = START_S + n / 25
+        ntp_s = captured_s - (back_s if n < 425 else 0)
+        stamps.append(clock.observe(50 + n / 25 - back_s, captured_s + 0.1, ntp_s if reports else None))
+    assert [stamp.stepped for stamp in stamps] == [True] + [False] * 299
+    assert all(abs(s.time_s - START_S - n / 25) < 0.11 for n, s in enumerate(stamps, 300))
+    assert (stamps[-1].source, clock.complaint) == ("rtcp" if reports else "arrival", "")
+    assert max(stamp.uncertainty_ms for stamp in stamps) < 450
+
+
 def test_host_clock_set_back_is_a_reported_step() -> None:
     clock = CaptureClock(5, 300)
     run(clock, 300)

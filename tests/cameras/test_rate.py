@@ -42,3 +42,20 @@ def test_after_a_pause_there_is_no_burst() -> None:
     limiter = RateLimiter(5)
     assert limiter.passes(0)
     assert sum(limiter.passes(100 + n / 50) for n in range(10)) <= 2
+
+
+def test_frames_of_a_camera_that_counts_anew_go_on() -> None:
+    limiter = RateLimiter(6)
+    for n in range(250):
+        limiter.passes(50 + n / 25)
+    passed = [n for n in range(250) if limiter.passes(20 + n / 25)]
+    assert len(passed) == pytest.approx(60, abs=1)
+    assert passed[0] <= 5
+
+
+def test_one_time_stamp_far_ahead_blinds_no_one() -> None:
+    limiter = RateLimiter(5)
+    for n in range(250):
+        limiter.passes(n / 25)
+    limiter.passes(3600.0)
+    assert sum(limiter.passes(10 + n / 25) for n in range(250)) == pytest.approx(50, abs=2)
