@@ -197,6 +197,8 @@ class Camera:
                 reason = self._one_process()
             except (ValueError, OSError) as error:
                 reason = str(error)
+            except Exception as error:
+                reason = self._unforeseen(error)
             if self._stopping.is_set():
                 break
             self._restarts += 1
@@ -216,9 +218,9 @@ class Camera:
         reader = threading.Thread(
             target=self._read_frames, args=(process,), name=f"frames-{self.settings.id}", daemon=True
         )
-        reader.start()
         reason = ""
         try:
+            reader.start()
             while True:
                 reason = self._handle(process, process.receive(_SILENCE_S)) or reason
                 if self._leaks():
@@ -228,18 +230,26 @@ class Camera:
             reason = f"the camera's process did not answer for {_SILENCE_S:g} s and is started again"
         except (EOFError, OSError):
             pass
+        except Exception as error:
+            reason = self._unforeseen(error)
         with self._changed:
             self._process = None
         if not self._stopping.is_set() or reason:
             how = process.kill(0.0 if reason else 1.0)
             reason = reason or f"the camera's process ended unexpectedly ({how}) and is started again"
-        reader.join()
+        if reader.ident is not None:
+            reader.join()
         with self._changed:
             for name in self._before:
                 self._before[name] += self._status.get(name, 0)
             self._status, self._ring_s = {}, None
             self._connection += 1
         return reason
+
+    def _unforeseen(self, error: Exception) -> str:
+        """Log what must not end the supervision, such as a host out of threads; the reason to tell."""
+        self._log.exception("camera_failed")
+        return f"this host could not run the camera's process, which is started again: {error}"
 
     def _handle(self, process: CameraProcess, message: dict[str, Any]) -> str:
         """Take in one message; the reason when it says that the process gives up."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 from itertools import pairwise
@@ -10,9 +11,11 @@ from typing import Any
 
 import pytest
 
+import pipeline.cameras.camera as camera_module
 from pipeline.cameras.camera import Camera
 from pipeline.types import CameraHealth
 from tests.cameras.support import settings
+from tests.waiting import wait_for
 
 AHEAD = "the camera's clock is 5.3 s ahead of this host's: frames are timed by arrival"
 
@@ -104,3 +107,63 @@ def test_a_complaint_after_a_single_reconnect_is_told_at_once() -> None:
     told.says()
     told.says(reason=AHEAD)
     assert told.health[-1].reason == AHEAD
+
+
+class Silent:
+    """A camera's process that is gone as soon as it is listened to; `made` has all of them."""
+
+    made: list[Silent]
+
+    def __init__(self, *_: object) -> None:
+        self.pid, self.frames, self.killed = 0, SimpleNamespace(sendall=self.receive), False
+        self.made.append(self)
+
+    def receive(self, _: object) -> dict[str, Any]:
+        raise EOFError
+
+    def kill(self, _grace_s: float) -> str:
+        self.killed = True
+        return "it was ended"
+
+    def leave(self, _timeout_s: float) -> None:
+        self.killed = True
+
+
+@pytest.mark.parametrize("fails", ["process", "thread"])
+def test_a_host_out_of_threads_is_told_and_the_camera_tried_again(
+    fails: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Silent, "made", [], raising=False)
+    monkeypatch.setattr(camera_module, "CameraProcess", Silent)
+    start, init = threading.Thread.start, Silent.__init__
+    left = [1, 1]
+
+    def refuse(name: str) -> None:
+        if left and (name == "made") == (fails == "process"):
+            left.pop()
+            raise RuntimeError("can't start new thread")
+
+    def refusing_start(thread: threading.Thread) -> None:
+        if thread.name.startswith("frames-"):
+            refuse("frames")
+        start(thread)
+
+    def refusing_init(process: Silent, *_: object) -> None:
+        refuse("made")
+        init(process)
+
+    monkeypatch.setattr(threading.Thread, "start", refusing_start)
+    monkeypatch.setattr(Silent, "__init__", refusing_init)
+    health: list[CameraHealth] = []
+    camera = Camera(settings("rtsp://10.0.0.5/main"), lambda _: None, health.append)
+    camera.start()
+    try:
+        assert wait_for(lambda: camera.stats().restarts > 3)
+        reasons = [each.reason for each in health]
+        assert any("could not run" in reason and "new thread" in reason for reason in reasons)
+        assert all(process.killed for process in Silent.made[:-1])
+        assert health[-1].state == "down"
+        assert "ended unexpectedly" in health[-1].reason, "the ordinary failure keeps its own sentence"
+    finally:
+        camera.stop(5)
+    assert health[-1].state == "stopped"
