@@ -35,6 +35,8 @@ _ARRIVAL_WINDOW_S = 10.0
 _TRANSPORT_WINDOW_S = 60.0
 _REPORTS_VALID_S = 60.0
 """A camera that stops sending reports keeps its last mapping this long."""
+_UNREST_STEPS = 3
+_UNREST_S = 60.0
 _TRUST_AGAIN = 0.8
 """A distrusted clock is trusted again below this share of the limit."""
 
@@ -81,8 +83,14 @@ class CaptureClock:
         self._first_pts_s = self._newest_pts_s = 0.0
         self._report: tuple[float, float] | None = None
         """Newest ntp - pts, and when it came."""
-        self.complaint = ""
+        self._distrust = ""
         """Why the camera's own clock is not used, or nothing."""
+        self._unrest = _Unrest()
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong with the camera's clock or time stamps, or nothing."""
+        return "; ".join(filter(None, (self._distrust, self._unrest.complaint)))
 
     def observe(self, pts_s: float, arrival_s: float, ntp_s: float | None) -> Stamp:
         """Stamp one access unit, in decode order.
@@ -101,10 +109,16 @@ class CaptureClock:
             self._judge(-self._transports.add(arrival_s, arrival_s - ntp_s))
         elif self._report is not None and not 0 <= arrival_s - self._report[1] < _REPORTS_VALID_S:
             self._report = None
-            self.complaint = ""
-        by_camera = self._report is not None and not self.complaint
+            self._distrust = ""
+        by_camera = self._report is not None and not self._distrust
         target_s = self._report[0] if self._report is not None and by_camera else late_s
+        late, before_s = pts_s >= self._first_pts_s + _EARLY_S, self._shift_s
         stepped = self._follow(pts_s, target_s) or begun_anew
+        if begun_anew:
+            self._unrest.add(arrival_s, pts_s, 0.0)
+        elif stepped and late and before_s is not None:  # Early steps are but the first estimates.
+            self._unrest.add(arrival_s, pts_s, target_s - before_s)
+        self._unrest.expire(arrival_s)
         return self._stamp(pts_s, target_s, by_camera, stepped)
 
     def _forget(self) -> None:
@@ -112,15 +126,15 @@ class CaptureClock:
         self._transports.clear()
         self._jitter_s = 0.0
         self._shift_s = self._report = None
-        self.complaint = ""
+        self._distrust = ""
 
     def _judge(self, offset_s: float) -> None:
-        limit_s = self._max_offset_s * (_TRUST_AGAIN if self.complaint else 1.0)
+        limit_s = self._max_offset_s * (_TRUST_AGAIN if self._distrust else 1.0)
         if abs(offset_s) <= limit_s:
-            self.complaint = ""
-        elif not self.complaint:
+            self._distrust = ""
+        elif not self._distrust:
             side = "ahead of" if offset_s > 0 else "behind"
-            self.complaint = (
+            self._distrust = (
                 f"the camera's clock is {abs(offset_s):.1f} s {side} this host's: frames are timed by "
                 f"arrival (clock.max_offset_s is {self._max_offset_s:g}); set the camera's clock by NTP"
             )
@@ -147,6 +161,42 @@ class CaptureClock:
             return Stamp(pts_s + shift_s, "rtcp", offset_ms, abs(offset_ms) + unslewed_ms, stepped)
         uncertainty_ms = self._latency_ms + self._jitter_s * 1e3 + unslewed_ms
         return Stamp(pts_s + shift_s, "arrival", 0.0, uncertainty_ms, stepped)
+
+
+class _Unrest:
+    """Complains of three steps within a minute: each of them costs every road user its identity."""
+
+    def __init__(self) -> None:
+        self._steps: deque[tuple[float, float, float]] = deque(maxlen=_UNREST_STEPS)
+        self._by_rate = False
+        self.complaint = ""
+
+    def add(self, arrival_s: float, pts_s: float, by_s: float) -> None:
+        """A step of capture time; by_s: how far, 0 where the camera began to count anew."""
+        self._steps.append((arrival_s, pts_s, by_s))
+        first_s, first_pts_s, _ = self._steps[0]
+        if len(self._steps) < _UNREST_STEPS or not 0 < arrival_s - first_s < _UNREST_S:
+            return
+        fast = (pts_s - first_pts_s) / (arrival_s - first_s) - 1
+        # Steps need not come of a rate, but those of a rate too far off to be slewed all go one way.
+        by_rate = abs(fast) > 0.9 * _SLEW and all(step_s * fast < 0 for _, _, step_s in self._steps)
+        if self.complaint and by_rate == self._by_rate:
+            return  # In the same words: to tell the number anew each time would flood.
+        self._by_rate = by_rate
+        self.complaint = "the camera's time jumps again and again, and tracks break: "
+        if by_rate:
+            self.complaint += (
+                f"its time stamps run {abs(fast):.0%} {'fast' if fast > 0 else 'slow'}; "
+                "set its frame rate to what it really films"
+            )
+        else:
+            self.complaint += "its clock, its encoder or the network is unsteady"
+
+    def expire(self, arrival_s: float) -> None:
+        """Withdraw the complaint when the last three steps are no longer within a minute."""
+        if self._steps and abs(arrival_s - self._steps[0][0]) >= _UNREST_S:
+            self._steps.popleft()
+            self.complaint = ""
 
 
 class FileClock:

@@ -194,6 +194,94 @@ def test_time_stamps_that_jump_back_are_one_reported_step(back_s: float, reports
     assert max(stamp.uncertainty_ms for stamp in stamps) < 450
 
 
+def scaled(clock: CaptureClock, rate: float, count: int, reports: bool) -> list[Stamp]:
+    """A camera whose PTS run at `rate` of real time, with a report each five seconds."""
+    stamps = []
+    for n in range(count):
+        captured_s, pts_s = START_S + n / 25, 50 + n / 25 * rate
+        ntp_s = START_S + n // 125 * 5 + n % 125 / 25 * rate if reports else None
+        stamps.append(clock.observe(pts_s, captured_s + 0.1 + n % 7 / 100, ntp_s))
+    return stamps
+
+
+@pytest.mark.parametrize("reports", [False, True])
+@pytest.mark.parametrize(("rate", "said"), [(1.25, "25% fast"), (0.8, "20% slow"), (0.6, "40% slow")])
+def test_time_stamps_at_a_wrong_rate_are_complained_of_until_they_are_right(
+    rate: float, said: str, reports: bool
+) -> None:
+    clock = CaptureClock(5, 300)
+    stamps = scaled(clock, rate, 1500, reports)
+    assert sum(stamp.stepped for stamp in stamps) > 8
+    first, percent, side = clock.complaint, int(said[:2]), said[4:]
+    assert side in first
+    told = int(first.split("%")[0].split()[-1])
+    assert abs(told - percent) <= 4
+    assert "frame rate" in first
+    shift = 1500 / 25 * (rate - 1)
+    for n in range(1500, 4000):
+        captured_s = START_S + n / 25
+        clock.observe(50 + n / 25 + shift, captured_s + 0.1, captured_s if reports else None)
+    assert clock.complaint == ""
+
+
+def test_a_wrong_clock_does_not_hide_a_wrong_rate() -> None:
+    clock = CaptureClock(5, 300)
+    for n in range(750):
+        clock.observe(50 + n / 25 * 1.25, START_S + n / 25 + 0.1, 0.0)
+    assert "behind" in clock.complaint
+    assert "25% fast" in clock.complaint
+
+
+def test_the_complaint_of_a_wrong_rate_is_made_once() -> None:
+    clock = CaptureClock(5, 300)
+    said = []
+    for n in range(25 * 300):
+        clock.observe(50 + n / 25 * 1.25, START_S + n / 25 + 0.1 + n % 7 / 100, None)
+        if clock.complaint and clock.complaint not in said[-1:]:
+            said.append(clock.complaint)
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("rate", [0.93, 0.999, 1.001, 1.07])
+@pytest.mark.parametrize("reports", [False, True])
+def test_time_stamps_nearly_right_are_slewed_without_a_complaint(rate: float, reports: bool) -> None:
+    clock = CaptureClock(5, 300)
+    for n in range(25 * 300):
+        clock.observe(50 + n / 25 * rate, START_S + n / 25 + 0.1, START_S + n / 25 if reports else None)
+        assert clock.complaint == ""
+
+
+def test_a_start_over_a_jittery_network_is_no_unrest() -> None:
+    clock = CaptureClock(5, 300)
+    noise = random.Random(3)
+    stamps = []
+    for n in range(25 * 90):
+        stamps.append(clock.observe(50 + n / 25, START_S + n / 25 + 0.1 + noise.expovariate(4), None))
+        assert clock.complaint == ""
+    assert any(stamp.stepped for stamp in stamps), "the first estimates step"
+
+
+def test_one_step_is_no_unrest_and_a_clock_put_to_and_fro_is() -> None:
+    clock = CaptureClock(60, 300)
+    run(clock, 200, ntp_from=0)
+    goes_on(clock, 200, 250, 3)
+    assert clock.complaint == ""
+    goes_on(clock, 450, 250)
+    goes_on(clock, 700, 250, 3)
+    assert "unsteady" in clock.complaint
+    assert "frame rate" not in clock.complaint
+    goes_on(clock, 950, 1600, 3)
+    assert clock.complaint == ""
+
+
+def test_an_encoder_that_counts_anew_again_and_again_is_complained_of() -> None:
+    clock = CaptureClock(5, 300)
+    for n in range(1000):
+        clock.observe(50 + n % 250 / 25, START_S + n / 25 + 0.1, None)
+        assert bool(clock.complaint) == (n >= 750)
+    assert "unsteady" in clock.complaint
+
+
 def test_host_clock_set_back_is_a_reported_step() -> None:
     clock = CaptureClock(5, 300)
     run(clock, 300)
