@@ -18,6 +18,8 @@ Gst.init(None)
 NTP_CAPS: Any = Gst.Caps.from_string("timestamp/x-ntp")
 _SECRET_IN_URL = re.compile(r"(?i)\b([a-z]+://)[^\s/@]*@")
 _QUERY_IN_URL = re.compile(r"(?i)\b([a-z]+://[^\s?]*)\?\S*")
+_LOGIN_IN_PATH = re.compile(r"(?i)\b(rtsp[a-z]*://[^\s/?]+/(?:[^\s/?=@]*/)*)[^\s/?=@]*(?:=|@|%3d|%40)\S*")
+"""From the segment on that StreamSettings.public_url leaves out too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,4 +148,5 @@ def scrub(text: str, secrets: tuple[str, ...] = ()) -> str:
     """`text` without the given secrets, and without logins and queries in any address it quotes."""
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, "***").replace(GLib.uri_escape_string(secret, None, True), "***")
-    return _QUERY_IN_URL.sub(r"\1", _SECRET_IN_URL.sub(r"\1", text))
+    text = _LOGIN_IN_PATH.sub(r"\1…", _SECRET_IN_URL.sub(r"\1", text))
+    return _QUERY_IN_URL.sub(r"\1", text)

@@ -56,7 +56,8 @@ class StreamSpec:
     def secrets(self) -> tuple[str, ...]:
         """What must never be shown."""
         parts = urlsplit(self.url)
-        return tuple(filter(None, (self.password, parts.password, parts.query)))
+        hidden = parts.path.removeprefix(urlsplit(self.public_url).path.removesuffix("…"))
+        return tuple(filter(None, (self.password, parts.password, hidden, parts.query, parts.fragment)))
 
 
 @dataclass(frozen=True, slots=True)

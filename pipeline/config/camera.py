@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 from pydantic import Field, field_validator
 
@@ -14,6 +15,9 @@ from pipeline.config.secrets import Login
 
 CameraId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 ShownName = Annotated[str, Field(max_length=LONGEST_NAME)]
+
+_BROKEN_LOGIN = re.compile(r"(?i)rtsps?://(?!\d+\.\d+\.\d+\.\d+:)[^@/?#\[]*:[^@/?#]*[/?#][^@=]*@")
+"""USER:PASSWORD@ whose password holds / ? or #: read as an address, it is a host, a port and a path."""
 
 
 class StreamSettings(Login):
@@ -30,6 +34,11 @@ class StreamSettings(Login):
     @field_validator("url")
     @classmethod
     def _known_scheme_without_password(cls, url: str) -> str:
+        if _BROKEN_LOGIN.match(url):
+            raise ValueError(
+                "an @ stands after the host: a password does not belong in an address, use password_env or "
+                "password_file; an @ of the path itself is written %40"
+            )
         parts = urlsplit(url)
         if parts.scheme not in ("rtsp", "rtsps", "file"):
             raise ValueError(f"scheme {parts.scheme!r} is not one of rtsp, rtsps, file")
@@ -47,9 +56,13 @@ class StreamSettings(Login):
         return url
 
     def public_url(self) -> str:
-        """The address as it may be shown: no user, no password, no query (it may carry a token)."""
+        """The address as it may be shown: no user, no password, no query (it may carry a token).
+
+        Many cameras take their login in the path only (/user=admin&password=...): that part is shown as "…".
+        """
         parts = urlsplit(self.url)
-        return urlunsplit((parts.scheme, _host(parts), parts.path, "", ""))
+        path = parts.path if parts.scheme == "file" else _shown(parts.path)
+        return urlunsplit((parts.scheme, _host(parts), path, "", ""))
 
     def secret_url(self) -> str:
         """The address with its credentials, for the camera's connection only."""
@@ -60,6 +73,15 @@ class StreamSettings(Login):
         password = self.password()
         login = quote(user, safe="") + (f":{quote(password, safe='')}" if password is not None else "")
         return urlunsplit((parts.scheme, f"{login}@{_host(parts)}", parts.path, parts.query, parts.fragment))
+
+
+def _shown(path: str) -> str:
+    """The path up to the first segment that may hold a login, and "…" for the rest."""
+    segments = path.split("/")
+    for number, segment in enumerate(segments):
+        if re.search("[=@]", unquote(segment)):
+            return "/".join([*segments[:number], "…"])
+    return path
 
 
 def _host(parts: SplitResult) -> str:

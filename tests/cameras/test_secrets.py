@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -11,6 +12,7 @@ from pipeline.cameras.errors import CameraError
 from pipeline.cameras.gst import scrub
 from pipeline.cameras.probe import probe
 from pipeline.cameras.replay import ReplayServer
+from pipeline.cameras.source import StreamSpec
 from pipeline.config.camera import StreamSettings
 from tests.cameras.support import Relay, Watched, settings
 
@@ -114,6 +116,23 @@ def test_whatever_else_fails_the_address_is_shown_without_secrets(
     assert TOKEN not in text
 
 
+def test_a_login_in_the_path_is_shown_nowhere(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    url = f"rtsp://127.0.0.1:9/live/user=viewer&password={TOKEN}&channel=1&stream=0.sdp?real_stream"
+    with Watched(settings(url)) as watched:
+        watched.until(lambda: "down" in watched.states())
+    text = told(watched, capfd, caplog)
+    assert "rtsp://127.0.0.1:9/live/… cannot be reached" in text
+    assert TOKEN not in text
+    spec = StreamSpec(url, StreamSettings(url=url).public_url(), "tcp", False, False, None, None)
+    assert f"user=viewer&password={TOKEN}&channel=1&stream=0.sdp" in spec.secrets
+    assert TOKEN not in scrub(f"no {urlsplit(url).path} there", spec.secrets)
+    plain = StreamSpec("file:///srv/day=1.mp4", "file:///srv/day=1.mp4", "tcp", False, False, None, None)
+    assert plain.secrets == ()
+
+
 def test_scrub() -> None:
     text = f"cannot open rtsp://viewer:{SECRET}@10.0.0.1:554/a?token={TOKEN}&x=1 because {SECRET}"
     clean = scrub(text, (SECRET, TOKEN))
@@ -121,4 +140,8 @@ def test_scrub() -> None:
     assert TOKEN not in clean
     assert "10.0.0.1:554/a" in clean
     assert scrub("rtsp://u:p@host/a?b=c failed") == "rtsp://host/a failed"
+    for path in ("user=u&password=p&x=1.sdp", "user%3Du&password%3Dp/1?x=2"):
+        assert scrub(f"rtsp://host:554/a/{path} failed") == "rtsp://host:554/a/… failed"
+    for kept in ("rtsp://host/a/b failed: x=1", "no file:///srv/day=1/a.mp4"):
+        assert scrub(kept) == kept
     assert "p%40ss" not in scrub("x p%40ss y", ("p@ss",))

@@ -94,12 +94,53 @@ def test_file_addresses_are_relative_to_the_configuration(tmp_path: Path, url: s
         ("rtsp://192.0.2.1:554/x?token=1", "rtsp://192.0.2.1:554/x", "rtsp://me@192.0.2.1:554/x?token=1"),
         ("rtsp://[fd00::7]:554/x", "rtsp://[fd00::7]:554/x", "rtsp://me@[fd00::7]:554/x"),
         ("rtsp://you@[fd00::7]/x", "rtsp://[fd00::7]/x", "rtsp://me@[fd00::7]/x"),
+        (
+            "rtsp://192.0.2.1/user=a&password=s3&channel=1/0.sdp?real_stream",
+            "rtsp://192.0.2.1/…",
+            "rtsp://me@192.0.2.1/user=a&password=s3&channel=1/0.sdp?real_stream",
+        ),
+        (
+            "rtsp://nvr:554/live/password%3Ds3",
+            "rtsp://nvr:554/live/…",
+            "rtsp://me@nvr:554/live/password%3Ds3",
+        ),
+        ("rtsp://192.0.2.1:554/a/s3@x", "rtsp://192.0.2.1:554/a/…", "rtsp://me@192.0.2.1:554/a/s3@x"),
+        ("file:///srv/day=1/a@b.mp4", "file:///srv/day=1/a@b.mp4", "file:///srv/day=1/a@b.mp4"),
     ],
 )
 def test_an_address_is_shown_without_what_is_secret(url: str, public: str, secret: str) -> None:
     stream = StreamSettings(url=url, username="me")
     assert stream.public_url() == public
     assert stream.secret_url() == secret
+
+
+@pytest.mark.parametrize("cut", "/?#")
+@pytest.mark.parametrize("before", ["2024", "secret"])
+def test_a_password_that_cuts_the_address_in_two_is_refused_without_it(
+    tmp_path: Path, before: str, cut: str
+) -> None:
+    login = f"admin:{before}{cut}hidden@192.0.2.1"
+    (problem,) = problems(write(tmp_path, WORKER.replace("192.0.2.1", f"'{login}").replace("/stream", "/s'")))
+    assert "an @ stands after the host" in problem
+    assert "password_env" in problem
+    assert before not in problem
+    assert "hidden" not in problem
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rtsp://192.0.2.1:554/main@sub",
+        "rtsp://[fd00::7]:554/main@sub",
+        "rtsp://nvr/main@sub",
+        "rtsp://me@nvr:554/main@sub",
+        "rtsp://nvr:554/user=a&password=p@s",
+        "rtsp://nvr:554/x?user=a@b",
+        "file:///srv/a:1/b@c.mp4",
+    ],
+)
+def test_an_at_that_belongs_to_the_path_is_taken(url: str) -> None:
+    assert StreamSettings(url=url).url == url
 
 
 def test_every_problem_is_listed_with_line_and_key(tmp_path: Path) -> None:
@@ -156,7 +197,10 @@ cameras:
             WORKER.replace("//192", "//u:hunter2@192"), "6", "does not belong in an address", id="password"
         ),
         pytest.param(
-            WORKER.replace("//192", "//u:hunter2#@192"), "6", "the port is no number", id="password with #"
+            WORKER.replace("//192", "//u:hunter2#@192"),
+            "6",
+            "an @ stands after the host",
+            id="password with #",
         ),
         pytest.param(SCENE, "1", "this is a scene file; give the worker's configuration", id="scene"),
     ],
