@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import tempfile
@@ -112,9 +113,13 @@ class SceneFiles:
         except OSError as error:
             with contextlib.suppress(OSError):
                 Path(part).unlink()
-            raise SceneFileError(
-                f"{path} cannot be written: {error.strerror}; give the worker's user the right to its folder"
-            ) from None
+            cure = "give the worker's user the right to its folder"
+            if error.errno == errno.EROFS:
+                cure = (
+                    "move it to where the worker may write (as a service: /var/lib/ngatu/scenes) and name it "
+                    "there in the configuration"
+                )
+            raise SceneFileError(f"{path} cannot be written: {error.strerror}; {cure}") from None
 
     def look(self) -> None:
         """Look at every file once."""

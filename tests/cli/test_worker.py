@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,16 @@ def test_a_check_that_fails_does_not_keep_a_box_from_working() -> None:
     (before,) = [line for line in unit.splitlines() if line.startswith("ExecStartPre=")]
     assert before.startswith("ExecStartPre=-/")
     assert "ngatu check --offline" in before
+
+
+def test_what_the_service_writes_lies_where_it_may() -> None:
+    """ProtectSystem=strict: everything else is read-only for it."""
+    unit = (ROOT / "deploy" / "systemd" / "ngatu-worker.service").read_text()
+    assert "ProtectSystem=strict" in unit
+    assert "StateDirectory=ngatu\n" in unit
+    written = re.findall(r"^#   (?:worker\.data_dir|cameras\[\]\.scene): (\S+)$", unit, re.MULTILINE)
+    assert len(written) == 2
+    assert all(Path(path).is_relative_to("/var/lib/ngatu") for path in written)
 
 
 @pytest.mark.parametrize("command", [["run"], ["ioc", "serve"]])

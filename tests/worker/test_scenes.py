@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -24,7 +27,7 @@ from pipeline.types import Frame, FrameTime
 from pipeline.worker.http import MonitorServer
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.operator import OperatorDesk
-from pipeline.worker.scenes import SceneFiles, digest
+from pipeline.worker.scenes import SceneFileError, SceneFiles, digest
 from pipeline.worker.watch import CameraWatch
 from tests.perception.onnx_models import CELLS, constant_model, names
 
@@ -258,6 +261,21 @@ def test_a_scene_is_put_only_in_place_of_the_one_that_was_looked_at(gate: Gate, 
     assert "no helmet" in answer.decode()
     status, answer = ask(port, "POST", "/gate/backtest", new)
     assert (status, b"stores no tracks" in answer) == (409, True)
+
+
+@pytest.mark.parametrize(
+    ("number", "cure"), [(errno.EROFS, "/var/lib/ngatu/scenes"), (errno.EACCES, "the right to its folder")]
+)
+def test_a_scene_that_cannot_be_written_says_what_helps(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch, number: int, cure: str
+) -> None:
+    def refuse(**_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    with pytest.raises(SceneFileError, match=cure) as told:
+        gate.files.write("gate", "x")
+    assert os.strerror(number) in str(told.value)
 
 
 def test_what_a_person_wrote_stays_where_nothing_changed() -> None:
