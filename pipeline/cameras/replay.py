@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 from pipeline.cameras.errors import CameraError
 from pipeline.cameras.gst import Format, GLib, Gst, bin_of, error_text, format_of, gi, make
@@ -40,7 +41,7 @@ class ReplayError(CameraError):
 
 
 class ReplayServer:
-    """Serves files as rtsp://host:port/STEM until `stop`. Usable as a context manager.
+    """Serves files as rtsp://host:port/STEM (percent-encoded) until `stop`. Usable as a context manager.
 
     All clients of a file share one playback, which starts with the first and ends with the last of them.
     """
@@ -81,7 +82,7 @@ class ReplayServer:
             factory = _factory(
                 self._paths[name], video, locked=username is not None, once=once, began_ns=began_ns
             )
-            self._server.get_mount_points().add_factory(f"/{name}", factory)
+            self._server.get_mount_points().add_factory(f"/{quote(name)}", factory)
         try:
             self._source = self._server.create_source(None)
         except GLib.Error as error:
@@ -94,7 +95,7 @@ class ReplayServer:
     @property
     def urls(self) -> dict[str, str]:
         """Address of each file, by its stem."""
-        return {name: f"rtsp://{self._host}:{self.port}/{name}" for name in self._paths}
+        return {name: f"rtsp://{self._host}:{self.port}/{quote(name)}" for name in self._paths}
 
     def stop(self) -> None:
         """Drop every client and close the port."""

@@ -4,12 +4,15 @@ import itertools
 import socket
 import statistics
 from pathlib import Path
+from urllib.parse import quote
 
 import cv2
 import pytest
 
 from pipeline.cameras.gst import Gst
+from pipeline.cameras.probe import probe
 from pipeline.cameras.replay import ReplayError, ReplayServer, served
+from pipeline.config.camera import StreamSettings
 from tests.cameras.clips import make_clip, number_of
 from tests.cameras.support import Watched, settings
 
@@ -75,6 +78,17 @@ def test_files_that_cannot_be_served_are_named(tmp_path: Path) -> None:
             ReplayServer([path])
     with pytest.raises(ReplayError, match="same name"):
         ReplayServer([tmp_path / "a" / "x.mp4", tmp_path / "b" / "x.mp4"])
+
+
+@pytest.mark.parametrize("name", ["a b", "Ngã Tư 1", "a#b 100% ?", "plain-1_a.b~c"])
+def test_a_file_of_any_name_is_opened_by_the_address_that_is_given(clips: dict[str, Path], name: str) -> None:
+    link = clips["plain"].parent / f"{name}.mp4"
+    link.symlink_to(clips["plain"])
+    with ReplayServer([link]) as server:
+        (url,) = server.urls.values()
+        assert url == f"rtsp://127.0.0.1:{server.port}/{quote(name)}"
+        assert probe(StreamSettings(url=url), timeout_s=10).codec == "h264"
+    link.unlink()
 
 
 def test_a_port_in_use_is_said(clips: dict[str, Path]) -> None:
