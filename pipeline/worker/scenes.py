@@ -97,9 +97,17 @@ class SceneFiles:
     def write(self, camera_id: str, text: str) -> None:
         """Put another file in its place, whole or not at all; it is taken up by the next looks.
 
-        Raises SceneFileError where the folder cannot be written.
+        Raises SceneFileError where the folder cannot be written, and where other cameras have the same file:
+        what was drawn on one camera's picture would be theirs too.
         """
         path = self._path(camera_id)
+        sharing = [one for one, file in self._files.items() if _place(file.path) == _place(path)]
+        if sharing != [camera_id]:
+            others = ", ".join(one for one in sharing if one != camera_id)
+            raise SceneFileError(
+                f"{path} is the scene of {others} too: in the worker's configuration, give each camera "
+                "a file of its own"
+            )
         part = ""
         try:
             handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
@@ -185,6 +193,11 @@ def _found(path: Path, in_force: Scene) -> _File:
         if content is not None and _scene(path, content) == in_force.settings:
             sha256 = digest(content)
     return _File(path, seen, sha256, sha256, changing=not sha256)
+
+
+def _place(path: Path) -> Path:
+    """What writing replaces: a link itself, not the file that it leads to."""
+    return path.parent.resolve() / path.name
 
 
 def _scene(path: Path, content: bytes) -> SceneSettings:

@@ -278,6 +278,29 @@ def test_a_scene_that_cannot_be_written_says_what_helps(
     assert os.strerror(number) in str(told.value)
 
 
+def test_a_file_that_other_cameras_have_too_is_not_saved_for_one(
+    gate: Gate, port: int, tmp_path: Path
+) -> None:
+    (tmp_path / "link.yaml").symlink_to(gate.path)
+    (tmp_path / "folder").symlink_to(tmp_path)
+    before = gate.path.read_text()
+
+    def sharing(path: Path) -> None:
+        others = [CameraSettings(id=name, detect=gate.settings.detect, scene=path) for name in ("b", "c")]
+        in_force = dict.fromkeys(("gate", "b", "c"), gate.watch.scene)
+        files = SceneFiles([gate.settings, *others], in_force, lambda *_: None, gate.told.append)
+        gate.files._files = files._files
+
+    for path in (gate.path, tmp_path / "folder" / gate.path.name):
+        sharing(path)
+        status, answer = ask(port, "PUT", "/gate/scene", before + "# x\n", match=digest(before.encode()))
+        assert status == 409
+        assert "is the scene of b, c too" in json.loads(answer)["detail"]
+        assert gate.path.read_text() == before
+    sharing(tmp_path / "link.yaml")  # saving replaces the file, or the link, and the other stays
+    assert ask(port, "PUT", "/gate/scene", before + "# x\n", match=digest(before.encode()))[0] == 200
+
+
 def test_what_a_person_wrote_stays_where_nothing_changed() -> None:
     text = EXAMPLE.read_text()
     data = read(EXAMPLE).data
