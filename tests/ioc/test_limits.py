@@ -42,7 +42,8 @@ def test_a_name_that_the_worker_takes_is_taken_by_the_ioc(key: str) -> None:
         return CameraSettings.model_validate(settings)
 
     camera = named(LONGEST_NAME)
-    health = build_health(CameraHealth("cam-1", "up", examples.START_S), camera, examples.ORIGIN)
+    state = CameraHealth("cam-1", "up", examples.START_S)
+    health = build_health(state, camera, examples.ORIGIN, told_s=examples.START_S)
     for event in (act(camera), health):
         assert len(getattr(parsed(event).content.camera, key)) == LONGEST_NAME
     with pytest.raises(ValidationError, match=f"at most {LONGEST_NAME} characters"):
