@@ -21,6 +21,10 @@ class OutboxSettings(Settings):
     reserve_share: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Last part of the bound, kept for violations: traffic.flow is refused first."""
 
+    def bound_bytes(self, disk_bytes: int) -> float:
+        """Of outbox and evidence together, on a file system of so many bytes."""
+        return min(self.max_megabytes * 1e6, self.max_disk_share * disk_bytes)
+
 
 class KafkaSettings(Login):
     """The broker."""

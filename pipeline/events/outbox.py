@@ -290,7 +290,7 @@ class Outbox:
     def _limit(self, used: int) -> int:
         disk = shutil.disk_usage(self._path.parent)
         room = used + disk.free + self._pages("freelist_count")
-        return int(min(self._settings.max_megabytes * 1e6, self._settings.max_disk_share * disk.total, room))
+        return int(min(self._settings.bound_bytes(disk.total), room))
 
     def _pages(self, pragma: str) -> int:
         pages, size = (self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in (pragma, "page_size"))

@@ -213,8 +213,8 @@ def _nearest(folder: Path) -> Path:
 
 def _room(config: Config) -> str:
     outbox, evidence = config.outbox, config.evidence
-    disk_mb = shutil.disk_usage(_nearest(config.worker.data_dir)).total / 1e6
-    room_mb = (1 - outbox.reserve_share) * min(outbox.max_megabytes, outbox.max_disk_share * disk_mb)
+    disk = shutil.disk_usage(_nearest(config.worker.data_dir))
+    room_mb = (1 - outbox.reserve_share) * outbox.bound_bytes(disk.total) / 1e6
     days = min(evidence.least_days, evidence.retention_days)
     acts = f"some {room_mb / ACT_MB:.0f} acts"
     if config.kafka is None or not days:
