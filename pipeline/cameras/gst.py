@@ -11,6 +11,8 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import GLib, Gst  # noqa: E402
 
+from pipeline.address import shown_path  # noqa: E402
+
 __all__ = ["GLib", "Gst", "gi"]
 
 Gst.init(None)
@@ -18,8 +20,7 @@ Gst.init(None)
 NTP_CAPS: Any = Gst.Caps.from_string("timestamp/x-ntp")
 _SECRET_IN_URL = re.compile(r"(?i)\b([a-z]+://)[^\s/@]*@")
 _QUERY_IN_URL = re.compile(r"(?i)\b([a-z]+://[^\s?]*)\?\S*")
-_LOGIN_IN_PATH = re.compile(r"(?i)\b(rtsp[a-z]*://[^\s/?]+/(?:[^\s/?=@]*/)*)[^\s/?=@]*(?:=|@|%3d|%40)\S*")
-"""From the segment on that StreamSettings.public_url leaves out too."""
+_PATH_IN_URL = re.compile(r"(?i)\b(rtsp[a-z]*://[^\s/?]+)(/[^\s?]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,5 +149,5 @@ def scrub(text: str, secrets: tuple[str, ...] = ()) -> str:
     """`text` without the given secrets, and without logins and queries in any address it quotes."""
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, "***").replace(GLib.uri_escape_string(secret, None, True), "***")
-    text = _LOGIN_IN_PATH.sub(r"\1…", _SECRET_IN_URL.sub(r"\1", text))
-    return _QUERY_IN_URL.sub(r"\1", text)
+    text = _QUERY_IN_URL.sub(r"\1", _SECRET_IN_URL.sub(r"\1", text))
+    return _PATH_IN_URL.sub(lambda found: found[1] + shown_path(found[2]), text)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from pipeline.address import HIDDEN
 from pipeline.cameras.clock import CaptureClock, FileClock, Stamp, ntp_to_unix_s
 from pipeline.cameras.gst import NTP_CAPS, GLib, Gst, avoid_decoder, bin_of, format_of, make, make_decoder
 from pipeline.cameras.rate import RateLimiter
@@ -56,7 +57,7 @@ class StreamSpec:
     def secrets(self) -> tuple[str, ...]:
         """What must never be shown."""
         parts = urlsplit(self.url)
-        hidden = parts.path.removeprefix(urlsplit(self.public_url).path.removesuffix("…"))
+        hidden = parts.path.removeprefix(urlsplit(self.public_url).path.removesuffix(HIDDEN))
         return tuple(filter(None, (self.password, parts.password, hidden, parts.query, parts.fragment)))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from pydantic import Field, field_validator
 
+from pipeline.address import shown_path
 from pipeline.config.base import Settings
 from pipeline.config.limits import LONGEST_NAME
 from pipeline.config.secrets import Login
@@ -61,7 +62,7 @@ class StreamSettings(Login):
         Many cameras take their login in the path only (/user=admin&password=...): that part is shown as "…".
         """
         parts = urlsplit(self.url)
-        path = parts.path if parts.scheme == "file" else _shown(parts.path)
+        path = parts.path if parts.scheme == "file" else shown_path(parts.path)
         return urlunsplit((parts.scheme, _host(parts), path, "", ""))
 
     def secret_url(self) -> str:
@@ -73,15 +74,6 @@ class StreamSettings(Login):
         password = self.password()
         login = quote(user, safe="") + (f":{quote(password, safe='')}" if password is not None else "")
         return urlunsplit((parts.scheme, f"{login}@{_host(parts)}", parts.path, parts.query, parts.fragment))
-
-
-def _shown(path: str) -> str:
-    """The path up to the first segment that may hold a login, and "…" for the rest."""
-    segments = path.split("/")
-    for number, segment in enumerate(segments):
-        if re.search("[=@]", unquote(segment)):
-            return "/".join([*segments[:number], "…"])
-    return path
 
 
 def _host(parts: SplitResult) -> str:

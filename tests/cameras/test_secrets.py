@@ -140,7 +140,7 @@ def test_scrub() -> None:
     assert TOKEN not in clean
     assert "10.0.0.1:554/a" in clean
     assert scrub("rtsp://u:p@host/a?b=c failed") == "rtsp://host/a failed"
-    for path in ("user=u&password=p&x=1.sdp", "user%3Du&password%3Dp/1?x=2"):
+    for path in ("user=u&password=p&x=1.sdp", "user%3Du&password%3Dp/1?x=2", "user%3Du/password=p"):
         assert scrub(f"rtsp://host:554/a/{path} failed") == "rtsp://host:554/a/… failed"
     for kept in ("rtsp://host/a/b failed: x=1", "no file:///srv/day=1/a.mp4"):
         assert scrub(kept) == kept
