@@ -52,10 +52,13 @@ class CameraPerception:
         self._one_view: tuple[int, int, int] | None = None
         self._closer = closer
 
-    def redraw(self, lamps: Sequence[Lamp], ignore: Sequence[Sequence[Point]]) -> None:
-        """Other lamps and ignored areas from now on; whoever is followed stays so."""
+    def redraw(
+        self, lamps: Sequence[Lamp], ignore: Sequence[Sequence[Point]], closer: HeadFinder | None
+    ) -> None:
+        """Other lamps, ignored areas and looks at heads from now on; whoever is followed stays so."""
         self._ignore = [np.array(polygon, np.float32) for polygon in ignore]
         self._signals = SignalReader(lamps)
+        self._closer = closer
 
     def observe(self, frame: Frame, detections: sv.Detections) -> Observation:
         """What there is at this frame's moment: confirmed road users that are seen in it, and every lamp.

@@ -74,12 +74,13 @@ class CameraWatch:
         self.newest: Observation | None = None
         self.analysed = 0
         self.hits = 0
+        self._closer = closer
         self._perception = CameraPerception(
             settings.id,
             scene.settings.lamps_to_read(),
             scene.settings.ignore,
             confidence,
-            closer=closer if asks_for_heads(scene.settings) else None,
+            closer=self._closer_for(scene),
             riders_in_box=riders_in_box,
         )
         self._moments = Moments(scene)
@@ -110,12 +111,17 @@ class CameraWatch:
         if view is not self.view:
             self._doubts.drop()
         self.scene, self.view = scene, view
-        self._perception.redraw(scene.settings.lamps_to_read(), scene.settings.ignore)
+        self._perception.redraw(
+            scene.settings.lamps_to_read(), scene.settings.ignore, self._closer_for(scene)
+        )
         self._moments = Moments(scene)
         self._rules = build_rules(scene)
         self._minutes = FlowMinutes(Flow(scene), Traffic(scene))
         self._before = frozenset(self._reported)
         return last
+
+    def _closer_for(self, scene: Scene) -> HeadFinder | None:
+        return self._closer if asks_for_heads(scene.settings) else None
 
     def judge(self, frame: Frame, detections: sv.Detections) -> Verdict:
         """Take up the next frame, in order of capture."""

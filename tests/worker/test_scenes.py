@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -21,9 +21,10 @@ from pipeline.config import CameraSettings, Config, StreamSettings
 from pipeline.config.amend import AmendError, amend
 from pipeline.config.document import read
 from pipeline.config.load import load_scene
+from pipeline.perception.closer import HeadFinder
 from pipeline.perception.detector import Detector
 from pipeline.scene import Scene
-from pipeline.types import Frame, FrameTime
+from pipeline.types import Frame, FrameTime, Picture
 from pipeline.worker.http import MonitorServer
 from pipeline.worker.metrics import Metrics
 from pipeline.worker.operator import OperatorDesk
@@ -45,10 +46,21 @@ def scene(x: float = 0.3, **more: Any) -> dict[str, Any]:
     }
 
 
+class Closer:
+    """Looks for heads, and counts how often."""
+
+    looks = 0
+
+    def look(self, picture: Picture, users: sv.Detections, moving: np.ndarray) -> sv.Detections:
+        self.looks += 1
+        return users
+
+
 class Gate:
     """One camera's watch before which a person stands, and its scene file."""
 
     def __init__(self, folder: Path) -> None:
+        self.closer = Closer()
         self.path = folder / "gate.yaml"
         self.path.write_text(yaml.safe_dump(scene()))
         stream = StreamSettings(url="file:///nowhere.mp4")
@@ -62,6 +74,7 @@ class Gate:
             view=None,
             on_frame=lambda camera_id: None,
             on_health=lambda health: None,
+            closer=cast(HeadFinder, self.closer),
         )
         self.told: list[str] = []
         self.files = self.look_after()
@@ -127,6 +140,17 @@ def test_lamps_and_ignored_areas_are_those_of_the_new_scene(gate: Gate) -> None:
     gate.stand(1.0, x=0.2)
     assert gate.watch.newest.road_users == ()
     assert set(gate.watch.newest.signals) == {"ball"}
+
+
+def test_heads_are_looked_for_from_the_scene_on_that_asks_for_them(gate: Gate) -> None:
+    gate.stand(1.0)
+    assert gate.closer.looks == 0
+    gate.change(yaml.safe_dump(scene(rules={"no_helmet": None})))
+    gate.stand(1.0)
+    assert gate.closer.looks == 5
+    gate.change(yaml.safe_dump(scene()))
+    gate.stand(1.0)
+    assert gate.closer.looks == 5
 
 
 @pytest.mark.parametrize(
