@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from pipeline.cli.common import AsJson, err, fail, load, out, print_json
+from pipeline.cli.common import AsJson, configuration, err, fail, out, print_json
 
 if TYPE_CHECKING:
     from pipeline.config import StreamSettings
@@ -85,7 +85,7 @@ def _source(still: str | None, config_file: Path | None, camera: str | None) -> 
         fail("give either --still, or --config and --camera together")
     if config_file is None:
         return still
-    config, _ = load(config_file)
+    config = configuration(config_file)
     found = next((one for one in config.cameras if one.id == camera), None)
     if found is None:
         fail(

@@ -46,20 +46,33 @@ def print_json(value: Any) -> None:
 
 def load(path: Path) -> tuple[Any, dict[str, Any]]:
     """Configuration, and the scene settings of every camera; ends with every problem told."""
-    from pipeline.config.load import ConfigError, load_config, load_scene
-    from pipeline.scene import SceneSettings
+    config = configuration(path)
+    scenes, problems = scenes_of(config)
+    if problems:
+        fail(*problems)
+    return config, scenes
+
+
+def configuration(path: Path) -> Any:
+    """Configuration, whatever its scenes are like; ends with every problem told."""
+    from pipeline.config.load import ConfigError, load_config
 
     try:
-        config = load_config(path)
+        return load_config(path)
     except ConfigError as error:
         fail(*error.problems)
+
+
+def scenes_of(config: Any) -> tuple[dict[str, Any], list[str]]:
+    """The scene settings of every camera whose file can be used, and what is wrong with the other files."""
+    from pipeline.config.load import ConfigError, load_scene
+    from pipeline.scene import SceneSettings
+
     scenes: dict[str, SceneSettings] = {}
-    problems: list[str] = []
+    problems: dict[str, None] = {}  # each once: cameras may share a scene file
     for camera in config.cameras:
         try:
             scenes[camera.id] = load_scene(camera.scene) if camera.scene else SceneSettings()
         except ConfigError as error:
-            problems += error.problems
-    if problems:
-        fail(*dict.fromkeys(problems))  # cameras may share a scene file
-    return config, scenes
+            problems |= dict.fromkeys(error.problems)
+    return scenes, list(problems)

@@ -10,7 +10,18 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.common import AsJson, ConfigFile, LogLevel, LogsFrom, err, fail, load, out, print_json
+from pipeline.cli.common import (
+    AsJson,
+    ConfigFile,
+    LogLevel,
+    LogsFrom,
+    configuration,
+    err,
+    fail,
+    load,
+    out,
+    print_json,
+)
 
 
 def run(
@@ -107,7 +118,7 @@ def events(
     from pipeline.worker.board import tally_table
     from pipeline.worker.box import outbox_path
 
-    config, _ = load(config_file)
+    config = configuration(config_file)
     try:
         wanted = EventType(only) if only else None
     except ValueError:

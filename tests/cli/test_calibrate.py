@@ -221,3 +221,14 @@ def test_a_scene_without_points_is_told(tmp_path: Path) -> None:
     code, _, err = run(scene)
     assert code == 1
     assert "has no `calibration`" in err
+
+
+def test_a_camera_is_found_in_a_configuration_whatever_its_scenes_are_like(tmp_path: Path) -> None:
+    """Of a scene that is still to be drawn, the still is what is needed."""
+    points, path = csv_of(tmp_path / "points.csv", surveyed_px()), tmp_path / "worker.yaml"
+    camera = {"id": "gate", "detect": {"url": "file:///nowhere.mp4"}, "scene": "none.yaml"}
+    path.write_text(yaml.safe_dump({"model": {"path": "none.onnx"}, "cameras": [camera]}))
+    code, _, told = run(points, "--config", path, "--camera", "gate")
+    assert code == 1
+    assert "none.yaml" not in told
+    assert "nowhere.mp4" in told

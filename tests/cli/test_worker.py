@@ -51,6 +51,16 @@ def test_problems_of_all_scenes_are_told_at_once_and_each_once(tmp_path: Path) -
     assert "intrusion.yaml:1: rules.intrusion: is on, but the scene lacks" in told[1]
 
 
+def test_events_are_read_whatever_the_scenes_are_like(tmp_path: Path) -> None:
+    path = config(tmp_path, "crowd")
+    outbox = Outbox(tmp_path / "data" / "outbox.db")
+    outbox.put(candidate())
+    outbox.close()
+    result = CliRunner().invoke(app, ["events", str(path), "--json"])
+    assert result.exit_code == 0, result.output
+    assert candidate().id in result.stdout
+
+
 def test_a_check_that_fails_does_not_keep_a_box_from_working() -> None:
     """A nearly full disk, or a clock that is not set yet: the worker runs, and makes room."""
     unit = (ROOT / "deploy" / "systemd" / "ngatu-worker.service").read_text()
