@@ -21,6 +21,7 @@ from pipeline.cli.common import (
     load,
     out,
     print_json,
+    scenes_of,
 )
 
 
@@ -33,6 +34,7 @@ def run(
 ) -> None:
     """Run a worker until SIGTERM or Ctrl-C; it then finishes its evidence and exits within ten seconds.
 
+    A camera whose scene file cannot be used is not judged until the file is mended; the others are.
     Logs go to standard error: readable lines on a terminal, JSON elsewhere.
     """
     from pipeline.config.load import ConfigError
@@ -45,7 +47,10 @@ def run(
     from pipeline.worker.logs import configure_logs
     from pipeline.worker.run import run_until_stopped
 
-    config, scenes = load(config_file)
+    config = configuration(config_file)
+    scenes, problems = scenes_of(config)
+    if not scenes:
+        fail(*problems)
     table = status and sys.stdout.isatty()
     configure_logs(LogLevel.WARNING if table and log_level is LogLevel.INFO else log_level)
     try:

@@ -13,4 +13,5 @@ class Act:
     """A hit, and the scene that it was judged by: another may be in force when its event is made."""
 
     hit: Hit
-    scene: Scene
+    scene: Scene | None
+    """None: not known any more, of an act that an earlier run saw."""

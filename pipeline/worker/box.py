@@ -58,7 +58,8 @@ class Worker:
     def __init__(self, config: Config, scenes: Mapping[str, Scene], observer: Observer | None = None) -> None:
         """Load the model, open outbox and evidence.
 
-        `scenes` has one scene for every camera id; `observer` is told of frames and events as they pass.
+        A camera that `scenes` lacks is not judged until its scene file can be used; `observer` is told of
+        frames and events as they pass.
         Raises PerceptionError, RuleError, EvidenceError, OutboxError, ConfigError (law) or OSError (metrics
         port, data_dir in use) with a sentence that says what to do.
         """
@@ -94,11 +95,11 @@ class Worker:
         self.watches = {
             camera.id: CameraWatch(
                 camera,
-                scenes[camera.id],
+                scenes.get(camera.id),
                 self.metrics,
                 confidence=config.model.confidence,
                 tracks=self.tracks.camera(camera.id),
-                view=self._view(camera, scenes[camera.id]),
+                view=self._view(camera, scenes.get(camera.id)),
                 on_frame=self.scheduler.frame_ready,
                 on_health=self._health,
                 riders_in_box=self.detector.riders_in_box,
@@ -195,6 +196,9 @@ class Worker:
     # --- frames -----------------------------------------------------------------------------------
 
     def _see(self, frames: Sequence[Frame]) -> None:
+        frames = [frame for frame in frames if self.watches[frame.camera_id].takes(frame)]
+        if not frames:
+            return
         began, cpu_began = time.perf_counter(), time.thread_time()
         try:
             found = detect(
@@ -290,9 +294,9 @@ class Worker:
                 "rule_cannot_run", camera=camera_id, rule=rule, model=model.path.name, lacking=lacking
             )
 
-    def _view(self, camera: CameraSettings, scene: Scene) -> View | None:
+    def _view(self, camera: CameraSettings, scene: Scene | None) -> View | None:
         folder = self.config.worker.data_dir / "references"
-        return View(camera.id, scene.settings, folder) if camera.watch_view else None
+        return View(camera.id, scene.settings, folder) if camera.watch_view and scene is not None else None
 
     def _keep_house(self) -> None:
         while not self._stopping.wait(HOUSEKEEPING_S):
@@ -350,11 +354,8 @@ class Worker:
         return all(parts.values()), parts
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
-        """For /readyz: whether at least one camera is up."""
-        states = {
-            camera_id: watch.health.state if watch.health else "connecting"
-            for camera_id, watch in self.watches.items()
-        }
+        """For /readyz: whether at least one camera is up and judged."""
+        states = {camera_id: watch.state for camera_id, watch in self.watches.items()}
         kafka = None if self.publisher is None else (self.publisher.state().reason or "connected")
         return "up" in states.values(), {"cameras": states, "kafka": kafka}
 

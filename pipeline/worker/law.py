@@ -9,7 +9,7 @@ from pipeline.scene import Scene, geometry
 from pipeline.types import Hit
 
 
-def law_of(hit: Hit, scene: Scene, catalogue: Catalogue) -> InForce | None:
+def law_of(hit: Hit, scene: Scene | None, catalogue: Catalogue) -> InForce | None:
     """The entries in force at the decisive moment; None for security incidents."""
     if hit.concern == "security":
         return None
@@ -34,10 +34,11 @@ def law_note(law: InForce) -> LawNote:
     return LawNote(points, law.verified, "; ".join(notes))
 
 
-def details(hit: Hit, scene: Scene) -> Details:
+def details(hit: Hit, scene: Scene | None) -> Details:
     """What decides between the points of an act: speed and riders by the rule, motorway by the scene.
 
-    A place is a motorway where the scene has a zone with that purpose, and none elsewhere.
+    A place is a motorway where the scene has a zone with that purpose, and none elsewhere; without a scene
+    that is not known.
     """
     speed_kmh, limit_kmh, riders = (hit.facts.get(name) for name in ("speed_kmh", "limit_kmh", "riders"))
     over_kmh, passengers = None, None
@@ -46,8 +47,12 @@ def details(hit: Hit, scene: Scene) -> Details:
         over_kmh = (round(over - uncertain, 1), round(over + uncertain, 1))
     if riders is not None:
         passengers = riders - 1
-    motorway = any(
-        zone.purpose == MOTORWAY and geometry.inside(hit.at.ground, zone.polygon)
-        for zone in scene.settings.zones
+    motorway = (
+        None
+        if scene is None
+        else any(
+            zone.purpose == MOTORWAY and geometry.inside(hit.at.ground, zone.polygon)
+            for zone in scene.settings.zones
+        )
     )
     return Details(over_kmh, passengers, motorway)

@@ -23,6 +23,12 @@ class Metrics:
             ["camera"],
             registry=r,
         )
+        self.camera_unjudged = Gauge(
+            "ngatu_camera_unjudged",
+            "1 while the camera is not judged: its scene file could not be used when the worker started",
+            ["camera"],
+            registry=r,
+        )
         self.camera_reconnects = Gauge(
             "ngatu_camera_reconnects",
             "Connections made anew since the worker started",

@@ -17,6 +17,7 @@ from pipeline.worker.board import told
 from pipeline.worker.box import Worker
 from pipeline.worker.rates import RateMeter
 from pipeline.worker.status import BoxStatus, CameraStatus, render
+from pipeline.worker.watch import NOT_JUDGED
 
 _LAMP_MARKS = {
     LampColor.RED: "[red]●[/]",
@@ -96,11 +97,12 @@ class StatusView:
                 clock = (
                     f"{newest.time.source} {newest.time.offset_ms:+.0f}±{newest.time.uncertainty_ms:.0f} ms"
                 )
+            reason = health.reason if health else ""
             cameras.append(
                 CameraStatus(
                     camera_id=camera_id,
-                    state=health.state if health else "connecting",
-                    reason=health.reason if health else "",
+                    state=watch.state,
+                    reason=worker.scenes.notice(camera_id) if watch.state == NOT_JUDGED else reason,
                     video=f"{health.codec} {width}x{height}" if health and width else "-",
                     decoded_hz=self._decoded[camera_id].update(now, stats.frames_decoded),
                     analysed_hz=self._analysed[camera_id].update(now, watch.analysed),

@@ -1,4 +1,5 @@
-"""Takes up changed scene files while the worker runs; a file that cannot be used changes nothing."""
+"""Takes up changed scene files while the worker runs; a file that cannot be used changes nothing, and where
+the worker started with one, its camera is not judged until it can be."""
 
 from __future__ import annotations
 
@@ -18,13 +19,16 @@ from pipeline.config import CameraSettings
 from pipeline.config.document import ConfigError
 from pipeline.config.load import load_scene
 from pipeline.rules import RuleError, build_rules
-from pipeline.scene import Scene, SceneSettings
+from pipeline.scene import Scene
 
 log = structlog.get_logger(__name__)
 
 LOOK_S = 0.5
 """How often the files are looked at. A changed one is read once it has stayed the same for one more look:
 not every editor writes at once."""
+
+KEPT = "the changed scene file was not taken up, the one before stays"
+WITHOUT = "the camera is not judged until its scene file can be used; mend it, no restart is needed"
 
 Sign = tuple[int, int, int] | None
 
@@ -41,8 +45,16 @@ class _File:
     """Of the file's content when it was last looked into."""
     in_force: str
     """Of the content that the camera is judged by; "" where that was changed before it was looked into."""
+    judged: bool
+    """Whether the camera has a scene at all."""
     changing: bool = False
     notice: str = ""
+
+    def refuse(self, camera_id: str, error: ConfigError) -> None:
+        """Say why it is not taken up."""
+        reason = "; ".join(error.problems[:3])
+        self.notice = f"{KEPT if self.judged else WITHOUT}: {reason}"
+        log.error("scene_refused", camera=camera_id, judged=self.judged, reason=reason)
 
 
 class SceneFiles:
@@ -55,14 +67,15 @@ class SceneFiles:
         adopt: Callable[[str, Scene], None],
         tell: Callable[[str], None],
     ) -> None:
-        """`in_force` has every camera's scene: a file that says something else by now is taken up by the next
-        look. `adopt` is given a changed scene, `tell` is called when a camera's `notice` has changed.
+        """`in_force` has the scene of every camera that is judged. A file that says something else by now is
+        taken up by the next look, and so is that of a camera that is not judged. `adopt` is given a changed
+        scene, `tell` is called when a camera's `notice` has changed.
         """
         self._adopt, self._tell = adopt, tell
         self._files: dict[str, _File] = {}
         for camera in cameras:
             if camera.scene is not None:
-                self._files[camera.id] = _found(camera.scene, in_force[camera.id])
+                self._files[camera.id] = _found(camera.id, camera.scene, in_force.get(camera.id))
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scenes", daemon=True)
 
@@ -161,38 +174,34 @@ class SceneFiles:
         if sha256 == file.sha256:
             return
         file.sha256 = sha256
-        before, reason = file.notice, ""
-        if content is None:
-            reason = f"{file.path}: is gone"
-        elif sha256 != file.in_force:
-            try:
-                scene = Scene(_scene(file.path, content))
-                build_rules(scene)
-            except ConfigError as error:
-                reason = "; ".join(error.problems[:3])
-            except RuleError as error:
-                reason = f"{file.path}: {error}"
-            else:
-                self._adopt(camera_id, scene)
-                file.in_force = sha256
-        file.notice = (
-            f"the changed scene file was not taken up, the one before stays: {reason}" if reason else ""
-        )
-        if reason:
-            log.error("scene_refused", camera=camera_id, reason=reason)
-        elif content is not None:
+        before = file.notice
+        try:
+            if content is None or sha256 != file.in_force:
+                self._adopt(camera_id, _scene(file.path, content))
+        except ConfigError as error:
+            file.refuse(camera_id, error)
+        else:
+            file.in_force, file.judged, file.notice = sha256, True, ""
             log.info("scene_taken_up", camera=camera_id, sha256=sha256[:12])
         if file.notice != before:
             self._tell(camera_id)
 
 
-def _found(path: Path, in_force: Scene) -> _File:
+def _found(camera_id: str, path: Path, in_force: Scene | None) -> _File:
     """As it lies there; it may have been saved since its scene was read, while models were loaded."""
-    seen, content, sha256 = _sign(path), _bytes(path), ""
-    with contextlib.suppress(ConfigError):
-        if content is not None and _scene(path, content) == in_force.settings:
-            sha256 = digest(content)
-    return _File(path, seen, sha256, sha256, changing=not sha256)
+    seen, content = _sign(path), _bytes(path)
+    sha256, found = digest(content or b""), _File(path, seen, "", "", judged=in_force is not None)
+    try:
+        scene = _scene(path, content)
+    except ConfigError as error:
+        if in_force is None:
+            found.sha256 = sha256
+            found.refuse(camera_id, error)
+    else:
+        if in_force is not None and scene.settings == in_force.settings:
+            found.sha256 = found.in_force = sha256
+    found.changing = not found.sha256
+    return found
 
 
 def _place(path: Path) -> Path:
@@ -200,8 +209,17 @@ def _place(path: Path) -> Path:
     return path.parent.resolve() / path.name
 
 
-def _scene(path: Path, content: bytes) -> SceneSettings:
-    return load_scene(path, content.decode("utf-8-sig", "replace"))
+def _scene(path: Path, content: bytes | None) -> Scene:
+    """Raises ConfigError."""
+    if content is None:
+        raise ConfigError([f"{path}: is gone, or the worker's user may not read it"])
+    # What is not UTF-8 is refused here as it is where the worker starts.
+    scene = Scene(load_scene(path, content.decode("utf-8-sig", "surrogateescape")))
+    try:
+        build_rules(scene)
+    except RuleError as error:
+        raise ConfigError([f"{path}: {error}"]) from None
+    return scene
 
 
 def digest(content: bytes) -> str:

@@ -8,7 +8,14 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-_STATE_STYLE = {"up": "green", "connecting": "yellow", "stalled": "red", "down": "red", "stopped": "dim"}
+_STATE_STYLE = {
+    "up": "green",
+    "connecting": "yellow",
+    "stalled": "red",
+    "down": "red",
+    "stopped": "dim",
+    "not judged": "red",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,7 +222,8 @@ class Teller:
             if camera.id not in self._watches:
                 log.warning("bundle_of_unknown_camera", camera=camera.id, event_id=stored.event_id)
                 continue
-            act = Act(stored.hit, self._watches[camera.id].scene)
+            watch = self._watches[camera.id]
+            act = Act(stored.hit, watch.scene if watch.judged else None)
             event = with_evidence(self._bare_act(act, STOPPED), stored.bundle, self._evidence.store.root)
             # Whoever waits for the worker to start does not wait for plates for long.
             if self._plates.reads(stored.hit) and time.monotonic() < until_s:

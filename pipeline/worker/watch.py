@@ -15,7 +15,7 @@ from pipeline.config import CameraSettings
 from pipeline.perception.camera import CameraPerception
 from pipeline.perception.closer import HeadFinder
 from pipeline.rules import Flow, Moment, Moments, Traffic, asks_for_heads, build_rules
-from pipeline.scene import Scene
+from pipeline.scene import Scene, SceneSettings
 from pipeline.tracks.log import CameraTracks
 from pipeline.types import CameraHealth, Frame, Hit, Observation
 from pipeline.worker.act import Act
@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 PLACELESS = frozenset(("no_helmet", "too_many_riders"))
 """Rules that judge a road user by itself, wherever it is."""
+NOT_JUDGED = "not judged"
+"""State of a camera whose pictures come in vain."""
 REMEMBERED = 500
 """Hits whose road users a scene drawn anew does not report again."""
 
@@ -49,7 +51,7 @@ class CameraWatch:
     def __init__(
         self,
         settings: CameraSettings,
-        scene: Scene,
+        scene: Scene | None,
         metrics: Metrics,
         *,
         confidence: float,
@@ -60,14 +62,16 @@ class CameraWatch:
         closer: HeadFinder | None = None,
         riders_in_box: bool = False,
     ) -> None:
-        """`confidence` and `riders_in_box` are the detector's; `tracks` keeps what the rules see, None where
+        """`scene` None: the camera shows stills, and is not judged until it is given one to `adopt`.
+        `confidence` and `riders_in_box` are the detector's; `tracks` keeps what the rules see, None where
         nothing is kept; `view` compares the picture with the scene, None where the operator does without;
         `closer` looks at motorbikes again where a rule asks for heads.
 
         Raises RuleError for a rule that the scene cannot serve.
         """
         self.settings = settings
-        self.scene = scene
+        self.judged = scene is not None
+        self.scene = scene = scene or Scene(SceneSettings())
         self.camera = Camera(settings, on_frame, on_health)
         self.health: CameraHealth | None = None
         self.around = Surroundings(settings.ring.seconds)
@@ -87,10 +91,11 @@ class CameraWatch:
         self._rules = build_rules(scene)
         self._minutes = FlowMinutes(Flow(scene), Traffic(scene))
         self._metrics = metrics
+        metrics.camera_unjudged.labels(settings.id).set(not self.judged)
         self._tracks = tracks
         self.view = view
         self.still: Frame | None = None
-        """The newest picture that was judged."""
+        """The newest picture that was judged, or came where none is."""
         self._given: deque[tuple[Scene, View | None]] = deque(maxlen=1)
         """A scene to go on with from the next frame."""
         self._doubts = SecondLook(self._doubted)
@@ -99,11 +104,19 @@ class CameraWatch:
         self._before: frozenset[tuple[str, int, int]] = frozenset()
         """... and of those that an earlier scene led to."""
 
+    @property
+    def state(self) -> str:
+        """The camera's, or NOT_JUDGED."""
+        state = self.health.state if self.health is not None else "connecting"
+        return state if self.judged or state != "up" else NOT_JUDGED
+
     def adopt(self, scene: Scene, view: View | None) -> None:
         """Go on with another scene from the next frame: rules and counts begin anew, identities go on, and
         nobody is reported again for an act that was. Called from any thread; the rules must build.
         """
         self._given.append((scene, view))
+        self.judged = True
+        self._metrics.camera_unjudged.labels(self.settings.id).set(False)
 
     def _take_up(self, scene: Scene, view: View | None) -> Verdict:
         """Between two frames: what the scene before still held back."""
@@ -122,6 +135,12 @@ class CameraWatch:
 
     def _closer_for(self, scene: Scene) -> HeadFinder | None:
         return self._closer if asks_for_heads(scene.settings) else None
+
+    def takes(self, frame: Frame) -> bool:
+        """Whether the next frame is to be judged; one that is not can be looked at all the same."""
+        if not self.judged:
+            self.still = frame
+        return self.judged
 
     def judge(self, frame: Frame, detections: sv.Detections) -> Verdict:
         """Take up the next frame, in order of capture."""

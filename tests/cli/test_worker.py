@@ -51,7 +51,35 @@ def test_problems_of_all_scenes_are_told_at_once_and_each_once(tmp_path: Path) -
     assert "intrusion.yaml:1: rules.intrusion: is on, but the scene lacks" in told[1]
 
 
+def test_a_worker_none_of_whose_scenes_can_be_used_does_not_start_and_names_each(tmp_path: Path) -> None:
+    path = config(tmp_path, "crowd", "intrusion", "crowd")
+    settings = yaml.safe_load(path.read_text())
+    del settings["cameras"][0]  # has no scene, so that it could be watched
+    path.write_text(yaml.safe_dump(settings))
+    result = CliRunner().invoke(app, ["run", str(path)])
+    assert result.exit_code == 1
+    told = [line for line in result.stderr.splitlines() if line]
+    assert len(told) == 2, told
+    assert "crowd.yaml:1: rules.crowd: is on, but the scene lacks" in told[0]
+    assert "intrusion.yaml:1: rules.intrusion: is on, but the scene lacks" in told[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({}, "detector.onnx"), ({"kafka": {"brokers": []}}, "kafka"), ({"outbox": {"x": 1}}, "outbox.x")],
+)
+def test_what_belongs_to_the_whole_box_stops_it_whatever_its_scenes_are_like(
+    tmp_path: Path, change: dict[str, Any], told: str
+) -> None:
+    path = config(tmp_path, "crowd")
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | change))
+    result = CliRunner().invoke(app, ["run", str(path)])
+    assert result.exit_code == 1
+    assert told in result.stderr
+
+
 def test_events_are_read_whatever_the_scenes_are_like(tmp_path: Path) -> None:
+    """They say why a camera is not judged."""
     path = config(tmp_path, "crowd")
     outbox = Outbox(tmp_path / "data" / "outbox.db")
     outbox.put(candidate())

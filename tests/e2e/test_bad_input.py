@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,41 @@ def test_self_crossing_zone(tmp_path: Path, looping: dict[str, Any], yolox_path:
     sentence = refused(ngatu("check", "--offline", str(worker.path)))
     assert "scene.yaml:" in sentence
     assert "crosses itself" in sentence
+
+
+def test_one_half_saved_scene_does_not_keep_the_box_from_working(
+    tmp_path: Path, looping: dict[str, Any], yolox_path: Path
+) -> None:
+    scene = tmp_path / "scene.yaml"
+    scene.write_text("zones: [")
+    worker = box(tmp_path, yolox_path, [looping, {**deepcopy(looping), "id": "half", "scene": "scene.yaml"}])
+    worker.write()
+    assert "scene.yaml:2: not valid YAML" in refused(ngatu("check", "--offline", str(worker.path)))
+
+    def analysed(camera: str) -> bool:
+        return f'ngatu_frames_total{{camera="{camera}",stage="analysed"}}' in monitor(process, "/metrics")
+
+    with worker.running() as process:
+        process.wait_for(lambda: '"camera": "half", "state": "up"' in "".join(process.err), 30, "camera")
+        process.wait_for(lambda: analysed("bars"), 30, "a picture that is judged")
+        assert not analysed("half")
+        assert json.loads(monitor(process, "/readyz"))["cameras"] == {"bars": "up", "half": "not judged"}
+        scene.write_text("rules: {}\n")
+        process.wait_for(lambda: analysed("half"), 30, "a picture of the mended camera")
+        scene.write_text("zones: [")
+        process.wait_for(
+            lambda: "".join(process.err).count("scene_refused") == 2, 30, "word of the next error"
+        )
+        process.terminate()
+    assert process.popen.returncode == 0
+    told = [event["data"] for event in events_of(worker, "camera.health")]
+    first, mended, last = (
+        data["notices"] for data in told if data["camera"]["id"] == "half" and data["state"] == "up"
+    )
+    assert "is not judged until its scene file can be used" in first[0]
+    assert "scene.yaml:2: not valid YAML" in first[0]
+    assert mended == []
+    assert "the one before stays" in last[0]
 
 
 def test_wrong_password_is_a_state_and_no_secret_is_told(

@@ -27,7 +27,7 @@ MOTORWAY = Scene(
 CATALOGUE = load_law()
 
 
-def points(rule: str, facts: dict[str, float], kind: RoadUserKind, scene: Scene = CITY) -> list[str]:
+def points(rule: str, facts: dict[str, float], kind: RoadUserKind, scene: Scene | None = CITY) -> list[str]:
     law = law_of(replace(hit(), rule=rule, kind=kind, facts=facts), scene, CATALOGUE)
     assert law is not None
     return [f"{entry.article}.{entry.clause}.{entry.point}" for entry in law.entries]
@@ -49,6 +49,7 @@ def test_passengers_are_riders_less_one() -> None:
 def test_a_place_is_a_motorway_where_the_scene_says_so() -> None:
     assert points("wrong_way", {}, RoadUserKind.CAR, CITY) == ["6.9.d"]
     assert points("wrong_way", {}, RoadUserKind.CAR, MOTORWAY) == ["6.11.đ"]
+    assert points("wrong_way", {}, RoadUserKind.CAR, None) == ["6.9.d", "6.11.đ"], "no scene says so or not"
 
 
 def test_what_is_not_decided_is_told_in_the_officers_language() -> None:

@@ -183,6 +183,13 @@ def test_a_file_that_cannot_be_changes_nothing_and_is_told_until_it_is_mended(
     assert gate.watch.scene is before
 
 
+def test_a_file_that_the_next_start_would_refuse_is_refused_now(gate: Gate) -> None:
+    gate.path.write_bytes(f"{gate.path.read_text()}# c\xf4ng\n".encode("latin-1"))
+    gate.files.look()
+    gate.files.look()
+    assert "not UTF-8" in gate.files.notice("gate")
+
+
 def test_a_file_that_is_gone_or_half_written_is_waited_for(gate: Gate) -> None:
     gate.path.unlink()
     gate.files.look()

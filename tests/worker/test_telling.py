@@ -58,6 +58,8 @@ class Street(FilmRecording):
 class Box:
     """What a worker has around its teller, on a real disk."""
 
+    judged = True
+
     def __init__(self, folder: Path, recording: FilmRecording, **settings: Any) -> None:
         self.folder, self.recording, self.settings = folder, recording, settings
         self.start()
@@ -87,6 +89,7 @@ class Box:
             camera=self.recording,
             settings=config.cameras[0],
             scene=SCENE,
+            judged=self.judged,
             around=Surroundings(30.0),
         )
         self.teller = Teller(
@@ -227,6 +230,24 @@ def test_what_a_crash_interrupted_is_told_as_incomplete(tmp_path: Path, film: Fi
     for event in (first, second):
         assert len(event.data["law"]["entries"]) == 1
     assert box.outbox.leftover_hits() == []
+
+
+def test_a_crash_and_a_broken_scene_leave_open_what_the_scene_would_have_decided(
+    tmp_path: Path, film: Film
+) -> None:
+    """Wrong way on a motorway, or elsewhere: the scene that said so is not there any more."""
+    box = Box(tmp_path, FilmRecording(film))
+    made = replace(hit(), rule="wrong_way", kind=RoadUserKind.CAR)
+    box.teller.take_act(Act(made, SCENE), AT_S)
+    [told] = box.outbox.leftover_hits()
+    assert len(told.data["law"]["entries"]) == 1
+    box.evidence.make(made, told.id, box.recording, box.teller._watches["giang-vo-1"].settings)
+    box.outbox.close()
+    box.judged = False
+    box.start()
+    box.teller.recover()
+    [event] = box.stored()
+    assert len(event.data["law"]["entries"]) == 2
 
 
 def test_acts_that_neither_disk_nor_memory_holds_are_told_of(
