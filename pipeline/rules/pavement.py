@@ -34,8 +34,9 @@ class PavementParameters(StayParameters):
     """It must have been ridden there for this long ..."""
     min_heights: Annotated[float, Field(ge=0, le=50)] = 4.0
     """... and this far, in box heights (1.5 m each where the scene is calibrated): farther than across it."""
-    min_speed_heights_s: Annotated[float, Field(ge=0, le=20)] = 1.0
-    """Mean speed in box heights a second (some 6 km/h); slower is pushing, or manoeuvring to park."""
+    min_speed_heights_s: Annotated[float, Field(ge=0, le=20)] = 1.3
+    """Mean speed in box heights a second (some 7 km/h); slower is pushing, manoeuvring to park, or
+    a walker taken for a rider: far away, in rain, a detector does."""
 
 
 class Pavement(StayRule):

@@ -34,6 +34,7 @@ def test_riding_along_the_pavement_is_one_hit(rate_hz: float) -> None:
         pytest.param(Driver([(0.0, 0.7, 0.5), (12.0, 0.7, 0.5)], jitter=0.1), id="parked"),
         pytest.param(Driver([(0.0, 0.7, 0.9), (11.0, 0.7, 0.25)]), id="pushed"),
         pytest.param(Driver(RIDE, RoadUserKind.PERSON), id="walking"),
+        pytest.param(Driver([(0.0, 0.7, 0.9), (6.0, 0.7, 0.2)]), id="walking briskly, taken for a rider"),
         pytest.param(Driver([(0.0, 0.5, 0.5), (3.0, 0.9, 0.5)]), id="straight across, into a gate"),
         pytest.param(Driver([(0.0, 0.6, 0.9), (5.0, 0.6, 0.2)], jitter=0.1), id="along the kerb"),
         pytest.param(
