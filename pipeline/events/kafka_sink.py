@@ -15,6 +15,7 @@ from typing import Any
 from cloudevents.core.exceptions import CloudEventValidationError
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka import errors as kafka_errors
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from pipeline.config import KafkaSettings
 from pipeline.events.errors import SinkError, TopicError
@@ -268,6 +269,20 @@ def create_topics(settings: KafkaSettings, wanted: Mapping[str, str], timeout_s:
 def cleanup_policy(event_type: EventType) -> str:
     """Of the type's topic: of a camera's health, the newest is enough."""
     return "compact" if event_type is EventType.HEALTH else "delete"
+
+
+def compression(settings: KafkaSettings, topic: str) -> str:
+    """The topic's compression.type, such as "producer" or "zstd"; "" where the user may not see it.
+
+    Raises SinkError.
+    """
+    try:
+        with _admin(settings, 5.0) as admin:
+            resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+            found = admin.describe_configs([resource], config_filter="all")
+    except kafka_errors.KafkaError as error:
+        raise SinkError(f"{_name(settings)} cannot be examined: {_short(error)}") from error
+    return str(found.get("topic", {}).get(topic, {}).get("compression.type", {}).get("value", ""))
 
 
 def _create_topics(admin: Any, settings: KafkaSettings, wanted: Mapping[str, str]) -> None:

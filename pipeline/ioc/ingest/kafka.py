@@ -14,8 +14,15 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka import errors as kafka_errors
 
 from pipeline.events.errors import SinkError, TopicError
-from pipeline.events.kafka_sink import cleanup_policy, connection_settings, create_topics, topics
+from pipeline.events.kafka_sink import (
+    cleanup_policy,
+    compression,
+    connection_settings,
+    create_topics,
+    topics,
+)
 from pipeline.ioc.config import IocKafkaSettings
+from pipeline.ioc.ingest.guard import Unread, guard
 from pipeline.ioc.ingest.parse import BadEventError, from_kafka
 from pipeline.ioc.ingest.writer import Batch, Letter, digest
 
@@ -26,6 +33,8 @@ POLL_S = 0.5
 SESSION_MS = 10_000
 """After so long a service that is gone has its partitions taken by others."""
 MAX_HEADERS_CHARS = 8192
+PACKAGES = {"snappy": "python-snappy", "lz4": "lz4", "zstd": "zstandard"}
+"""What kafka-python reads each with."""
 
 
 class KafkaReader:
@@ -57,6 +66,7 @@ class KafkaReader:
                 check_crcs=False,
                 metrics_enabled=False,
             )
+        guard(self._consumer)
 
     def step(self, store: Callable[[Batch], Sequence[Letter]], stop: threading.Event) -> int:
         """Store the next records, then commit their offsets; returns how many came.
@@ -66,14 +76,21 @@ class KafkaReader:
         with _kafka_errors(self._settings):
             polled = self._consumer.poll(timeout_ms=round(POLL_S * 1000))
         events, letters = [], []
+        unread: set[tuple[str, str]] = set()
         for records in polled.values():
             for record in records:
+                if isinstance(record.value, Unread):
+                    unread.add((record.topic, record.value.codec))
+                    letters.append(_letter(record, record.value.reason))
+                    continue
                 try:
                     events.append(from_kafka(dict(record.headers or ()), record.value))
                 except BadEventError as error:
                     letters.append(_letter(record, str(error)))
         if not events and not letters:
             return 0
+        for topic, codec in unread:
+            self._hold_where_the_broker_compresses(topic, codec)
         letters += store(Batch(events, letters[:]))
         if stop.is_set():
             return 0
@@ -81,6 +98,15 @@ class KafkaReader:
             self._consumer.commit()
         self._tell(letters)
         return sum(map(len, polled.values()))
+
+    def _hold_where_the_broker_compresses(self, topic: str, codec: str) -> None:
+        """A compression that is not read is its sender's affair, but where the broker itself gives it to all
+        that is sent, nothing may be set aside for it. Raises SinkError."""
+        if codec and compression(self._settings, topic) == codec:
+            raise SinkError(
+                f"Kafka compresses topic {topic} with {codec} (its compression.type), which takes a package "
+                f"that is not installed here: {PACKAGES[codec]}"
+            )
 
     def close(self) -> None:
         """Leave the group; what was not committed goes to the others."""
@@ -126,6 +152,8 @@ def _letter(record: Any, reason: str) -> Letter:
     """`record`: kafka-python's, which is no event for this reason."""
     value = record.value or b""
     origin = f"{record.topic}/{record.partition}/{record.offset} {digest(value)}"
+    if isinstance(value, Unread):
+        return Letter(origin, reason, value.decode(errors="replace"))
     try:
         body = value.decode()
         headers = {name: content.decode() for name, content in record.headers or () if content is not None}
