@@ -107,10 +107,10 @@
       ['solid', 'v', 'line', (p) => add('solid_lines', { id: fresh('solid', 'solid_lines'), line: p })],
       ['turn', 't', 'area', (entry) => start({ name: 'turn', form: 'area', hint: 'scene_draw_exit', done: (exit) => add('turns', { id: fresh('turn', 'turns'), act: 'u_turn', entry, exit }) })],
       ['point', 'c', 'point', (p) => { const n = data.calibration?.points?.length ?? 0;
-        change(() => { data.calibration ??= {}; delete data.calibration.rectangle; (data.calibration.points ??= []).push({ picture: p[0], ground_m: [0, 0] }); chosen = 'calibration/0'; });
+        change(() => { data.calibration ??= {}; delete data.calibration.rectangle; (data.calibration.points ??= []).push({ picture: p[0], ground_m: [null, null] }); chosen = 'calibration/0'; });
         ask(`[data-metre="${n}-0"]`); }],
-      // Nothing is guessed: without its sides in metres the check refuses it.
-      ['rectangle', 'r', 'area', (p) => { change(() => { data.calibration ??= {}; delete data.calibration.points; data.calibration.rectangle = { corners: p, width_m: 0, length_m: 0 }; chosen = 'calibration/0'; });
+      // Nor are the sides of a rectangle guessed.
+      ['rectangle', 'r', 'area', (p) => { change(() => { data.calibration ??= {}; delete data.calibration.points; data.calibration.rectangle = { corners: p, width_m: null, length_m: null }; chosen = 'calibration/0'; });
         ask('[data-field=width_m]'); }, 4],
       ['ignore', 'i', 'area', (p) => add('ignore', p)], ['window', 'w', 'box', (p) => add('windows', box(p))],
     ];
@@ -288,10 +288,13 @@
       return made;
     };
     const tick = (text, on, take, more = {}) => { const made = el('input', { type: 'checkbox', ...(on ? { checked: 'checked' } : {}), ...more }); made.addEventListener('change', () => take(made.checked)); return el('label', { class: 'tick' }, made, el('span', {}, text)); };
-    const setOr = (item, key, value, none) => { if (value === none || value === '' || Number.isNaN(value)) delete item[key]; else item[key] = value; };
+    // 3,5 is 3.5 here. What is no number stays as it was typed, and the check refuses it: nothing is guessed.
+    const figure = (text) => { const read = text.trim().replace(',', '.'); return read === '' ? null : Number.isFinite(+read) ? +read : text; };
+    const numeric = (value, take, more = {}) => input(value, (v) => take(figure(v)), { inputmode: 'decimal', ...more });
+    const setOr = (item, key, value, none) => { if (value === none || value === null) delete item[key]; else item[key] = value; };
     const who = (item) => el('div', { class: 'field' }, el('span', {}, t('scene_classes')), el('div', { class: 'ticks' }, ...USERS.map((user) => tick(page.texts[`road_user.${user}`] ?? user, item.classes?.includes(user), (on) => change(() => {
       const left = USERS.filter((one) => one === user ? on : item.classes?.includes(one)); if (left.length) item.classes = left; else delete item.classes; })))));
-    const limit = (item) => field('scene_limit', input(item.limit_kmh, (v) => change(() => setOr(item, 'limit_kmh', v === '' ? '' : +v)), { type: 'number', min: 5, max: 150 }));
+    const limit = (item) => field('scene_limit', numeric(item.limit_kmh, (v) => change(() => setOr(item, 'limit_kmh', v)), { 'data-field': 'limit' }));
     // Times of day are "06:00" in the file; without quotes YAML reads 22:00 as minutes.
     const oclock = (v, none) => typeof v === 'number' ? `${String(Math.floor(v / 60)).padStart(2, '0')}:${String(v % 60).padStart(2, '0')}` : v ?? none;
     const hoursOf = (item) => {
@@ -329,14 +332,14 @@
     const metres = () => {
       const rows = (data.calibration?.points ?? []).map((point, i) => {
         const fit = checked?.calibration?.points[i];
-        const metre = (axis) => input(point.ground_m[axis], (v) => change(() => { point.ground_m[axis] = v === '' ? 0 : +v; }), { type: 'number', step: 'any', 'data-metre': `${i}-${axis}`, 'aria-label': `${i + 1} ${axis ? 'y' : 'x'} m` });
+        const metre = (axis) => numeric(point.ground_m[axis], (v) => change(() => { point.ground_m[axis] = v; }), { 'data-metre': `${i}-${axis}`, 'aria-label': `${i + 1} ${axis ? 'y' : 'x'} m` });
         return el('tr', {}, el('th', {}, String(i + 1)), el('td', {}, metre(0)), el('td', {}, metre(1)), el('td', { class: `num ${fit && fit.error_m > 0.15 ? 'bad' : ''}` }, fit ? number(fit.error_m, 2) : '–'),
           el('td', { class: 'num' }, fit && fit.left_out_m !== null ? number(fit.left_out_m, 2) : '–'),
           el('td', {}, button('✕', () => change(() => { data.calibration.points.splice(i, 1); if (!data.calibration.points.length) { delete data.calibration; chosen = ''; } }), 'small-act bare', { 'aria-label': t('scene_delete') })));
       });
       const rectangle = data.calibration?.rectangle;
       const parts = [el('div', { class: 'sub wrap' }, t(rectangle ? 'scene_rectangle_how' : 'scene_metres_how'))];
-      if (rectangle) parts.push(...['width_m', 'length_m'].map((name) => field(`scene_${name}`, input(rectangle[name], (v) => change(() => { rectangle[name] = +v; }), { type: 'number', step: 'any', min: 0, 'data-field': name }))));
+      if (rectangle) parts.push(...['width_m', 'length_m'].map((name) => field(`scene_${name}`, numeric(rectangle[name], (v) => change(() => { rectangle[name] = v; }), { 'data-field': name }))));
       else parts.push(el('table', { class: 'metres' }, el('thead', {}, el('tr', {}, el('th', {}, ''), ...['x m', 'y m', t('scene_error'), t('scene_left_out'), ''].map((text) => el('th', {}, text)))), el('tbody', {}, ...rows)));
       if (checked?.calibration) parts.push(el('div', { class: 'fit', 'data-rms': checked.calibration.rms_m }, el('b', {}, `${number(checked.calibration.rms_m, 3)} m`), ` ${t('scene_rms')} · ${t('scene_grid_every')} ${checked.calibration.spacing_m} m`));
       return parts;
@@ -383,7 +386,7 @@
           const title = about.description ?? '';
           if (about.type === 'boolean') return tick(key, values[key] ?? about.default, (v) => take(key, v), { title });
           if (about.type !== 'number' && about.type !== 'integer') return null;
-          return el('label', { class: 'field', title }, el('span', { class: 'key' }, key), input(values[key], (v) => take(key, v === '' ? '' : +v), { type: 'number', step: 'any', placeholder: about.default ?? '' }));
+          return el('label', { class: 'field', title }, el('span', { class: 'key' }, key), numeric(values[key], (v) => take(key, v), { placeholder: about.default ?? '', 'data-field': `${name}.${key}` }));
         }).filter(Boolean));
       }));
     };

@@ -1,0 +1,99 @@
+"""The scene editor under an operator's hand: numbers, slow answers, two at once, files that are spoilt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.ioc.test_console import browser, log_in
+from tests.ioc.test_scenes import SCENE, Place, draw, place, verdict
+
+__all__ = ["browser", "place"]
+pytestmark = pytest.mark.slow
+JUNCTION = SCENE.replace(
+    "rules:",
+    """lamps:
+  - {id: left, box: [0.9, 0.05, 0.92, 0.2]}
+  - {id: ball, box: [0.95, 0.05, 0.97, 0.2]}
+stop_lines:
+  - id: south
+    line: [[0.2, 0.6], [0.8, 0.6]]
+    travel: [[0.5, 0.8], [0.5, 0.4]]
+    movements: {left: {lamp: left}, straight: {lamp: ball}}
+rules:""",
+)
+ANSWERS_LATER = """(() => { const plain = window.fetch; window.fetch = async (...asked) => {
+  const answer = await plain(...asked), name = asked[1]?.method + String(asked[0]).split('/').pop();
+  const later = (window.later ?? {})[name];
+  if (later) await new Promise(go => setTimeout(go, later));
+  return answer; }; })();"""
+
+
+def editor(place: Place, browser: Browser, name: str, scene: str = SCENE) -> Page:
+    place.scene.write_text(scene)
+    page = log_in(browser, place.station, name, "operator")
+    page.add_init_script(ANSWERS_LATER)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(f"{place.station.url}/cameras/cam-1/scene")
+    page.wait_for_selector(".canvas image[data-seen]")
+    page.wait_for_selector("[data-verdict], [data-unreadable]")
+    return page
+
+
+def asked(page: Page, act: Callable[[], object]) -> Any:
+    """What the page asks to be checked once `act` is done."""
+    with page.expect_request(lambda request: request.url.endswith("/check")) as found:
+        act()
+    return found.value.post_data_json["data"]
+
+
+def save(page: Page, note: str) -> None:
+    page.wait_for_selector("[data-verdict=good], [data-verdict=warn]")
+    page.fill("[data-field=note]", note)
+    if not page.is_checked("[data-field=anyway]"):
+        page.click("label:has([data-field=anyway])")
+    page.click("[data-do=save]")
+
+
+def test_a_decimal_comma_is_a_decimal_point_and_what_is_no_number_is_refused(
+    place: Place, browser: Browser
+) -> None:
+    page = editor(place, browser, "so")
+    # Metres that were not given yet are none.
+    drawn = asked(page, lambda: draw(page, "c", (0.3, 0.9), end=False))
+    assert drawn["calibration"]["points"][0]["ground_m"] == [None, None]
+    verdict(page, "bad")
+    page.keyboard.press("Escape")
+    for typed, expected in (
+        ("3,5", 3.5),
+        ("-0,25", -0.25),
+        ("1204567.891", 1204567.891),
+        ("0", 0),
+        ("1.234,5", "1.234,5"),
+        ("1e", "1e"),
+        ("", None),
+    ):
+
+        def type_it(text: str = typed) -> None:
+            page.fill("[data-metre='0-0']", text)
+            page.press("[data-metre='0-0']", "Tab")
+
+        assert asked(page, type_it)["calibration"]["points"][0]["ground_m"][0] == expected, typed
+    page.fill("[data-metre='0-0']", "1.234,5")
+    page.press("[data-metre='0-0']", "Tab")
+    page.wait_for_selector(".problem:has-text('không phải là một số')")
+    # A limit likewise, and a limit that is emptied is gone.
+    page.click("[data-item='lanes/0']")
+    for typed, expected in (("52,5", 52.5), ("", None)):
+        found = asked(
+            page,
+            lambda text=typed: (
+                page.fill("[data-field=limit]", text),
+                page.press("[data-field=limit]", "Tab"),
+            ),
+        )
+        assert found["lanes"][0].get("limit_kmh") == expected
+    page.context.close()
