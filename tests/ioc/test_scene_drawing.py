@@ -97,3 +97,39 @@ def test_a_decimal_comma_is_a_decimal_point_and_what_is_no_number_is_refused(
         )
         assert found["lanes"][0].get("limit_kmh") == expected
     page.context.close()
+
+
+def test_answers_that_come_late_take_nothing_from_the_hand(place: Place, browser: Browser) -> None:
+    page = editor(place, browser, "cham")
+    page.evaluate("window.later = {POSTcheck: 900}")
+    page.check("input[data-rule=stalled]")
+    page.click("[data-field=note]")
+    page.keyboard.type("Thêm quy tắc xe hỏng", delay=80)
+    verdict(page, "good")
+    assert page.input_value("[data-field=note]") == "Thêm quy tắc xe hỏng"
+    # A parameter that is being typed.
+    page.uncheck("input[data-rule=stalled]")
+    page.locator("details[data-rule=wrong_way]").evaluate("one => { one.open = true; }")
+    page.click("[data-field='wrong_way.min_confidence']")
+    page.keyboard.type("0,75", delay=350)
+    found = asked(page, lambda: page.keyboard.press("Tab"))
+    assert found["rules"]["wrong_way"] == {"min_confidence": 0.75}
+    verdict(page, "good")
+    # Pressed with a field still open: what was typed counts, and so does the click.
+    page.click("[data-item='lanes/0']")
+    page.fill("[data-field=id]", "north2")
+    page.hover("[data-do=delete]")
+    page.mouse.down()
+    page.wait_for_timeout(60)
+    found = asked(page, page.mouse.up)
+    assert "lanes" not in found
+    found = asked(page, lambda: page.click("[data-do=undo]"))
+    assert found["lanes"][0]["id"] == "north2"
+    # A note is no licence to save what the check has not seen.
+    page.fill("[data-field=note]", "chưa kiểm tra")
+    page.click("[data-item='lanes/0']")
+    page.fill("[data-field=id]", "Làn bắc")
+    page.locator("[data-field=id]").blur()
+    assert page.is_disabled("[data-do=save]")
+    verdict(page, "bad")
+    page.context.close()

@@ -280,11 +280,14 @@
     const field = (name, input) => el('label', { class: 'field' }, el('span', {}, t(name)), input);
     const input = (value, take, more = {}) => { const made = el('input', { value: value ?? '', ...more }); made.addEventListener('change', () => { made.defaultValue = made.value; take(made.value); }); return made; };
     // What somebody is typing is never drawn away: an answer of the check may come in between.
-    const typing = () => { const at = document.activeElement; return heads.item.contains(at) && at.matches('input:not([type=checkbox])') && at.value !== at.defaultValue; };
+    const typing = (part) => { const at = document.activeElement; return part.contains(at) && (at.dataset.open || (at.matches('input:not([type=checkbox])') && at.value !== at.defaultValue)); };
     const ask = (selector) => setTimeout(() => { const at = heads.item.querySelector(selector); at?.focus(); at?.select(); });
     const select = (value, options, take, more = {}) => {
       const made = el('select', more, ...options.map(([v, text]) => el('option', { value: v, ...(v === value ? { selected: 'selected' } : {}) }, text)));
-      made.addEventListener('change', () => take(made.value));
+      // While its choices hang open it is not drawn anew: that would close them.
+      made.addEventListener('pointerdown', () => { made.dataset.open = 'yes'; });
+      made.addEventListener('blur', () => { if (made.dataset.open) { delete made.dataset.open; draw(); } });
+      made.addEventListener('change', () => { delete made.dataset.open; take(made.value); });
       return made;
     };
     const tick = (text, on, take, more = {}) => { const made = el('input', { type: 'checkbox', ...(on ? { checked: 'checked' } : {}), ...more }); made.addEventListener('change', () => take(made.checked)); return el('label', { class: 'tick' }, made, el('span', {}, text)); };
@@ -425,14 +428,17 @@
     const sound = () => checked && !checked.failed && !checked.problems.length;
     const changed = () => given && JSON.stringify(given.data) !== JSON.stringify(data);
     const diff = (lines) => el('pre', { class: 'diff', tabindex: '0' }, ...lines.map((text) => el('span', { class: text[0] === '+' ? 'plus' : text[0] === '-' ? 'minus' : text[0] === '@' ? 'at' : '' }, `${text}\n`)));
+    // The note stays the same element: a check or a back-test may answer while it is being written.
+    const note = el('input', { maxlength: 500, placeholder: t('scene_note'), 'aria-label': t('scene_note'), 'data-field': 'note' });
+    const [overNote, underNote] = [el('div', { class: 'parts' }), el('div', { class: 'parts' })];
+    heads.save.append(overNote, note, underNote);
+    const fit = () => sound() && changed() && !!note.value.trim() && !drawSave.busy && (!!tried || !!drawSave.anyway);
+    note.addEventListener('input', () => underNote.querySelector('[data-do=save]').toggleAttribute('disabled', !fit()));
     const drawSave = () => {
-      const note = el('input', { maxlength: 500, placeholder: t('scene_note'), 'aria-label': t('scene_note'), 'data-field': 'note', value: drawSave.note ?? '' });
-      note.addEventListener('input', () => { drawSave.note = note.value; put_.toggleAttribute('disabled', !ok()); });
-      const ok = () => sound() && changed() && !!drawSave.note?.trim() && !drawSave.busy && (!!tried || !!drawSave.anyway);
-      const put_ = button(t('scene_save'), save, 'good', { 'data-do': 'save', ...(ok() ? {} : { disabled: 'disabled' }) });
       const lines = checked?.diff ?? [];
-      heads.save.replaceChildren(...[el('h3', {}, t('scene_saving')), changed() && lines.length ? el('details', {}, el('summary', {}, `${t('scene_diff')} (+${lines.filter((l) => l[0] === '+').length} −${lines.filter((l) => l[0] === '-').length})`), diff(lines)) : null,
-        changed() && sound() && !tried ? tick(t('scene_untried'), drawSave.anyway, (on) => { drawSave.anyway = on; drawSave(); }, { 'data-field': 'anyway' }) : null, note, el('div', { class: 'acts' }, put_),
+      overNote.replaceChildren(...[el('h3', {}, t('scene_saving')), changed() && lines.length ? el('details', {}, el('summary', {}, `${t('scene_diff')} (+${lines.filter((l) => l[0] === '+').length} −${lines.filter((l) => l[0] === '-').length})`), diff(lines)) : null,
+        changed() && sound() && !tried ? tick(t('scene_untried'), drawSave.anyway, (on) => { drawSave.anyway = on; drawSave(); }, { 'data-field': 'anyway' }) : null].filter(Boolean));
+      underNote.replaceChildren(...[el('div', { class: 'acts' }, button(t('scene_save'), () => { if (fit()) save(); }, 'good', { 'data-do': 'save', ...(fit() ? {} : { disabled: 'disabled' }) })),
         saved ? el('div', { class: `verdict ${drawSave.state ?? ''}`, 'data-saved': drawSave.state }, saved) : null].filter(Boolean));
     };
     const drawVersions = () => {
@@ -441,7 +447,7 @@
         row.append(el('span', { class: 'n num' }, `${one.number}`), el('span', {}, el('div', {}, one.note || (one.author ? '' : t('scene_by_hand')), here ? el('span', { class: 'tag good' }, t('scene_in_force')) : null),
           el('div', { class: 'sub' }, `${clock(one.at_ms, { day: '2-digit', month: '2-digit', year: 'numeric' })} ${time(one.at_ms)}${one.author ? ` · ${one.author}` : ''}`)));
         return opened?.number === one.number ? el('div', {}, row, opened.diff.length ? diff(opened.diff) : el('div', { class: 'sub' }, t('scene_first_version')),
-          button(t('scene_restore'), () => { const found = opened; change(() => { data = copy(found.data); given.version = found.number; chosen = ''; }); drawSave.note = `${t('scene_back_to')} ${found.number}`; drawSave(); }, 'small-act', { 'data-do': 'restore' })) : row;
+          button(t('scene_restore'), () => { const found = opened; change(() => { data = copy(found.data); given.version = found.number; chosen = ''; }); note.value = `${t('scene_back_to')} ${found.number}`; drawSave(); }, 'small-act', { 'data-do': 'restore' })) : row;
       }));
     };
     const drawTools = () => {
@@ -457,8 +463,12 @@
     const icon = (name, form) => { const made = svg('svg', { viewBox: '0 0 20 20', class: `icon ${name}`, 'aria-hidden': 'true' });
       made.append({ area: () => svg('path', { d: 'M3 15L6 4L17 6L15 16Z' }), line: () => svg('path', { d: 'M3 14L17 6' }), box: () => svg('path', { d: 'M6 3H14V17H6Z' }), point: () => svg('path', { d: 'M5 5L15 15M5 15L15 5' }) }[form]());
       return made; };
-    const draw = () => { drawTools(); paint(); const held = document.activeElement?.closest?.('.props') ? document.activeElement : null, mark = held && ['data-metre', 'data-field', 'data-way', 'data-rule', 'data-item'].map((name) => held.getAttribute(name) && `[${name}="${CSS.escape(held.getAttribute(name))}"]`).find(Boolean);
-      drawCheck(); if (!typing()) drawItem(); drawItems(); drawRules(); drawTrial(); drawSave(); drawVersions();
+    // A button that were drawn anew between press and release would miss its click.
+    let pressed = false, late = false;
+    root.addEventListener('pointerdown', (event) => { pressed = event.button === 0 && !!event.target.closest('button, label'); }, true);
+    for (const ended of ['pointerup', 'pointercancel']) window.addEventListener(ended, () => { pressed = false; setTimeout(() => { if (late) draw(); }); }, true);
+    const draw = () => { if (pressed) { late = true; return; } late = false; drawTools(); paint(); const held = document.activeElement?.closest?.('.props') ? document.activeElement : null, mark = held && ['data-metre', 'data-field', 'data-way', 'data-rule', 'data-item'].map((name) => held.getAttribute(name) && `[${name}="${CSS.escape(held.getAttribute(name))}"]`).find(Boolean);
+      drawCheck(); if (!typing(heads.item)) drawItem(); drawItems(); if (!typing(heads.rules)) drawRules(); if (!typing(heads.trial)) drawTrial(); drawSave(); drawVersions();
       if (mark && !held.isConnected) { const at = side.querySelector(mark); at?.focus({ preventScroll: true }); if (at?.matches('input:not([type=checkbox])')) at.select(); } };
 
     // --- what the service does
