@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 from playwright.sync_api import Browser, Page
 
 from tests.ioc.test_console import browser, log_in
@@ -133,3 +134,40 @@ def test_answers_that_come_late_take_nothing_from_the_hand(place: Place, browser
     assert page.is_disabled("[data-do=save]")
     verdict(page, "bad")
     page.context.close()
+
+
+def test_what_is_drawn_while_a_scene_is_sent_stays_and_who_is_second_loses_nothing(
+    place: Place, browser: Browser
+) -> None:
+    page = editor(place, browser, "nhanh")
+    other = editor(place, browser, "sau")
+    draw(other, "i", (0.8, 0.1), (0.9, 0.1), (0.9, 0.3))
+    page.evaluate("window.later = {'PUTcam-1': 1500}")
+    page.check("input[data-rule=stalled]")
+    save(page, "Xe hỏng")
+    page.focus(".canvas")
+    draw(page, "z", (0.1, 0.5), (0.15, 0.5), (0.15, 0.7))
+    page.wait_for_selector("[data-saved=good]")
+    assert page.locator("[data-item^=zones]").count() == 1
+    assert "zones" not in yaml.safe_load(place.scene.read_text())
+    save(page, "Và một vùng")
+    page.wait_for_function("document.querySelectorAll('[data-version]').length >= 3")
+    page.wait_for_selector("[data-saved=good]")
+    assert [zone["id"] for zone in yaml.safe_load(place.scene.read_text())["zones"]] == ["zone1"]
+    # The second is told; looks at it, and has the own drawing back by one step.
+    save(other, "Vùng bỏ qua")
+    other.wait_for_selector("[data-saved=bad]")
+    assert "người khác" in other.inner_text("[data-saved]")
+    assert asked(other, lambda: other.click("[data-do=theirs]"))["zones"]
+    assert other.locator("[data-item^=ignore]").count() == 0
+    assert asked(other, lambda: other.click("[data-do=undo]"))["ignore"]
+    other.wait_for_selector("[data-verdict]")
+    assert "- id: zone1" in other.text_content(".diff")
+    other.click("[data-do=undo] + button")
+    draw(other, "i", (0.8, 0.1), (0.9, 0.1), (0.9, 0.3))
+    save(other, "Vùng bỏ qua")
+    other.wait_for_selector("[data-saved=good]")
+    saved = yaml.safe_load(place.scene.read_text())
+    assert (len(saved["zones"]), len(saved["ignore"])) == (1, 1)
+    for one in (page, other):
+        one.context.close()

@@ -14,6 +14,9 @@
   const LEAST = { area: 3, line: 2, way: 2, arrow: 2, box: 2, point: 1 }, MOST = { arrow: 2, box: 2, point: 1 };
   const round = (v) => Math.round(Math.min(1, Math.max(0, v)) * 1e4) / 1e4;
   const copy = (value) => JSON.parse(JSON.stringify(value));
+  // The same however the keys of its items are ordered.
+  const same = (a, b) => sorted(a) === sorted(b);
+  const sorted = (value) => JSON.stringify(value, (_, v) => v && typeof v === 'object' && !Array.isArray(v) ? Object.fromEntries(Object.entries(v).sort(([x], [y]) => x < y ? -1 : 1)) : v);
   const get = (data, path) => path.reduce((at, key) => at?.[key], data);
   const middle = (a, b) => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
   const splitPath = (where) => where.replace(/\[(\d+)\]/g, '.$1').split('.').filter(Boolean).map((p) => /^\d+$/.test(p) ? +p : p);
@@ -29,7 +32,7 @@
         body: body === undefined ? undefined : JSON.stringify(body) });
       if (answer.status === 401) { location.href = '/login'; throw new Error('login'); }
       const found = await answer.json().catch(() => ({ detail: String(answer.status) }));
-      if (!answer.ok) throw new Error(typeof found.detail === 'string' ? found.detail : JSON.stringify(found.detail));
+      if (!answer.ok) throw Object.assign(new Error(typeof found.detail === 'string' ? found.detail : JSON.stringify(found.detail)), { status: answer.status });
       return found;
     };
     // The checker speaks English; what it says most often is told in the reader's language.
@@ -395,7 +398,7 @@
     };
     const drawCheck = () => {
       const parts = [el('h3', {}, t('scene_check'))];
-      if (given && JSON.stringify(given.data) === JSON.stringify(data)) parts.push(el('div', { class: 'sub' }, t('scene_unchanged')));
+      if (given && !changed()) parts.push(el('div', { class: 'sub' }, t('scene_unchanged')));
       if (!checked) parts.push(el('div', { class: 'sub' }, t('scene_checking')));
       else if (checked.failed) parts.push(el('div', { class: 'verdict bad' }, checked.failed));
       else if (checked.problems.length) parts.push(el('div', { class: 'verdict bad', 'data-verdict': 'bad' }, `✕ ${checked.problems.length} ${t('scene_problems')}`), el('div', { class: 'problems' }, ...checked.problems.map((one) => {
@@ -426,7 +429,7 @@
       heads.trial.replaceChildren(...parts.filter(Boolean));
     };
     const sound = () => checked && !checked.failed && !checked.problems.length;
-    const changed = () => given && JSON.stringify(given.data) !== JSON.stringify(data);
+    const changed = () => given && !same(given.data, data);
     const diff = (lines) => el('pre', { class: 'diff', tabindex: '0' }, ...lines.map((text) => el('span', { class: text[0] === '+' ? 'plus' : text[0] === '-' ? 'minus' : text[0] === '@' ? 'at' : '' }, `${text}\n`)));
     // The note stays the same element: a check or a back-test may answer while it is being written.
     const note = el('input', { maxlength: 500, placeholder: t('scene_note'), 'aria-label': t('scene_note'), 'data-field': 'note' });
@@ -439,7 +442,8 @@
       overNote.replaceChildren(...[el('h3', {}, t('scene_saving')), changed() && lines.length ? el('details', {}, el('summary', {}, `${t('scene_diff')} (+${lines.filter((l) => l[0] === '+').length} −${lines.filter((l) => l[0] === '-').length})`), diff(lines)) : null,
         changed() && sound() && !tried ? tick(t('scene_untried'), drawSave.anyway, (on) => { drawSave.anyway = on; drawSave(); }, { 'data-field': 'anyway' }) : null].filter(Boolean));
       underNote.replaceChildren(...[el('div', { class: 'acts' }, button(t('scene_save'), () => { if (fit()) save(); }, 'good', { 'data-do': 'save', ...(fit() ? {} : { disabled: 'disabled' }) })),
-        saved ? el('div', { class: `verdict ${drawSave.state ?? ''}`, 'data-saved': drawSave.state }, saved) : null].filter(Boolean));
+        saved ? el('div', { class: `verdict ${drawSave.state ?? ''}`, 'data-saved': drawSave.state }, saved) : null,
+        drawSave.late ? button(t('scene_theirs'), takeTheirs, 'small-act', { 'data-do': 'theirs' }) : null].filter(Boolean));
     };
     const drawVersions = () => {
       heads.versions.replaceChildren(el('h3', {}, t('scene_versions')), ...(given?.versions ?? []).map((one) => {
@@ -490,18 +494,28 @@
       draw();
     }
     async function save() {
-      drawSave.busy = true; saved = t('scene_sending'); drawSave.state = ''; drawSave();
+      drawSave.busy = true; saved = t('scene_sending'); drawSave.state = ''; drawSave.late = false; drawSave();
+      const sent = copy(data);
       try {
-        const { etag } = await call('PUT', '', { ...drawn(), etag: given.etag, note: drawSave.note.trim() });
-        undone = []; redone = []; drawSave.note = ''; drawSave.anyway = false;
-        await load();
-        for (let turn = 0; turn < 60 && given.in_force !== etag && !given.camera.notice; turn++) { saved = t('scene_waiting'); draw(); await new Promise((go) => setTimeout(go, 300)); await load(); }
+        const { etag, version } = await call('PUT', '', { ...drawn(), etag: given.etag, note: note.value.trim() });
+        // What was drawn while it was on its way stays, and is not saved yet.
+        given = { ...given, data: sent, etag, version };
+        note.value = ''; drawSave.anyway = false; touched();
+        await news();
+        for (let turn = 0; turn < 60 && given.in_force !== etag && !given.camera.notice; turn++) { saved = t('scene_waiting'); draw(); await new Promise((go) => setTimeout(go, 300)); await news(); }
         [saved, drawSave.state] = given.in_force === etag ? [`✓ ${t('scene_taken_up')} ${time(Date.now())}`, 'good'] : [given.camera.notice || t('scene_not_yet'), 'warn'];
-      } catch (error) { saved = said(error.message); drawSave.state = 'bad'; }
+      } catch (error) { saved = said(error.message); drawSave.state = 'bad'; drawSave.late = error.status === 412; }
       drawSave.busy = false; draw();
     }
+    // The scene as the other one saved it; what was drawn here is one step of undoing away.
+    async function takeTheirs() {
+      try { const theirs = await call('GET', ''); change(() => { given = theirs; data = copy(theirs.data); if (!itemOf(chosen)) chosen = ''; }); saved = ''; drawSave.late = false; } catch (error) { saved = said(error.message); }
+      draw();
+    }
     async function look(n) { opened = opened?.number === n ? null : await call('GET', `/versions/${n}`); drawVersions(); }
-    async function load() { const before = given; given = await call('GET', ''); if (!before || before.etag !== given.etag) { data = copy(given.data); touched(); } else given.version = before.version; draw(); }
+    async function load() { given = await call('GET', ''); data = copy(given.data); touched(); draw(); }
+    // How what was saved fares; if somebody else has saved since, that is theirs, and told when it is saved again.
+    async function news() { const { camera, versions, in_force } = await call('GET', ''); given = { ...given, camera, versions, in_force }; draw(); }
     let last = '';
     async function refresh() {
       try {
