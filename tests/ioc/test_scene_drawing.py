@@ -171,3 +171,22 @@ def test_what_is_drawn_while_a_scene_is_sent_stays_and_who_is_second_loses_nothi
     assert (len(saved["zones"]), len(saved["ignore"])) == (1, 1)
     for one in (page, other):
         one.context.close()
+
+
+def test_a_version_is_shown_against_the_file_and_once_undone_has_no_say(
+    place: Place, browser: Browser
+) -> None:
+    editor(place, browser, "ban1").context.close()
+    surveyed = SCENE.replace("both lanes.", "both lanes, surveyed.").replace("0.95", "0.96")
+    page = editor(place, browser, "ban2", surveyed)
+    older = page.locator("[data-version]").nth(1)
+    older.click()
+    page.click("[data-do=restore]")
+    verdict(page, "good")
+    assert "+    polygon: [[0.2, 0.95]" in page.text_content("details .diff")
+    asked(page, lambda: page.click("[data-do=undo]"))
+    page.check("input[data-rule=stalled]")
+    save(page, "Xe hỏng")
+    page.wait_for_selector("[data-saved=good]")
+    assert place.scene.read_text() == surveyed + "  stalled: {}\n"
+    page.context.close()

@@ -25,7 +25,9 @@
     const id = root.dataset.camera, base = `/api/v1/scenes/${encodeURIComponent(id)}`;
     let csrf = '', given = null, data = {}, undone = [], redone = [], chosen = '', tool = null, points = [], cursor = [0.5, 0.5];
     let checked = null, tried = null, view = { x: 0, y: 0, w: WIDE, h: 900 }, high = 900, live = true, shown = true, saved = '', checking = 0, opened = null;
-    let grid = true;
+    let grid = true, drag = null;
+    // The version that was gone on from; 0: the file's own.
+    let onFrom = 0;
 
     const call = async (method, path, body) => {
       const answer = await fetch(base + path, { method, headers: { 'content-type': 'application/json', 'x-csrf-token': csrf, accept: 'application/json' },
@@ -57,9 +59,10 @@
 
     // --- changes, each of which can be taken back
     const touched = () => { checked = null; tried = null; clearTimeout(checking); checking = setTimeout(check, CHECK_MS); };
+    const now = () => JSON.stringify([data, onFrom]);
     const remember = (before) => { undone.push(before); if (undone.length > MOST_UNDONE) undone.shift(); redone = []; };
-    const change = (act) => { remember(JSON.stringify(data)); act(data); touched(); draw(); };
-    const back = (from, to) => { if (!from.length) return; to.push(JSON.stringify(data)); data = JSON.parse(from.pop()); if (!itemOf(chosen)) chosen = ''; touched(); draw(); };
+    const change = (act) => { remember(now()); act(data); touched(); draw(); };
+    const back = (from, to) => { if (!from.length || drag) return; to.push(now()); [data, onFrom] = JSON.parse(from.pop()); if (!itemOf(chosen)) chosen = ''; touched(); draw(); };
     const undo = () => back(undone, redone), redo = () => back(redone, undone);
 
     // --- items and their shapes
@@ -135,7 +138,7 @@
     const drop = () => { tool = null; points = []; draw(); };
     const removeChosen = () => {
       const [family, at] = chosen.split('/');
-      if (!itemOf(chosen)) return;
+      if (!itemOf(chosen) || drag) return;
       change(() => { if (family === 'calibration') delete data.calibration; else { data[family].splice(+at, 1); if (!data[family].length) delete data[family]; } chosen = ''; });
     };
 
@@ -203,7 +206,6 @@
       view = { w, h, x: Math.min(WIDE - w, Math.max(0, x)), y: Math.min(high - h, Math.max(0, y)) };
       paint();
     };
-    let drag = null;
     canvas.addEventListener('wheel', (event) => { event.preventDefault(); zoom(event.deltaY < 0 ? 0.8 : 1.25, at(event)); }, { passive: false });
     canvas.addEventListener('pointerdown', (event) => {
       if (event.button !== 0) return;
@@ -218,14 +220,14 @@
       }
       const shape = on.dataset.path && shapes().find((one) => one.path.join('.') === on.dataset.path);
       if (shape) {
-        const before = JSON.stringify(data), moved = copy(shape.points);
+        const before = now(), moved = copy(shape.points);
         let corner = +on.dataset.corner;
         if (on.dataset.after !== undefined) { corner = +on.dataset.after + 1; moved.splice(corner, 0, [round(p[0]), round(p[1])]); }
         drag = { shape, moved, corner, before };
         return;
       }
       const key = on.dataset.key;
-      if (key && key === chosen) { drag = { whole: shapes().filter((one) => one.key === key && (on.dataset.part === '' || one.part === on.dataset.part || GEOMETRY[one.family]?.[0][0] === on.dataset.part)), from: p, before: JSON.stringify(data), far: false }; return; }
+      if (key && key === chosen) { drag = { whole: shapes().filter((one) => one.key === key && (on.dataset.part === '' || one.part === on.dataset.part || GEOMETRY[one.family]?.[0][0] === on.dataset.part)), from: p, before: now(), far: false }; return; }
       if (key) { chosen = key; draw(); return; }
       drag = { pan: [event.clientX, event.clientY], was: { ...view } };
     });
@@ -249,7 +251,7 @@
     canvas.addEventListener('pointerup', (event) => {
       const done = drag; drag = null;
       if (done?.box && tool && Math.hypot(event.clientX - done.box[0], event.clientY - done.box[1]) > 5) place(at(event));
-      if (done?.before && done.before !== JSON.stringify(data)) { remember(done.before); touched(); draw(); }
+      if (done?.before && done.before !== now()) { remember(done.before); touched(); draw(); }
       if (done?.pan && Math.hypot(event.clientX - done.pan[0], event.clientY - done.pan[1]) < 3 && chosen) { chosen = ''; draw(); }
     });
     canvas.addEventListener('dblclick', (event) => { if (tool) { event.preventDefault(); finish(); } });
@@ -451,7 +453,7 @@
         row.append(el('span', { class: 'n num' }, `${one.number}`), el('span', {}, el('div', {}, one.note || (one.author ? '' : t('scene_by_hand')), here ? el('span', { class: 'tag good' }, t('scene_in_force')) : null),
           el('div', { class: 'sub' }, `${clock(one.at_ms, { day: '2-digit', month: '2-digit', year: 'numeric' })} ${time(one.at_ms)}${one.author ? ` · ${one.author}` : ''}`)));
         return opened?.number === one.number ? el('div', {}, row, opened.diff.length ? diff(opened.diff) : el('div', { class: 'sub' }, t('scene_first_version')),
-          button(t('scene_restore'), () => { const found = opened; change(() => { data = copy(found.data); given.version = found.number; chosen = ''; }); note.value = `${t('scene_back_to')} ${found.number}`; drawSave(); }, 'small-act', { 'data-do': 'restore' })) : row;
+          button(t('scene_restore'), () => { const found = opened; change(() => { data = copy(found.data); onFrom = found.number; chosen = ''; }); note.value = `${t('scene_back_to')} ${found.number}`; drawSave(); }, 'small-act', { 'data-do': 'restore' })) : row;
       }));
     };
     const drawTools = () => {
@@ -476,7 +478,7 @@
       if (mark && !held.isConnected) { const at = side.querySelector(mark); at?.focus({ preventScroll: true }); if (at?.matches('input:not([type=checkbox])')) at.select(); } };
 
     // --- what the service does
-    const drawn = () => ({ data, version: given.version });
+    const drawn = () => ({ data, version: onFrom || given.version });
     async function check() {
       const asked = JSON.stringify(data);
       let found;
@@ -499,7 +501,7 @@
       try {
         const { etag, version } = await call('PUT', '', { ...drawn(), etag: given.etag, note: note.value.trim() });
         // What was drawn while it was on its way stays, and is not saved yet.
-        given = { ...given, data: sent, etag, version };
+        given = { ...given, data: sent, etag, version }; onFrom = 0;
         note.value = ''; drawSave.anyway = false; touched();
         await news();
         for (let turn = 0; turn < 60 && given.in_force !== etag && !given.camera.notice; turn++) { saved = t('scene_waiting'); draw(); await new Promise((go) => setTimeout(go, 300)); await news(); }
@@ -509,7 +511,7 @@
     }
     // The scene as the other one saved it; what was drawn here is one step of undoing away.
     async function takeTheirs() {
-      try { const theirs = await call('GET', ''); change(() => { given = theirs; data = copy(theirs.data); if (!itemOf(chosen)) chosen = ''; }); saved = ''; drawSave.late = false; } catch (error) { saved = said(error.message); }
+      try { const theirs = await call('GET', ''); change(() => { given = theirs; onFrom = 0; data = copy(theirs.data); if (!itemOf(chosen)) chosen = ''; }); saved = ''; drawSave.late = false; } catch (error) { saved = said(error.message); }
       draw();
     }
     async function look(n) { opened = opened?.number === n ? null : await call('GET', `/versions/${n}`); drawVersions(); }

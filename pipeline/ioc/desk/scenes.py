@@ -106,7 +106,7 @@ class SceneDesk:
         text = _written(before, draft.data)
         found: dict[str, Any] = {
             "text": text,
-            "diff": _diff(before, text),
+            "diff": _diff(self._boxes.scene(person, camera_id), text),
             "problems": [],
             "findings": [],
             "calibration": None,
