@@ -10,7 +10,7 @@ import yaml
 from playwright.sync_api import Browser, Page
 
 from tests.ioc.test_console import browser, log_in
-from tests.ioc.test_scenes import SCENE, Place, draw, place, verdict
+from tests.ioc.test_scenes import SCENE, Place, draw, place, screen, verdict
 
 __all__ = ["browser", "place"]
 pytestmark = pytest.mark.slow
@@ -189,4 +189,59 @@ def test_a_version_is_shown_against_the_file_and_once_undone_has_no_say(
     save(page, "Xe hỏng")
     page.wait_for_selector("[data-saved=good]")
     assert place.scene.read_text() == surveyed + "  stalled: {}\n"
+    page.context.close()
+
+
+def test_corners_lie_where_the_hand_put_them(place: Place, browser: Browser) -> None:
+    page = editor(place, browser, "tay")
+    failures: list[str] = []
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    # A double click whose hand trembles ends the line; two corners that are near each other are two.
+    page.keyboard.press("v")
+    for point in ((0.3, 0.3), (0.3, 0.32), (0.35, 0.5)):
+        page.mouse.click(*screen(page, *point))
+    x, y = screen(page, 0.4, 0.7)
+
+    def twice() -> None:
+        for count in (1, 2):
+            page.mouse.move(x + count - 1, y - count + 1)
+            page.mouse.down(click_count=count)
+            page.mouse.up(click_count=count)
+
+    line = asked(page, twice)["solid_lines"][0]["line"]
+    assert len(line) == 4
+    assert line[1] == pytest.approx([0.3, 0.32], abs=0.001)
+    # A lane that is pulled over the edge stops there, and keeps its form.
+    page.click("[data-item='lanes/0']")
+    for way, expected in ((-0.1, 0.1), (-0.35, 0.0)):
+        page.mouse.move(*screen(page, 0.45, 0.85))
+        page.mouse.down()
+        page.mouse.move(*screen(page, 0.45 + way / 2, 0.85))
+        page.mouse.move(*screen(page, 0.45 + way, 0.85))
+        polygon = asked(page, page.mouse.up)["lanes"][0]["polygon"]
+        assert polygon[0][0] == pytest.approx(expected, abs=0.002)
+        assert polygon[3][0] - polygon[0][0] == pytest.approx(0.6, abs=0.001)
+    # Undone in the middle of a pull: nothing breaks, and the pull can be undone afterwards.
+    page.mouse.move(*screen(page, *polygon[1]))
+    page.mouse.down()
+    page.mouse.move(*screen(page, 0.3, 0.3))
+    page.keyboard.press("Control+z")
+    page.mouse.move(*screen(page, 0.3, 0.2))
+    assert asked(page, page.mouse.up)["lanes"][0]["polygon"][1] == pytest.approx([0.3, 0.2], abs=0.002)
+    assert asked(page, lambda: page.keyboard.press("Control+z"))["lanes"][0]["polygon"] == polygon
+    # Whatever the window and however near one looks.
+    page.keyboard.press("Escape")
+    for width, height, turns in ((1366, 768, 6), (900, 1000, 0), (1900, 600, 2)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.keyboard.press("0")
+        page.mouse.move(*screen(page, 0.5, 0.5))
+        for _ in range(turns):
+            page.mouse.wheel(0, -100)
+        page.wait_for_timeout(200)
+        corners = [(0.48, 0.48), (0.52, 0.48), (0.52, 0.53)]
+        zone = asked(page, lambda c=corners: draw(page, "z", *c))["zones"][-1]["polygon"]
+        for found, corner in zip(zone, corners, strict=True):
+            assert found == pytest.approx(corner, abs=0.002)
+        page.keyboard.press("Escape")
+    assert failures == []
     page.context.close()

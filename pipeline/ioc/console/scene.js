@@ -129,9 +129,10 @@
       done(drawn);
       if (!tool || tool === again) draw();
     };
-    const place = (at) => {
+    const place = (at, near = 1e-6) => {
       const p = [round(at[0]), round(at[1])], last = points[points.length - 1];
-      if (last && last[0] === p[0] && last[1] === p[1]) return;
+      // The second press of a double click is no corner of its own, nor is a hand that trembles.
+      if (last && Math.hypot(X(p) - X(last), Y(p) - Y(last)) < near) return;
       points.push(p);
       if (points.length >= (tool.corners ?? MOST[tool.form] ?? 64)) finish(); else draw();
     };
@@ -215,7 +216,7 @@
         cursor = [round(p[0]), round(p[1])];
         if (tool.form === 'area' && points.length >= 3 && Math.hypot(X(points[0]) - X(p), Y(points[0]) - Y(p)) < 12 * scale()) { finish(); return; }
         if (tool.form === 'box' && !points.length) { place(p); drag = { box: [event.clientX, event.clientY] }; return; }
-        place(p);
+        place(p, 4 * scale());
         return;
       }
       const shape = on.dataset.path && shapes().find((one) => one.path.join('.') === on.dataset.path);
@@ -236,7 +237,8 @@
       if (tool) { cursor = [round(p[0]), round(p[1])]; paint(); return; }
       if (!drag) return;
       if (drag.moved) { drag.moved[drag.corner] = [round(p[0]), round(p[1])]; put(drag.shape, copy(drag.moved)); paint(); } else if (drag.whole) {
-        const d = [p[0] - drag.from[0], p[1] - drag.from[1]];
+        // As far as the picture goes: at its edge the shape stops, and keeps its form.
+        const d = [0, 1].map((axis) => { const all = drag.whole.flatMap((shape) => shape.points.map((q) => q[axis])); return Math.min(1 - Math.max(...all), Math.max(-Math.min(...all), p[axis] - drag.from[axis])); });
         drag.far ||= Math.hypot(d[0] * WIDE, d[1] * high) > 4 * scale();
         if (!drag.far) return;
         for (const shape of drag.whole) put(shape, shape.points.map((q) => [round(q[0] + d[0]), round(q[1] + d[1])]));
@@ -248,7 +250,8 @@
         paint();
       }
     });
-    canvas.addEventListener('pointerup', (event) => {
+    // A pointer that is taken away (a second finger, the system's own window) has let go as well.
+    for (const ended of ['pointerup', 'pointercancel']) canvas.addEventListener(ended, (event) => {
       const done = drag; drag = null;
       if (done?.box && tool && Math.hypot(event.clientX - done.box[0], event.clientY - done.box[1]) > 5) place(at(event));
       if (done?.before && done.before !== now()) { remember(done.before); touched(); draw(); }
