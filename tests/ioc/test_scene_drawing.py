@@ -245,3 +245,28 @@ def test_corners_lie_where_the_hand_put_them(place: Place, browser: Browser) -> 
         page.keyboard.press("Escape")
     assert failures == []
     page.context.close()
+
+
+def test_a_lamp_keeps_what_it_governs_through_any_renaming(place: Place, browser: Browser) -> None:
+    page = editor(place, browser, "den", JUNCTION)
+
+    def rename(name: str) -> Any:
+        def act() -> None:
+            page.fill("[data-field=id]", name)
+            page.locator("[data-field=id]").blur()
+
+        return asked(page, act)["stop_lines"][0]["movements"]
+
+    page.click("[data-item='lamps/0']")
+    assert rename("turn") == {"left": {"lamp": "turn"}, "straight": {"lamp": "ball"}}
+    # Over the other lamp's name and on: what the other governs is never taken along.
+    assert rename("ball")["straight"] == {"lamp": "ball"}
+    assert rename("arrow")["straight"] == {"lamp": "ball"}
+    verdict(page, "bad")
+    # A lamp that is gone stays named where it was asked for.
+    page.click("[data-item='stop_lines/0']")
+    shown = page.locator("[data-way=left]").evaluate("one => one.selectedOptions[0].textContent")
+    assert shown == "turn"
+    page.select_option("[data-way=left]", "arrow")
+    verdict(page, "good")
+    page.context.close()

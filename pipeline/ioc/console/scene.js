@@ -319,25 +319,27 @@
         button(t('scene_add_hours'), () => change(() => { (item.hours ??= []).push({ start: '06:00', end: '08:00' }); }), 'small-act', { 'data-do': 'hours' }));
     };
     const rename = (family, item) => field('scene_id', input(item.id, (v) => change(() => {
-      if (family === 'lamps') for (const one of data.stop_lines ?? []) for (const way of WAYS) if (one.movements?.[way]?.lamp === item.id) one.movements[way].lamp = v;
+      // What the lamp governs goes along, unless another has either name: whose it were could not be told any more.
+      const others = (data.lamps ?? []).filter((one) => one !== item).map((one) => one.id);
+      if (family === 'lamps' && !others.includes(item.id) && !others.includes(v)) for (const one of data.stop_lines ?? []) for (const way of WAYS) if (one.movements?.[way]?.lamp === item.id) one.movements[way].lamp = v;
       item.id = v; }), { maxlength: 63, 'data-field': 'id' }));
     const movement = (item, way) => {
       const now = item.movements?.[way], value = !now ? '' : now.free ? '/free' : now.lamp ?? '';
-      const lamps = (data.lamps ?? []).map((one) => [one.id, one.id]);
+      const lamps = [...new Set([...(data.lamps ?? []).map((one) => one.id), now?.lamp].filter(Boolean))].map((name) => [name, name]), key = chosen;
       const row = el('div', { class: 'way' }, select(value, [['', t('scene_way_none')], ['/free', t('scene_way_free')], ...lamps], (v) => change(() => {
         item.movements ??= {};
         const exit = item.movements[way]?.exit ? { exit: item.movements[way].exit } : {};
         if (!v) delete item.movements[way]; else item.movements[way] = v === '/free' ? { free: true, ...exit } : { lamp: v, ...exit };
       }), { 'data-way': way, 'aria-label': t(`scene_way.${way}`) }));
       if (now) row.append(button(now.exit ? t('scene_exit_off') : t('scene_exit_draw'), () => now.exit ? change(() => { delete item.movements[way].exit; })
-        : start({ name: 'stop_line', hint: 'scene_draw_exit', form: 'area', done: (p) => change(() => { item.movements[way].exit = p; }) }), 'small-act'));
+        : start({ name: 'stop_line', hint: 'scene_draw_exit', form: 'area', done: (p) => { if (itemOf(key)?.movements?.[way]) change(() => { itemOf(key).movements[way].exit = p; }); } }), 'small-act'));
       return el('div', { class: 'field' }, el('span', {}, t(`scene_way.${way}`)), row);
     };
     const junction = (item) => {
-      const now = item.junction?.area ? 'area' : item.junction?.clearance ? 'clearance' : 'heights';
+      const key = chosen, now = item.junction?.area ? 'area' : item.junction?.clearance ? 'clearance' : 'heights';
       return field('scene_junction', select(now, ['heights', 'clearance', 'area'].map((v) => [v, t(`scene_junction.${v}`)]), (v) => {
         if (v === 'heights') change(() => { delete item.junction; });
-        else start({ name: 'stop_line', hint: `scene_junction.${v}`, form: v === 'area' ? 'area' : 'line', done: (p) => change(() => { item.junction = { [v]: p }; }) });
+        else start({ name: 'stop_line', hint: `scene_junction.${v}`, form: v === 'area' ? 'area' : 'line', done: (p) => { if (itemOf(key)) change(() => { itemOf(key).junction = { [v]: p }; }); } });
       }));
     };
     const metres = () => {
