@@ -270,3 +270,33 @@ def test_a_lamp_keeps_what_it_governs_through_any_renaming(place: Place, browser
     page.select_option("[data-way=left]", "arrow")
     verdict(page, "good")
     page.context.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (SCENE.replace("lanes:", "lanes:\n\t- x"), "dòng 3:  thụt dòng bằng tab"),
+        ("", "dòng 1:  tệp trống"),
+        (SCENE + "zones: {a: {}}\n", "zones must be a list"),
+        (SCENE + "calibration: {points: [null]}\n", "calibration.points[0] must be a mapping"),
+    ],
+)
+def test_a_file_that_cannot_be_drawn_is_told_and_never_called_sound(
+    place: Place, browser: Browser, text: str, reason: str
+) -> None:
+    editor(place, browser, "hong").context.close()
+    page = editor(place, browser, "hong", text)
+    page.wait_for_timeout(1500)
+    side = page.inner_text(".props")
+    assert " ".join(reason.split()) in " ".join(side.split())
+    assert "Hợp lệ" not in side
+    assert page.is_disabled("[data-do=save]")
+    # One goes on from a version.
+    sound = next(one for one in page.locator("[data-version]").all() if "đang dùng" in one.inner_text())
+    sound.click()
+    page.click("[data-do=restore]")
+    save(page, "Tệp hỏng")
+    page.wait_for_selector("[data-saved=good]")
+    assert place.scene.read_text() == SCENE
+    assert page.locator("[data-unreadable]").count() == 0
+    page.context.close()

@@ -80,7 +80,7 @@
       (data.calibration?.points ?? []).forEach((point, place) => found.push({ key: 'calibration/0', family: 'calibration', part: `${place + 1}`, form: 'point', place,
         path: ['calibration', 'points', place, 'picture'], points: [point.picture] }));
       if (data.calibration?.rectangle) found.push({ key: 'calibration/0', family: 'calibration', part: '', form: 'area',
-        path: ['calibration', 'rectangle', 'corners'], points: data.calibration.rectangle.corners });
+        path: ['calibration', 'rectangle', 'corners'], points: data.calibration.rectangle.corners ?? [] });
       return found.filter((shape) => shape.points.every((p) => Array.isArray(p) && p.length === 2 && p.every(Number.isFinite)));
     };
     const put = (shape, moved) => {
@@ -345,7 +345,7 @@
     const metres = () => {
       const rows = (data.calibration?.points ?? []).map((point, i) => {
         const fit = checked?.calibration?.points[i];
-        const metre = (axis) => numeric(point.ground_m[axis], (v) => change(() => { point.ground_m[axis] = v; }), { 'data-metre': `${i}-${axis}`, 'aria-label': `${i + 1} ${axis ? 'y' : 'x'} m` });
+        const metre = (axis) => numeric(point.ground_m?.[axis], (v) => change(() => { (point.ground_m ??= [null, null])[axis] = v; }), { 'data-metre': `${i}-${axis}`, 'aria-label': `${i + 1} ${axis ? 'y' : 'x'} m` });
         return el('tr', {}, el('th', {}, String(i + 1)), el('td', {}, metre(0)), el('td', {}, metre(1)), el('td', { class: `num ${fit && fit.error_m > 0.15 ? 'bad' : ''}` }, fit ? number(fit.error_m, 2) : '–'),
           el('td', { class: 'num' }, fit && fit.left_out_m !== null ? number(fit.left_out_m, 2) : '–'),
           el('td', {}, button('✕', () => change(() => { data.calibration.points.splice(i, 1); if (!data.calibration.points.length) { delete data.calibration; chosen = ''; } }), 'small-act bare', { 'aria-label': t('scene_delete') })));
@@ -405,13 +405,15 @@
     };
     const drawCheck = () => {
       const parts = [el('h3', {}, t('scene_check'))];
-      if (given && !changed()) parts.push(el('div', { class: 'sub' }, t('scene_unchanged')));
+      if (given?.unreadable) parts.push(el('div', { class: 'verdict bad', 'data-unreadable': 'yes' }, `✕ ${t('scene_unreadable')}`), el('div', { class: 'sub wrap' }, `${given.unreadable.line ? `${t('scene_row')} ${given.unreadable.line}: ` : ''}${given.unreadable.where} ${said(given.unreadable.text)}`), el('div', { class: 'sub wrap' }, t('scene_unreadable_how')));
+      else if (given && !changed()) parts.push(el('div', { class: 'sub' }, t('scene_unchanged')));
+      if (given?.unreadable && !changed()) { heads.check.replaceChildren(...parts); return; }
       if (!checked) parts.push(el('div', { class: 'sub' }, t('scene_checking')));
-      else if (checked.failed) parts.push(el('div', { class: 'verdict bad' }, checked.failed));
+      else if (checked.failed) parts.push(el('div', { class: 'verdict bad' }, said(checked.failed)));
       else if (checked.problems.length) parts.push(el('div', { class: 'verdict bad', 'data-verdict': 'bad' }, `✕ ${checked.problems.length} ${t('scene_problems')}`), el('div', { class: 'problems' }, ...checked.problems.map((one) => {
         const [family, at_] = splitPath(one.where), key = family === 'calibration' ? 'calibration/0' : `${family}/${at_}`;
         return button('', () => { if (itemOf(key)) { chosen = key; drop(); } }, 'problem', { 'data-where': one.where });
-      }).map((made, i) => { const one = checked.problems[i]; made.append(el('b', {}, one.item || t(`scene_one.${splitPath(one.where)[0]}`)), el('span', { class: 'sub' }, ` ${one.where}`), el('div', {}, said(one.text))); return made; })));
+      }).map((made, i) => { const one = checked.problems[i]; made.append(el('b', {}, one.item || page.texts[`scene_one.${splitPath(one.where)[0]}`] || ''), el('span', { class: 'sub' }, ` ${one.where}`), el('div', {}, said(one.text))); return made; })));
       else {
         const bad = checked.findings.filter((one) => !one.ok);
         parts.push(el('div', { class: `verdict ${bad.length ? 'warn' : 'good'}`, 'data-verdict': bad.length ? 'warn' : 'good' }, bad.length ? `▲ ${t('scene_but')}` : `✓ ${t('scene_sound')}`),
@@ -506,7 +508,7 @@
       try {
         const { etag, version } = await call('PUT', '', { ...drawn(), etag: given.etag, note: note.value.trim() });
         // What was drawn while it was on its way stays, and is not saved yet.
-        given = { ...given, data: sent, etag, version }; onFrom = 0;
+        given = { ...given, data: sent, etag, version, unreadable: null }; onFrom = 0;
         note.value = ''; drawSave.anyway = false; touched();
         await news();
         for (let turn = 0; turn < 60 && given.in_force !== etag && !given.camera.notice; turn++) { saved = t('scene_waiting'); draw(); await new Promise((go) => setTimeout(go, 300)); await news(); }
@@ -543,7 +545,7 @@
     try {
       csrf = (await (await fetch('/api/v1/me')).json()).csrf_token;
       await load();
-    } catch (error) { root.replaceChildren(el('div', { class: 'none' }, error.message, el('div', {}, el('a', { href: '/cameras' }, t('cameras'))))); return; }
+    } catch (error) { root.replaceChildren(el('div', { class: 'none' }, said(error.message), el('div', {}, el('a', { href: '/cameras' }, t('cameras'))))); return; }
     refresh();
   });
 })();

@@ -32,6 +32,7 @@ LISTED = 100
 """Versions of one camera that are listed; all are kept."""
 DIFF_LINES = 2000
 _FILE = Path("scene")
+_FAMILIES = ("lamps", "stop_lines", "lanes", "zones", "solid_lines", "turns")
 _PROBLEM = re.compile(
     r"(?s)scene(?::(?P<line>\d+))?: (?:(?P<where>[a-z_]+(?:\.[A-Za-z0-9_.-]+|\[\d+\])*): )?(?P<text>.*)"
 )
@@ -61,11 +62,13 @@ class SceneDesk:
         text = self._boxes.scene(person, camera_id)
         sha256 = _sha256(text)
         number = self._number_of(camera_id, text, sha256)
+        data, unreadable = _data(text)
         return {
             "camera": {
                 name: told.get(name) for name in ("id", "name", "place", "state", "fits_scene", "notice")
             },
-            "data": _data(text),
+            "data": data,
+            "unreadable": unreadable,
             "etag": sha256,
             "in_force": told.get("scene_sha256"),
             "version": number,
@@ -92,7 +95,7 @@ class SceneDesk:
         before = self._version(camera_id, number - 1).text if number > 1 else ""
         return {
             "number": number,
-            "data": _data(one.text),
+            "data": _data(one.text)[0],
             "text": one.text,
             "diff": _diff(before, one.text) if number > 1 else [],
         }
@@ -222,13 +225,32 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _data(text: str) -> dict[str, Any]:
-    """What a scene file holds; nothing where it cannot be read: then it is drawn anew."""
+def _data(text: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """What a scene file holds; or nothing, and the problem for which nothing of it can be drawn."""
     try:
         found: dict[str, Any] = read(_FILE, text).data
-    except (ConfigError, yaml.YAMLError):
-        return {}
-    return found
+        if not _drawable(found):
+            load_scene(_FILE, text)
+    except ConfigError as error:
+        return {}, _problem(error.problems[0], {})
+    except yaml.YAMLError as error:
+        return {}, _problem(str(error), {})
+    return found, None
+
+
+def _drawable(data: dict[str, Any]) -> bool:
+    """Whether lists are lists and items are items: all that the editor relies on to show what is wrong."""
+    calibration = data.get("calibration") or {}
+    if not isinstance(calibration, dict) or not isinstance(data.get("rules") or {}, dict):
+        return False
+    items = [one for name in _FAMILIES for one in _list(data.get(name))] + _list(calibration.get("points"))
+    corners = _list(data.get("ignore")) + _list(data.get("windows"))
+    return all(isinstance(one, dict) for one in items) and all(isinstance(one, list) for one in corners)
+
+
+def _list(value: Any) -> list[Any]:
+    """What stands in its place; where that is no list, an item that is none."""
+    return value if isinstance(value, list) else [] if value is None else [None]
 
 
 def _written(before: str, data: dict[str, Any]) -> str:
