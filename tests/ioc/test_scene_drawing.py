@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -299,4 +300,37 @@ def test_a_file_that_cannot_be_drawn_is_told_and_never_called_sound(
     page.wait_for_selector("[data-saved=good]")
     assert place.scene.read_text() == SCENE
     assert page.locator("[data-unreadable]").count() == 0
+    page.context.close()
+
+
+def test_what_was_not_saved_is_offered_again_to_whom_it_is(
+    place: Place, browser: Browser, tmp_path: Path
+) -> None:
+    page = editor(place, browser, "roi")
+    assert page.locator("[data-left]").count() == 0
+    drawn = asked(page, lambda: draw(page, "z", (0.1, 0.1), (0.3, 0.1), (0.3, 0.3)))
+    # As after a night of sleep, or a lost login.
+    page.reload()
+    page.wait_for_selector("[data-left]")
+    page.screenshot(path=tmp_path / "left.png")
+    assert page.locator("[data-item^=zones]").count() == 0
+    assert asked(page, lambda: page.click("[data-do=left]")) == drawn
+    assert page.locator("[data-left]").count() == 0
+    save(page, "Vùng")
+    page.wait_for_selector("[data-saved=good]")
+    page.reload()
+    verdict(page, "good")
+    assert page.locator("[data-left]").count() == 0
+    # Nobody else is offered it.
+    asked(page, lambda: draw(page, "i", (0.8, 0.1), (0.9, 0.1), (0.9, 0.3)))
+    page.context.clear_cookies()
+    place.station.office.hire("khac", "operator")
+    page.goto(place.station.url)
+    page.fill("#name", "khac")
+    page.fill("#password", "a long enough secret")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".bar")
+    page.goto(f"{place.station.url}/cameras/cam-1/scene")
+    verdict(page, "good")
+    assert page.locator("[data-left]").count() == 0
     page.context.close()

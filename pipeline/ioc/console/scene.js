@@ -28,6 +28,8 @@
     let grid = true, drag = null;
     // The version that was gone on from; 0: the file's own.
     let onFrom = 0;
+    // What was left unsaved in this browser, and where it is kept.
+    let left = null, slot = '';
 
     const call = async (method, path, body) => {
       const answer = await fetch(base + path, { method, headers: { 'content-type': 'application/json', 'x-csrf-token': csrf, accept: 'application/json' },
@@ -58,7 +60,10 @@
     const button = (text, act, kind = '', more = {}) => { const made = el('button', { type: 'button', class: `act ${kind}`, ...more }, text); made.addEventListener('click', act); return made; };
 
     // --- changes, each of which can be taken back
-    const touched = () => { checked = null; tried = null; clearTimeout(checking); checking = setTimeout(check, CHECK_MS); };
+    // What is not saved outlives a page that closes, loads itself anew or is sent to the login, in this browser.
+    const keep = () => { try { if (changed()) localStorage.setItem(slot, JSON.stringify({ data, from: onFrom || given.version, at_ms: Date.now() })); else localStorage.removeItem(slot); } catch { /* no room, or not allowed: then not */ } };
+    const kept = () => { try { const found = JSON.parse(localStorage.getItem(slot)); return found?.data && !same(found.data, data) ? found : null; } catch { return null; } };
+    const touched = () => { if (undone.length || redone.length) { left = null; keep(); } checked = null; tried = null; clearTimeout(checking); checking = setTimeout(check, CHECK_MS); };
     const now = () => JSON.stringify([data, onFrom]);
     const remember = (before) => { undone.push(before); if (undone.length > MOST_UNDONE) undone.shift(); redone = []; };
     const change = (act) => { remember(now()); act(data); touched(); draw(); };
@@ -405,6 +410,9 @@
     };
     const drawCheck = () => {
       const parts = [el('h3', {}, t('scene_check'))];
+      if (left) parts.push(el('div', { class: 'verdict warn', 'data-left': 'yes' }, `▲ ${t('scene_left')} ${clock(left.at_ms, { day: '2-digit', month: '2-digit' })} ${time(left.at_ms)}`), el('div', { class: 'acts' },
+        button(t('scene_left_take'), () => { const found = left; change(() => { data = found.data; onFrom = found.from === given.version ? 0 : found.from; chosen = ''; }); }, 'small-act', { 'data-do': 'left' }),
+        button(t('scene_left_drop'), () => { left = null; localStorage.removeItem(slot); drawCheck(); }, 'small-act bare')));
       if (given?.unreadable) parts.push(el('div', { class: 'verdict bad', 'data-unreadable': 'yes' }, `✕ ${t('scene_unreadable')}`), el('div', { class: 'sub wrap' }, `${given.unreadable.line ? `${t('scene_row')} ${given.unreadable.line}: ` : ''}${given.unreadable.where} ${said(given.unreadable.text)}`), el('div', { class: 'sub wrap' }, t('scene_unreadable_how')));
       else if (given && !changed()) parts.push(el('div', { class: 'sub' }, t('scene_unchanged')));
       if (given?.unreadable && !changed()) { heads.check.replaceChildren(...parts); return; }
@@ -509,7 +517,7 @@
         const { etag, version } = await call('PUT', '', { ...drawn(), etag: given.etag, note: note.value.trim() });
         // What was drawn while it was on its way stays, and is not saved yet.
         given = { ...given, data: sent, etag, version, unreadable: null }; onFrom = 0;
-        note.value = ''; drawSave.anyway = false; touched();
+        note.value = ''; drawSave.anyway = false; keep(); touched();
         await news();
         for (let turn = 0; turn < 60 && given.in_force !== etag && !given.camera.notice; turn++) { saved = t('scene_waiting'); draw(); await new Promise((go) => setTimeout(go, 300)); await news(); }
         [saved, drawSave.state] = given.in_force === etag ? [`✓ ${t('scene_taken_up')} ${time(Date.now())}`, 'good'] : [given.camera.notice || t('scene_not_yet'), 'warn'];
@@ -543,8 +551,10 @@
     }
     window.addEventListener('beforeunload', (event) => { if (changed()) event.preventDefault(); });
     try {
-      csrf = (await (await fetch('/api/v1/me')).json()).csrf_token;
+      const me = await (await fetch('/api/v1/me')).json();
+      csrf = me.csrf_token; slot = `ngatu-scene/${me.name}/${id}`;
       await load();
+      left = kept(); drawCheck();
     } catch (error) { root.replaceChildren(el('div', { class: 'none' }, said(error.message), el('div', {}, el('a', { href: '/cameras' }, t('cameras'))))); return; }
     refresh();
   });
