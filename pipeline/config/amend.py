@@ -126,6 +126,8 @@ def _changed_list(
         if which is None:
             which = next((i for i in left if _name(item) is not None and _name(old[i]) == _name(item)), None)
         if which is None:
+            which = next((i for i in left if _name(item) is not None and _renamed(old[i], item)), None)
+        if which is None:
             out += _indented(dump([item]), column)
             continue
         left.remove(which)
@@ -166,6 +168,11 @@ def _indented(text: str, column: int) -> list[str]:
 
 def _name(item: Any) -> Any:
     return item.get("id") if isinstance(item, dict) else None
+
+
+def _renamed(old: Any, new: dict[str, Any]) -> bool:
+    """Whether they differ in nothing but their names."""
+    return isinstance(old, dict) and {**old, "id": new["id"]} == new
 
 
 class _Dumper(yaml.SafeDumper):

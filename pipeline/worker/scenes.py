@@ -135,7 +135,9 @@ class SceneFiles:
             with contextlib.suppress(OSError):
                 Path(part).unlink()
             cure = "give the worker's user the right to its folder"
-            if error.errno == errno.EROFS:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                cure = "make room there"
+            elif error.errno == errno.EROFS:
                 cure = (
                     "move it to where the worker may write (as a service: /var/lib/ngatu/scenes) and name it "
                     "there in the configuration"

@@ -295,7 +295,13 @@ def test_a_scene_is_put_only_in_place_of_the_one_that_was_looked_at(gate: Gate, 
 
 
 @pytest.mark.parametrize(
-    ("number", "cure"), [(errno.EROFS, "/var/lib/ngatu/scenes"), (errno.EACCES, "the right to its folder")]
+    ("number", "cure"),
+    [
+        (errno.EROFS, "/var/lib/ngatu/scenes"),
+        (errno.EACCES, "the right to its folder"),
+        (errno.ENOSPC, "make room there"),
+        (errno.EDQUOT, "make room there"),
+    ],
 )
 def test_a_scene_that_cannot_be_written_says_what_helps(
     gate: Gate, monkeypatch: pytest.MonkeyPatch, number: int, cure: str
@@ -347,6 +353,21 @@ def test_what_a_person_wrote_stays_where_nothing_changed() -> None:
     kept = [line for line in text.splitlines() if line.strip().startswith("#")]
     assert sum(line in amended.splitlines() for line in kept) > 0.85 * len(kept)
     assert "    # [left, top, right, bottom], drawn tightly around the three lights" in amended
+
+
+def test_what_is_renamed_keeps_its_comments_and_what_is_drawn_instead_of_another_takes_none() -> None:
+    text = EXAMPLE.read_text()
+    data = read(EXAMPLE).data
+    data["lamps"][0]["id"] = "main"
+    data["stop_lines"][0]["id"] = "north"
+    amended = amend(text, data)
+    assert read(EXAMPLE, amended).data == data
+    changed = [line for line in amended.splitlines() if line not in text.splitlines()]
+    assert changed == ["  - id: main", "  - id: north"]
+    assert len(amended.splitlines()) == len(text.splitlines())
+    # Another place is another thing, whatever stood there.
+    data["lamps"][0] = {"id": "main", "box": [0.5, 0.1, 0.6, 0.3], "layout": "vertical"}
+    assert "drawn tightly around the three lights" not in amend(text, data)
 
 
 @pytest.mark.parametrize("text", ["", "zones: [", "{zones: [], lamps: []}", "- a list"])
