@@ -80,3 +80,11 @@ def test_a_camera_moved_from_a_dead_worker_is_asked_for_where_it_is_now(
     assert boxes.offered() == {"cam-1", "cam-2", "cam-3"}
     with pytest.raises(CameraError, match="does not answer"):
         scene(boxes, "cam-3")
+
+
+@pytest.mark.parametrize("text", ["rules: {}  # tư ô ô\n", "# Đèn đỏ\nrules: {}\n", "rules: {}\n", ""])
+def test_a_scene_file_is_read_as_it_stands_however_few_letters_it_has(
+    workers: list[Worker], text: str
+) -> None:
+    workers[0].name = text
+    assert scene(Boxes([workers[0].access()], AREAS), "cam-1") == text

@@ -91,7 +91,9 @@ class Boxes:
 
     def scene(self, person: Person, camera_id: str) -> str:
         """The scene file as it is on the worker. Raises CameraError."""
-        return self._ask(self._of(person, camera_id)[0], "GET", f"{camera_id}/scene").text
+        # Not `.text`: that guesses the encoding, and takes a few Vietnamese letters for Japanese.
+        answer = self._ask(self._of(person, camera_id)[0], "GET", f"{camera_id}/scene")
+        return answer.content.decode("utf-8", "replace")
 
     def findings(self, person: Person, camera_id: str, text: str) -> list[dict[str, Any]]:
         """What the worker's `ngatu check` says of a scene: its model, its stream. Raises CameraError."""
