@@ -134,6 +134,7 @@ def test_answers_that_come_late_take_nothing_from_the_hand(place: Place, browser
     page.locator("[data-field=id]").blur()
     assert page.is_disabled("[data-do=save]")
     verdict(page, "bad")
+    assert "chữ không dấu hoặc chữ số" in page.inner_text(".problem")
     page.context.close()
 
 
