@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from tests.ioc.test_console import browser, log_in
@@ -246,6 +247,34 @@ def test_corners_lie_where_the_hand_put_them(place: Place, browser: Browser) -> 
             assert found == pytest.approx(corner, abs=0.002)
         page.keyboard.press("Escape")
     assert failures == []
+    page.context.close()
+
+
+def test_a_place_stays_where_it_is_looked_at(place: Place, browser: Browser, tmp_path: Path) -> None:
+    page = editor(place, browser, "nhin")
+    for size in ((1900, 560), (900, 1000)):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.keyboard.press("0")
+        x, y = screen(page, 0.3, 0.5)
+        page.mouse.move(x, y)
+        for _ in range(4):
+            page.mouse.wheel(0, -100)
+        page.wait_for_timeout(200)
+        # What is pulled stays under the hand.
+        page.mouse.down()
+        page.mouse.move(x + 60, y + 20)
+        page.mouse.up()
+        assert screen(page, 0.3, 0.5) == pytest.approx((x + 60, y + 20), abs=2)
+    # A still of another shape, as of a 4:3 stream for analysis: zoom and place stay.
+    before, wide = page.get_attribute(".canvas", "viewBox"), page.get_attribute(".canvas image", "height")
+    Image.new("RGB", (704, 576)).save(tmp_path / "narrow.jpg")
+    page.route("**/still*", lambda route: route.fulfill(path=tmp_path / "narrow.jpg"))
+    page.wait_for_function(f"document.querySelector('.canvas image').getAttribute('height') !== '{wide}'")
+    after = page.get_attribute(".canvas", "viewBox")
+    assert before is not None
+    assert after is not None
+    x, _, w, _ = map(float, before.split())
+    assert list(map(float, after.split()))[::2] == [x, w]
     page.context.close()
 
 

@@ -150,7 +150,7 @@
 
     // --- the picture
     const X = (p) => p[0] * WIDE, Y = (p) => p[1] * high, line = (ps) => ps.map((p) => `${X(p).toFixed(1)},${Y(p).toFixed(1)}`).join(' ');
-    const scale = () => view.w / WIDE * Math.min(2.2, WIDE / Math.max(300, canvas.clientWidth || WIDE));
+    const scale = () => view.w / WIDE * Math.min(2.2, Math.max(WIDE / Math.max(300, canvas.clientWidth || WIDE), high / Math.max(170, canvas.clientHeight || high)));
     const body = (shape, on) => {
       const kind = { class: `shape ${shape.family} ${shape.form} ${shape.part.replace(/\W+/g, '-')} ${on ? 'on' : ''}`, 'data-key': shape.key, 'data-part': shape.part };
       if (shape.form === 'area') return svg('polygon', { ...kind, points: line(shape.points) });
@@ -249,7 +249,7 @@
         for (const shape of drag.whole) put(shape, shape.points.map((q) => [round(q[0] + d[0]), round(q[1] + d[1])]));
         paint();
       } else if (drag.pan) {
-        const f = view.w / canvas.clientWidth;
+        const f = 1 / canvas.getScreenCTM().a;
         view.x = Math.min(WIDE - view.w, Math.max(0, drag.was.x - (event.clientX - drag.pan[0]) * f));
         view.y = Math.min(high - view.h, Math.max(0, drag.was.y - (event.clientY - drag.pan[1]) * f));
         paint();
@@ -542,7 +542,8 @@
         const url = URL.createObjectURL(await answer.blob()), loaded = new Image();
         loaded.src = url; await loaded.decode();
         const h = WIDE * loaded.naturalHeight / loaded.naturalWidth;
-        if (Math.abs(h - high) > 1) { high = h; view = { x: 0, y: 0, w: WIDE, h }; picture.setAttribute('height', h); seen.setAttribute('height', h); draw(); }
+        // The analysed stream, which stands in for a full still, may have another shape: what one looks at stays.
+        if (Math.abs(h - high) > 1) { view = { ...view, y: view.y * h / high, h: view.h * h / high }; high = h; picture.setAttribute('height', h); seen.setAttribute('height', h); draw(); }
         picture.setAttribute('href', url); picture.dataset.seen = String(+(picture.dataset.seen ?? 0) + 1);
         if (last) URL.revokeObjectURL(last);
         last = url; stage.classList.remove('lost');
