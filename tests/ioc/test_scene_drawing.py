@@ -333,6 +333,28 @@ def test_a_file_that_cannot_be_drawn_is_told_and_never_called_sound(
     page.context.close()
 
 
+def test_a_complaint_about_the_file_before_is_not_taken_for_one_about_what_is_saved(
+    place: Place, browser: Browser
+) -> None:
+    editor(place, browser, "cu").context.close()
+    page = editor(place, browser, "cu", "zones: [")
+    refused = page.locator(".tag.bad", has_text="có lỗi")
+    for _ in range(40):
+        if refused.count():
+            break
+        page.wait_for_timeout(250)
+        page.reload()
+        page.wait_for_selector("[data-unreadable]")
+    assert refused.count() == 1
+    page.locator("[data-version]").filter(has_text="đang dùng").click()
+    page.click("[data-do=restore]")
+    save(page, "Sửa tệp hỏng")
+    page.wait_for_selector("[data-saved]:not([data-saved=''])")
+    assert page.get_attribute("[data-saved]", "data-saved") == "good"
+    assert refused.count() == 0
+    page.context.close()
+
+
 def test_what_was_not_saved_is_offered_again_to_whom_it_is(
     place: Place, browser: Browser, tmp_path: Path
 ) -> None:

@@ -512,14 +512,16 @@
     }
     async function save() {
       drawSave.busy = true; saved = t('scene_sending'); drawSave.state = ''; drawSave.late = false; drawSave();
-      const sent = copy(data);
+      const sent = copy(data), before = given.camera.notice;
+      // Of a file mended here the complaint stands for a moment longer.
+      const heard = (etag) => given.in_force === etag ? !given.camera.notice : given.camera.notice && given.camera.notice !== before;
       try {
         const { etag, version } = await call('PUT', '', { ...drawn(), etag: given.etag, note: note.value.trim() });
         // What was drawn while it was on its way stays, and is not saved yet.
         given = { ...given, data: sent, etag, version, unreadable: null }; onFrom = 0;
         note.value = ''; drawSave.anyway = false; keep(); touched();
         await news();
-        for (let turn = 0; turn < 60 && given.in_force !== etag && !given.camera.notice; turn++) { saved = t('scene_waiting'); draw(); await new Promise((go) => setTimeout(go, 300)); await news(); }
+        for (let turn = 0; turn < 60 && !heard(etag); turn++) { saved = t('scene_waiting'); draw(); await new Promise((go) => setTimeout(go, 300)); await news(); }
         [saved, drawSave.state] = given.in_force === etag ? [`✓ ${t('scene_taken_up')} ${time(Date.now())}`, 'good'] : [given.camera.notice || t('scene_not_yet'), 'warn'];
       } catch (error) { saved = said(error.message); drawSave.state = 'bad'; drawSave.late = error.status === 412; }
       drawSave.busy = false; draw();
