@@ -23,7 +23,7 @@ test: setup ## run the whole suite: in parallel first, then what measures time (
 ifdef ARGS
 	$(PYTHON) -m pytest $(ARGS)
 else
-	$(PYTHON) -m pytest -n 2 --dist worksteal -m "not serial"
+	$(PYTHON) -m pytest -n 3 --dist worksteal -m "not serial"
 	$(PYTHON) -m pytest -m serial
 endif
 

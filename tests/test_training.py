@@ -118,14 +118,14 @@ def test_an_export_taken_over_sees_what_it_saw(trainer: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.serial
+@pytest.mark.timeout(420)
 def test_quick_training_makes_a_model_that_the_pipeline_loads(trainer: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [trainer, "scripts/train_detector.py", "--quick", "--work", tmp_path, "--start", SHIPPED],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

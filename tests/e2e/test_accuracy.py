@@ -14,7 +14,7 @@ import pytest
 
 from scripts.accuracy.plan import quick
 
-pytestmark = [pytest.mark.slow, pytest.mark.serial, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,7 +30,7 @@ def run(command: list[str]) -> tuple[int, str, str]:
         start_new_session=True,
     )
     try:
-        out, err = process.communicate(timeout=540)
+        out, err = process.communicate(timeout=420)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
