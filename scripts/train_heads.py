@@ -83,7 +83,16 @@ def main() -> int:
     if asked.start is not None:
         told += f", on the weights of an earlier {asked.start.name}"
     small = quantize(model, train, asked.seed)
-    write(model, small, heldout, told, asked.epochs, asked.seed, asked.heads)
+    write(
+        model,
+        small,
+        heldout,
+        told,
+        asked.epochs,
+        asked.seed,
+        real_heads=asked.heads,
+        real_riders=asked.riders,
+    )
     sys.stdout.write(f"{model}\n")
     return 0
 
@@ -123,6 +132,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--heads", type=Path, help="folder of real heads (labels.csv), for the card")
+    parser.add_argument("--riders", type=Path, help="folder of pictures with labelled riders, for the card")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "heads")
     parser.add_argument("--out", type=Path, default=ROOT / "models")
     asked = parser.parse_args()
