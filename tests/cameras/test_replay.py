@@ -17,6 +17,7 @@ from tests.cameras.clips import make_clip, number_of
 from tests.cameras.support import Watched, settings
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize(("codec", "suffix", "bframes"), [("h264", ".mp4", 3), ("mpeg4", ".mkv", 0)])
 def test_it_loops_at_the_files_pace_and_time_goes_on(
     tmp_path: Path, codec: str, suffix: str, bframes: int

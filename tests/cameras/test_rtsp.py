@@ -76,6 +76,7 @@ def test_a_camera_whose_clock_is_far_off_is_timed_by_arrival_and_says_so(server:
     assert abs(watched.frames[-1][1].time.captured_at_s - watched.came_s[-1]) < 0.3
 
 
+@pytest.mark.serial
 def test_a_slow_consumer_gets_the_newest_picture_and_no_queue_builds(server: ReplayServer) -> None:
     def slow(frame: Frame) -> float:
         age_s = time.time() - frame.time.captured_at_s

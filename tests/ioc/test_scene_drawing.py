@@ -346,7 +346,7 @@ def test_a_complaint_about_the_file_before_is_not_taken_for_one_about_what_is_sa
         page.reload()
         page.wait_for_selector("[data-unreadable]")
     assert refused.count() == 1
-    page.locator("[data-version]").filter(has_text="đang dùng").click()
+    page.locator("[data-version]").filter(has_text="đang dùng").first.click()
     page.click("[data-do=restore]")
     save(page, "Sửa tệp hỏng")
     page.wait_for_selector("[data-saved]:not([data-saved=''])")
