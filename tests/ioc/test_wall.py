@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from pipeline.worker.scenes import WITHOUT
+from tests.events import examples
 from tests.ioc import town
 from tests.ioc.office import TRANGBANG
 from tests.ioc.test_console import Station, browser, log_in
@@ -209,3 +212,29 @@ def test_only_pictures_of_the_tile_server_that_is_configured_may_come(tmp_path: 
     ):
         with pytest.raises(ValidationError):
             MapSettings(tiles=bad)
+
+
+@pytest.mark.slow
+def test_why_a_camera_does_not_see_is_told_in_the_readers_language(
+    station: Station, browser: Browser, tmp_path: Path
+) -> None:
+    reason, notice = (
+        "rtsp://cam cannot be reached: check host, port and network",
+        f"{WITHOUT}: gone",
+    )
+    event = examples.health("cam-1", time.time(), state="down", reason=reason)
+    station.outbox.put(replace(event, data={**event.data, "notices": [notice]}))
+    page = log_in(browser, station, "hoa", "operator")
+    person = station.office.hire("hoa", "operator")
+    for language, told in (
+        ("en", [reason, notice]),
+        ("vi", ["không kết nối được tới rtsp://cam: kiểm tra", "camera không được giám sát"]),
+    ):
+        station.office.the.accounts.prefer(person, language=language)
+        page.goto(f"{station.url}/cameras?camera=cam-1")
+        page.wait_for_selector(".cams .beside .log .wrap")
+        page.screenshot(path=tmp_path / f"why-{language}.png")
+        beside = page.inner_text(".cams .beside")
+        assert all(words in beside for words in told), beside
+        assert told[0] in page.inner_text(".cams tr[data-camera=cam-1]")
+    page.context.close()

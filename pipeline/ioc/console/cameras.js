@@ -1,6 +1,6 @@
 // The cameras: which of them see, since when they do not and why, what each last told of.
 (() => {
-  const { page, t, el, number, clock, time, ago, ruleName, stateOf, stateMark, poll, ready } = window.ngatuLive;
+  const { page, t, el, number, clock, time, ago, ruleName, stateOf, stateMark, poll, said, ready } = window.ngatuLive;
   const EVERY_MS = 5000, ORDER = { bad: 0, warn: 1, off: 2, good: 3 };
   ready('.cams', (root) => {
     const listing = el('div', { class: 'listing' }), beside = el('aside', { class: 'beside', 'aria-live': 'off' });
@@ -23,7 +23,7 @@
         const row = el('tr', { tabindex: '0', 'data-camera': one.id, class: one.id === chosen ? 'on' : '' },
           el('td', {}, el('div', { class: 'main' }, one.name), el('div', { class: 'sub' }, `${one.place} · ${one.id}`)),
           el('td', {}, page.areas[one.area] ?? one.area), el('td', {}, stateMark(one.state), ` ${t(`camera_state.${one.state}`)}`),
-          el('td', {}, el('div', { class: 'sub why' }, one.reason || '–')),
+          el('td', {}, el('div', { class: 'sub why' }, said(one.reason) || '–')),
           el('td', { class: 'num' }, one.since_ms ? ago(one.since_ms, now) : '–'), el('td', { class: 'num' }, one.seen_ms ? ago(one.seen_ms, now) : '–'),
           el('td', { class: 'num' }, number(one.today)));
         // What the page asks by itself keeps no session alive: who chooses says that somebody sits here.
@@ -56,7 +56,7 @@
           ? [el('a', { class: 'act small-act', href: `/cameras/${encodeURIComponent(one.id)}/scene` }, t('cameras_draw'))] : []),
         el('h3', {}, t('cameras_health')), el('div', { class: 'log' }, ...(one.health.length ? one.health.map((h) => line(h.at_ms,
           stateMark(h.state), ` ${t(`camera_state.${h.state}`)}`, h.fits_scene === false ? el('div', { class: 'tag warn' }, t('cameras_moved')) : null,
-          h.reason ? el('div', { class: 'sub wrap' }, h.reason) : null, ...h.notices.map((text) => el('div', { class: 'sub wrap' }, text)),
+          h.reason ? el('div', { class: 'sub wrap' }, said(h.reason)) : null, ...h.notices.map((text) => el('div', { class: 'sub wrap' }, said(text))),
           el('div', { class: 'sub' }, h.video))) : [el('div', { class: 'sub' }, t('wall_nothing'))])),
         el('h3', {}, t('cameras_acts')), el('div', { class: 'log' }, ...(one.acts.length ? one.acts.map((act) => {
           const what = [el('span', { class: 'num' }, moment(act.at_ms)), el('span', {}, ruleName(act.rule), el('span', { class: 'sub' },

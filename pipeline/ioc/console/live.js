@@ -54,9 +54,20 @@
     ask();
     return () => { clearTimeout(timer); timer = setTimeout(ask, 700); };
   };
+  // Workers speak English; what they say most often is told in the reader's language, part by part.
+  const SAYINGS = (page.sayings ?? []).map(([pattern, words]) => [new RegExp(`^${pattern}`, 's'), words]);
+  const said = (text) => {
+    for (const [pattern, words] of SAYINGS) {
+      const [found] = pattern.exec(text) ?? [];
+      if (!found) continue;
+      const rest = text.slice(found.length), link = /^[:;] /.exec(rest)?.[0] ?? '';
+      return found.replace(pattern, words) + link + (link ? said(rest.slice(link.length)) : rest);
+    }
+    return text;
+  };
   const ready = (selector, run) => {
     const found = document.querySelector(selector);
     if (found) run(found); else setTimeout(() => ready(selector, run), 30);
   };
-  window.ngatuLive = { page, t, el, svg, number, clock, time, day, ago, colorOf, SPARE, ruleName, stateOf, stateMark, poll, ready };
+  window.ngatuLive = { page, t, el, svg, number, clock, time, day, ago, colorOf, SPARE, ruleName, stateOf, stateMark, poll, said, ready };
 })();

@@ -1,7 +1,7 @@
 // The scene editor: what a camera's picture means, drawn on its still. The data is what the YAML file holds; all that
 // judges it is the service's: check, calibration, back-test, saving.
 (() => {
-  const { page, t, el, svg, number, clock, time, ruleName, ready } = window.ngatuLive;
+  const { page, t, el, svg, number, clock, time, ruleName, said, ready } = window.ngatuLive;
   const STILL_MS = 4000, CHECK_MS = 300, WIDE = 1600, MOST_UNDONE = 200;
   const PURPOSES = ['no_stopping', 'pavement', 'restricted_hours', 'motorway', 'restricted', 'loitering', 'crowd', 'abandoned_object'];
   const USERS = ['person', 'bicycle', 'motorbike', 'car', 'bus', 'truck'], DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'], WAYS = ['left', 'straight', 'right'];
@@ -38,11 +38,6 @@
       const found = await answer.json().catch(() => ({ detail: String(answer.status) }));
       if (!answer.ok) throw Object.assign(new Error(typeof found.detail === 'string' ? found.detail : JSON.stringify(found.detail)), { status: answer.status });
       return found;
-    };
-    // The checker speaks English; what it says most often is told in the reader's language.
-    const said = (text) => {
-      for (const [pattern, words] of page.problems ?? []) { const found = new RegExp(`^${pattern}`, 's'); if (found.test(text)) return text.replace(found, words); }
-      return text;
     };
 
     // --- the parts of the page
@@ -476,7 +471,7 @@
         made.append(icon(name, form), el('span', {}, t(`scene_tool.${name}`)), el('kbd', {}, key.toUpperCase())); return made; }));
       const health = given?.camera;
       what.replaceChildren(...[el('a', { href: `/cameras?camera=${encodeURIComponent(id)}`, class: 'back', 'aria-label': t('cameras') }, '‹'), el('b', {}, health?.name || id), el('span', { class: 'sub' }, `${health?.place ?? ''} · ${id}`),
-        health?.fits_scene === false ? el('span', { class: 'tag warn' }, t('cameras_moved')) : null, health?.notice ? el('span', { class: 'tag bad', title: health.notice }, t('scene_refused')) : null, el('span', { class: 'grow' }),
+        health?.fits_scene === false ? el('span', { class: 'tag warn' }, t('cameras_moved')) : null, health?.notice ? el('span', { class: 'tag bad', title: said(health.notice) }, t('scene_refused')) : null, el('span', { class: 'grow' }),
         button('↶', undo, 'small-act', { title: `${t('scene_undo')} (Ctrl+Z)`, 'aria-label': t('scene_undo'), 'data-do': 'undo', ...(undone.length ? {} : { disabled: 'disabled' }) }), button('↷', redo, 'small-act', { title: `${t('scene_redo')} (Ctrl+Y)`, 'aria-label': t('scene_redo'), ...(redone.length ? {} : { disabled: 'disabled' }) }),
         button('−', () => zoom(1.4), 'small-act', { 'aria-label': t('scene_zoom_out') }), button('+', () => zoom(0.7), 'small-act', { 'aria-label': t('scene_zoom_in') }),
         tick(t('scene_live'), live, (v) => { live = v; if (v) refresh(); }), tick(t('scene_drawing'), shown, (v) => { shown = v; paint(); }), tick(t('scene_grid'), grid, (v) => { grid = v; paint(); })].filter(Boolean));
@@ -522,7 +517,7 @@
         note.value = ''; drawSave.anyway = false; keep(); touched();
         await news();
         for (let turn = 0; turn < 60 && !heard(etag); turn++) { saved = t('scene_waiting'); draw(); await new Promise((go) => setTimeout(go, 300)); await news(); }
-        [saved, drawSave.state] = given.in_force === etag ? [`✓ ${t('scene_taken_up')} ${time(Date.now())}`, 'good'] : [given.camera.notice || t('scene_not_yet'), 'warn'];
+        [saved, drawSave.state] = given.in_force === etag ? [`✓ ${t('scene_taken_up')} ${time(Date.now())}`, 'good'] : [said(given.camera.notice) || t('scene_not_yet'), 'warn'];
       } catch (error) { saved = said(error.message); drawSave.state = 'bad'; drawSave.late = error.status === 412; }
       drawSave.busy = false; draw();
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 
-import yaml
 from nicegui import ui
 from starlette.responses import RedirectResponse, Response
 
@@ -15,7 +14,6 @@ from pipeline.ioc.services import Services
 
 CSS = (HERE / "scene.css").read_text("utf-8")
 LIVE, SCENE = ((HERE / f"{name}.js").read_text("utf-8") for name in ("live", "scene"))
-PROBLEMS = yaml.safe_load((HERE / "problems.yaml").read_text("utf-8"))
 FAMILIES = ("scene_", "rule.", "road_user.", "cameras_moved", "minutes_short")
 WORDS = ("cameras",)
 CAMERA = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -38,7 +36,7 @@ def scene_page(the: Services) -> None:
         given = {
             "language": here.texts.language,
             "texts": {key: here.texts(key) for key in words},
-            "problems": PROBLEMS if here.texts.language == "vi" else [],
+            "sayings": here.texts.sayings("problems", "notices"),
         }
         told = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
         ui.add_head_html(

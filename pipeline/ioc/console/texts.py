@@ -19,6 +19,13 @@ def catalogue() -> dict[str, tuple[str, str]]:
     return {key: (vi, en) for key, (vi, en) in raw.items()}
 
 
+@cache
+def _sayings(name: str) -> list[tuple[str, str]]:
+    """NAME.yaml: patterns of what checker and workers say in English, and their Vietnamese."""
+    raw = yaml.safe_load(CATALOGUE.with_name(f"{name}.yaml").read_text(encoding="utf-8"))
+    return [(pattern, words) for pattern, words in raw]
+
+
 class Texts:
     """The catalogue in one language."""
 
@@ -29,6 +36,10 @@ class Texts:
     def __call__(self, key: str) -> str:
         """A text of the catalogue."""
         return catalogue()[key][self._index]
+
+    def sayings(self, *names: str) -> list[tuple[str, str]]:
+        """What those files translate, for live.js; nothing in English."""
+        return [one for name in names for one in _sayings(name)] if self.language == "vi" else []
 
     def named(self, family: str, word: str, fallback: str | None = None) -> str:
         """The name of a rule, state, vehicle ...; a word that the catalogue lacks stands for itself, or for

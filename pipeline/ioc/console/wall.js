@@ -1,6 +1,6 @@
 // The wall: asks for everything every few seconds, hears of new cases at once, and keeps nothing but what it shows.
 (() => {
-  const { page, t, el, svg, number, clock, time, day, ago, colorOf, SPARE, ruleName, stateOf, stateMark, poll, ready } = window.ngatuLive;
+  const { page, t, el, svg, number, clock, time, day, ago, colorOf, SPARE, ruleName, stateOf, stateMark, poll, said, ready } = window.ngatuLive;
   const LAST = 16, EVERY_MS = 5000, TURN_MS = 20000, FRESH_MS = 8000;
   const areaName = (path) => page.areas[path] ?? path;
   let data = null, last = [], seen = new Map(), touched = false, skewMs = 0;
@@ -200,7 +200,7 @@
     for (const { one, at: [x, y] } of marks.sort((a, b) => a.one.today - b.one.today)) {
       const [kind, sign] = stateOf(one.state);
       const group = svg('g', { class: `cam ${kind}${Date.now() - (pulses.get(one.id) ?? 0) < FRESH_MS ? ' pulse' : ''}`, transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})` },
-        svg('title', {}, `${one.name} · ${t(`camera_state.${one.state}`)} · ${number(one.today)} ${t('wall_today')}${one.reason ? ` · ${one.reason}` : ''}`),
+        svg('title', {}, `${one.name} · ${t(`camera_state.${one.state}`)} · ${number(one.today)} ${t('wall_today')}${one.reason ? ` · ${said(one.reason)}` : ''}`),
         svg('circle', { class: 'halo', r: 9 + 15 * Math.sqrt(one.today / most) }), svg('circle', { class: 'ring', r: 9 }),
         svg('circle', { class: 'core', r: 7 }), svg('text', { class: 'sign', y: 4, 'text-anchor': 'middle' }, sign === '●' ? '' : sign));
       if (marks.length <= 40) {
@@ -226,13 +226,13 @@
     const m = [5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000].find((one) => one * metre > 55) ?? 100000;
     return { px: m * metre, name: m < 1000 ? `${m} m` : `${m / 1000} km` };
   };
-  const chip = (one) => el('span', { class: 'chip', title: one.reason }, stateMark(one.state), one.name);
+  const chip = (one) => el('span', { class: 'chip', title: said(one.reason) }, stateMark(one.state), one.name);
   const grid = (cameras) => el('div', { class: 'camgrid' }, ...cameras.slice(0, 200).map((one) =>
-    el('div', { class: `camcell ${stateOf(one.state)[0]}`, title: one.reason }, stateMark(one.state), el('span', {}, one.name),
+    el('div', { class: `camcell ${stateOf(one.state)[0]}`, title: said(one.reason) }, stateMark(one.state), el('span', {}, one.name),
       el('b', {}, number(one.today)))), cameras.length ? null : nothing());
   const drawHealth = (at) => {
     const ill = data.cameras.filter((one) => one.state !== 'up');
-    fill(at, ...(ill.length ? ill.slice(0, 6).map((one) => el('span', { class: 'chip bad', title: one.reason }, stateMark(one.state),
+    fill(at, ...(ill.length ? ill.slice(0, 6).map((one) => el('span', { class: 'chip bad', title: said(one.reason) }, stateMark(one.state),
       one.name, el('small', {}, `${t(`camera_state.${one.state}`)} · ${ago(one.state === 'silent' ? one.seen_ms : one.since_ms, data.now_ms)}`)))
       : [el('span', { class: 'chip good' }, stateMark('up'), `${t('wall_all_up')} (${data.cameras.length})`)]),
     ill.length > 6 ? el('span', { class: 'sub' }, `+${ill.length - 6}`) : null);

@@ -66,6 +66,7 @@ def _given(here: Visit) -> dict[str, Any]:
     return {
         "language": here.texts.language,
         "texts": {key: here.texts(key) for key in words},
+        "sayings": here.texts.sayings("notices"),
         "areas": {
             path: name for path, name in here.the.areas.names.items() if within(path, here.person.areas)
         },
