@@ -13,12 +13,14 @@ import yaml
 from pipeline.config import ModelSettings
 from pipeline.config.load import load_scene
 from pipeline.perception.camera import CameraPerception
+from pipeline.perception.closer import HeadFinder
 from pipeline.perception.detector import Detector
 from pipeline.rules import Moments, build_rules
 from pipeline.scene import Scene, SceneSettings
 from pipeline.types import Frame, FrameTime, Hit
 
 E2E = Path(__file__).resolve().parents[1] / "e2e"
+MODELS = Path(__file__).resolve().parents[2] / "models"
 TRUTH: dict[str, Any] = yaml.safe_load((E2E / "truth.yaml").read_text(encoding="utf-8"))
 NEAR_FRAMES = 4
 RATE_HZ = 6.0
@@ -39,12 +41,20 @@ def frames(clip: Path) -> Iterator[tuple[int, Frame]]:
             yield number, Frame(clip.stem, picture, FrameTime(time_s, "file"), number)
 
 
-def judge(clip: Path, model: Path, settings: SceneSettings) -> list[tuple[int, Hit]]:
+def judge(
+    clip: Path, model: Path, settings: SceneSettings, closer: HeadFinder | None = None
+) -> list[tuple[int, Hit]]:
     """Hits with the frame number of their decisive moment."""
     scene = Scene(settings)
     moments, rules = Moments(scene), build_rules(scene)
     detector = Detector(ModelSettings(path=model))
-    perception = CameraPerception(clip.stem, settings.lamps_to_read(), settings.ignore)
+    perception = CameraPerception(
+        clip.stem,
+        settings.lamps_to_read(),
+        settings.ignore,
+        closer=closer,
+        riders_in_box=detector.riders_in_box,
+    )
     numbers, hits = {}, []
     for number, frame in frames(clip):
         numbers[frame.time.captured_at_s] = number
@@ -76,6 +86,25 @@ def test_every_clear_act_is_found_and_nothing_else(name: str, video_dir: Path, y
                 assert excuses, f"{rule} at frame {number} is no act: {dict(hit.facts)}"
                 doubtful.remove(excuses[0])
         assert open_acts == [], f"{rule} missed at frames {open_acts}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in TRUTH if name.startswith(("junction", "oncoming"))])
+def test_of_hundreds_of_riders_only_who_has_a_bare_head_is_told(name: str, video_dir: Path) -> None:
+    """With our own detector, and our model of heads, which has never seen a real one."""
+    scene = SceneSettings.model_validate({"rules": {"no_helmet": None, "too_many_riders": None}})
+    heads = HeadFinder(MODELS / "ngatu_heads_int8.onnx")
+    found = judge(video_dir / f"{name}.mp4", MODELS / "ngatu_nano_int8.onnx", scene, heads)
+    clear = TRUTH[name].get("no_helmet", [])
+    doubtful = [act for act in TRUTH[name]["doubtful"] if act["rule"] == "no_helmet"]
+    told = [(hit.rule, number) for number, hit in found]
+    print(f"\n{name}: {told}")
+    for rule, number in told:
+        assert rule == "no_helmet"
+        assert any(act["frames"][0] <= number <= act["frames"][1] for act in [*clear, *doubtful]), told
+    assert len(told) <= len(clear) + len(doubtful)
+    for act in clear:
+        assert any(act["frames"][0] <= number <= act["frames"][1] for _, number in told), act
 
 
 def test_a_lane_turned_round_makes_the_oncoming_traffic_wrong(video_dir: Path, yolox_path: Path) -> None:
