@@ -46,6 +46,11 @@ class Reported:
     def time_s(self) -> float:
         return self.moments[1][0]
 
+    @property
+    def end_s(self) -> float:
+        """When it was complete."""
+        return self.moments[2][0]
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -83,7 +88,8 @@ class Outcome:
     missed: tuple[TrueAct, ...]
     false: tuple[FalseAlarm, ...]
     out: tuple[Reported, ...]
-    """Events of the film's very start or end that fit no act: not judged."""
+    """Events of the film's very start or end that fit no act: not judged. Who stops past a line as the film
+    ends has done nothing yet by the city's account."""
 
 
 def match(truth: CameraTruth, events: Sequence[Reported]) -> Outcome:
@@ -114,7 +120,7 @@ def match(truth: CameraTruth, events: Sequence[Reported]) -> Outcome:
     for row, event in enumerate(events):
         if row in used:
             continue
-        if EDGE_S <= event.time_s <= truth.duration_s - EDGE_S:
+        if event.time_s >= EDGE_S and event.end_s <= truth.duration_s - EDGE_S:
             again = any(pair[2] == row for pair in pairs)
             false.append(_false(truth, event, overlaps[row], again=again))
         else:
