@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -14,7 +15,7 @@ from nicegui.events import KeyEventArguments
 from starlette.responses import RedirectResponse, Response
 
 from pipeline.ioc.api.security import COOKIE
-from pipeline.ioc.console.texts import Texts
+from pipeline.ioc.console.texts import Texts, catalogue
 from pipeline.ioc.desk import CaseView, NotFoundError
 from pipeline.ioc.ingest.letters import RetryError
 from pipeline.ioc.people import AccountError, Person, permitted
@@ -31,6 +32,7 @@ from pipeline.ioc.services import Services
 from pipeline.ioc.store.act import Missing
 
 HERE = Path(__file__).parent
+LIVE = (HERE / "live.js").read_text("utf-8")
 VIETNAM = timezone(timedelta(hours=7))
 STATE_COLORS = {"confirmed": "good", "rejected": "bad", "second_look": "warn", "confirmed_once": "warn"}
 KINDS = {
@@ -137,6 +139,31 @@ def visit(the: Services, needs: tuple[str, str]) -> Visit | Response:
         return RedirectResponse("/password", 303)
     here = Visit(the, token, person, Texts(person.language))
     return here if here.may(needs) else RedirectResponse(home(here), 303)
+
+
+def run_script(
+    here: Visit,
+    script: str,
+    families: tuple[str, ...],
+    words: tuple[str, ...],
+    sayings: tuple[str, ...],
+    **more: Any,
+) -> None:
+    """Run live.js and then `script` in the browser; window.ngatuPage has what they need beside the API.
+
+    That is: of the catalogue the texts whose keys begin with one of `families` or are among `words`, of
+    `sayings` what those files translate, and `more`.
+    """
+    given = {
+        "language": here.texts.language,
+        "texts": {key: here.texts(key) for key in catalogue() if key.startswith(families) or key in words},
+        "sayings": here.texts.sayings(*sayings),
+        **more,
+    }
+    told = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
+    ui.add_head_html(
+        f"<script>window.ngatuPage={told}</script><script>{LIVE}</script><script>{script}</script>"
+    )
 
 
 def frame(here: Visit, on: str) -> ui.label:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from nicegui import ui
 from starlette.responses import RedirectResponse, Response
 
-from pipeline.ioc.console.frame import HERE, frame, visit
-from pipeline.ioc.console.texts import catalogue
+from pipeline.ioc.console.frame import HERE, frame, run_script, visit
 from pipeline.ioc.services import Services
 
 CSS = (HERE / "scene.css").read_text("utf-8")
-LIVE, SCENE = ((HERE / f"{name}.js").read_text("utf-8") for name in ("live", "scene"))
+SCENE = (HERE / "scene.js").read_text("utf-8")
 FAMILIES = ("scene_", "rule.", "road_user.", "cameras_moved", "minutes_short")
 WORDS = ("cameras",)
 CAMERA = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -32,14 +30,5 @@ def scene_page(the: Services) -> None:
         frame(here, "cameras")
         ui.add_css(CSS)
         ui.element("main").classes("scene").props(f'data-camera="{camera_id}"')
-        words = [key for key in catalogue() if key.startswith(FAMILIES) or key in WORDS]
-        given = {
-            "language": here.texts.language,
-            "texts": {key: here.texts(key) for key in words},
-            "sayings": here.texts.sayings("problems", "notices"),
-        }
-        told = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
-        ui.add_head_html(
-            f"<script>window.ngatuPage={told}</script><script>{LIVE}</script><script>{SCENE}</script>"
-        )
+        run_script(here, SCENE, FAMILIES, WORDS, ("problems", "notices"))
         return None

@@ -6,20 +6,18 @@ decided by the API alone.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from nicegui import ui
 from starlette.responses import Response
 
 from pipeline.ioc.config.areas import within
-from pipeline.ioc.console.frame import HERE, Visit, frame, visit
-from pipeline.ioc.console.texts import catalogue
+from pipeline.ioc.console.frame import HERE, Visit, frame, run_script, visit
 from pipeline.ioc.people import may
 from pipeline.ioc.services import Services
 
 CSS = (HERE / "wall.css").read_text("utf-8") + (HERE / "scene.css").read_text("utf-8")
-LIVE, WALL, CAMERAS = ((HERE / f"{name}.js").read_text("utf-8") for name in ("live", "wall", "cameras"))
+WALL, CAMERAS = ((HERE / f"{name}.js").read_text("utf-8") for name in ("wall", "cameras"))
 FAMILIES = (
     "rule.",
     "road_user.",
@@ -52,21 +50,14 @@ def _draw(here: Visit | Response, name: str, script: str) -> Response | None:
     frame(here, name)
     ui.add_css(CSS)
     ui.element("main").classes("wall" if name == "wall" else "cams")
-    given = json.dumps(_given(here), ensure_ascii=False).replace("<", "\\u003c")
-    ui.add_head_html(
-        f"<script>window.ngatuPage={given}</script><script>{LIVE}</script><script>{script}</script>"
-    )
+    run_script(here, script, FAMILIES, WORDS, ("notices",), **_given(here))
     return None
 
 
 def _given(here: Visit) -> dict[str, Any]:
-    """What the script needs beside the API: texts, names of the person's areas, the map's background."""
-    words = [key for key in catalogue() if key.startswith(FAMILIES) or key in WORDS]
+    """What the script needs beside the API and texts: names of the person's areas, the map's background."""
     settings = here.the.config.map
     return {
-        "language": here.texts.language,
-        "texts": {key: here.texts(key) for key in words},
-        "sayings": here.texts.sayings("notices"),
         "areas": {
             path: name for path, name in here.the.areas.names.items() if within(path, here.person.areas)
         },
