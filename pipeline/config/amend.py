@@ -122,11 +122,7 @@ def _changed_list(
     spans = list(_spans(lines, [(item, item) for item in node.value], first, end))
     left = list(range(len(old)))
     for item in new:
-        which = next((i for i in left if old[i] == item), None)
-        if which is None:
-            which = next((i for i in left if _name(item) is not None and _name(old[i]) == _name(item)), None)
-        if which is None:
-            which = next((i for i in left if _name(item) is not None and _renamed(old[i], item)), None)
+        which = next((i for was in (_same, _namesake, _renamed) for i in left if was(old[i], item)), None)
         if which is None:
             out += _indented(dump([item]), column)
             continue
@@ -170,9 +166,17 @@ def _name(item: Any) -> Any:
     return item.get("id") if isinstance(item, dict) else None
 
 
-def _renamed(old: Any, new: dict[str, Any]) -> bool:
+def _same(old: Any, new: Any) -> bool:
+    return bool(old == new)
+
+
+def _namesake(old: Any, new: Any) -> bool:
+    return _name(new) is not None and _name(old) == _name(new)
+
+
+def _renamed(old: Any, new: Any) -> bool:
     """Whether they differ in nothing but their names."""
-    return isinstance(old, dict) and {**old, "id": new["id"]} == new
+    return _name(new) is not None and isinstance(old, dict) and {**old, "id": new["id"]} == new
 
 
 class _Dumper(yaml.SafeDumper):
