@@ -28,6 +28,8 @@ from pipeline.scene.hours import HoursSettings, known_time_zone
 from pipeline.types import Box, Lamp, LampLayout, Point, RoadUserKind
 
 Loc = tuple[str | int, ...]
+NAMED = ("lamps", "stop_lines", "lanes", "zones", "solid_lines", "turns")
+"""Keys of a scene whose items have an id."""
 
 
 class SceneProblemsError(ValueError):
@@ -334,7 +336,7 @@ class SceneSettings(Drawn):
         return tuple(Lamp(lamp.id, lamp.box, lamp.layout) for lamp in self.lamps)
 
     def _problems(self) -> Iterator[tuple[Loc, str]]:
-        for key in ("lamps", "stop_lines", "lanes", "zones", "solid_lines", "turns"):
+        for key in NAMED:
             ids = [item.id for item in getattr(self, key)]
             for i, name in enumerate(ids):
                 if Counter(ids[:i])[name]:

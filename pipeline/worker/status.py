@@ -8,13 +8,15 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.worker.watch import NOT_JUDGED
+
 _STATE_STYLE = {
     "up": "green",
     "connecting": "yellow",
     "stalled": "red",
     "down": "red",
     "stopped": "dim",
-    "not judged": "red",
+    NOT_JUDGED: "red",
 }
 
 

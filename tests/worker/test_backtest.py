@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pipeline.config import Config, TracksSettings
+from pipeline.ioc.console.texts import Texts
 from pipeline.rules import Moments, build_rules
 from pipeline.scene import Scene, SceneSettings
 from pipeline.sim.scenario import scenario
@@ -23,7 +23,6 @@ from pipeline.worker.backtest import Change, Replayed, caveats, compare, differi
 from tests.rules.city import watch
 from tests.rules.drive import RED, START_S, Driver, junction, observe
 
-PROBLEMS = Path(__file__).parents[2] / "pipeline" / "ioc" / "console" / "problems.yaml"
 RUNS = [(0.0, 0.5, 0.95), (3.0, 0.5, 0.65), (4.0, 0.5, 0.55), (6.0, 0.5, 0.3)]
 """Crosses the line (y = 0.6) at 3.5 s and goes on into the junction."""
 STOPS = [(0.0, 0.3, 0.95), (3.0, 0.3, 0.65), (4.0, 0.3, 0.56), (11.0, 0.3, 0.56)]
@@ -198,7 +197,7 @@ def test_rules_that_go_on_trial_or_leave_it_are_told() -> None:
 
 def test_the_scene_editor_tells_them_in_vietnamese() -> None:
     """The browser does: JavaScript's regular expressions are Python's here."""
-    problems = [pattern for pattern, _ in yaml.safe_load(PROBLEMS.read_text("utf-8"))]
+    problems = [pattern for pattern, _ in Texts("vi").sayings("problems")]
     rules = {"no_helmet": None, "red_light": {"shadow": True}}
     lit = SceneSettings.model_validate({**junction(), "rules": rules})
     bare = SceneSettings.model_validate(

@@ -27,12 +27,12 @@ from pipeline.ioc.store.models import SceneVersion
 from pipeline.rules import RULES
 from pipeline.scene import Calibration, SceneSettings
 from pipeline.scene.grid import HEAVY_EVERY, Grid
+from pipeline.scene.settings import NAMED
 
 LISTED = 100
 """Versions of one camera that are listed; all are kept."""
 DIFF_LINES = 2000
 _FILE = Path("scene")
-_FAMILIES = ("lamps", "stop_lines", "lanes", "zones", "solid_lines", "turns")
 _PROBLEM = re.compile(
     r"(?s)scene(?::(?P<line>\d+))?: (?:(?P<where>[a-z_]+(?:\.[A-Za-z0-9_.-]+|\[\d+\])*): )?(?P<text>.*)"
 )
@@ -243,7 +243,7 @@ def _drawable(data: dict[str, Any]) -> bool:
     calibration = data.get("calibration") or {}
     if not isinstance(calibration, dict) or not isinstance(data.get("rules") or {}, dict):
         return False
-    items = [one for name in _FAMILIES for one in _list(data.get(name))] + _list(calibration.get("points"))
+    items = [one for name in NAMED for one in _list(data.get(name))] + _list(calibration.get("points"))
     corners = _list(data.get("ignore")) + _list(data.get("windows"))
     return all(isinstance(one, dict) for one in items) and all(isinstance(one, list) for one in corners)
 
